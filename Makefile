@@ -1,0 +1,31 @@
+# The four commands of every day: make run, make test, make check, make bench.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check clean
+run: .venv/.run
+	$(BIN)/rushlight run -m smollm2 "Write a haiku about ice hockey"
+
+test: .venv/.test
+	$(BIN)/python -m pytest
+
+check: .venv/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/.run: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/.test: .venv/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	touch $@
+
+.venv/.check: .venv/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[check]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist
