@@ -67,12 +67,16 @@ def ggml_type(value: int | str) -> GGMLType:
     except (KeyError, ValueError):
         name = value if isinstance(value, str) else UNSUPPORTED_TYPE_NAMES.get(value, f"number {value}")
         supported = ", ".join(t.name for t in GGMLType)
-        raise UnsupportedTensorType(f"Tensor type {name} is not supported; supported are {supported}.") from None
+        raise UnsupportedTensorType(
+            f"Tensor type {name} is not supported; supported are {supported}."
+        ) from None
 
 
 def row_bytes(type: GGMLType, n: int) -> int:
     """Bytes of a row of `n` values, `n` a multiple of the type's block."""
     block = BLOCK_SIZES[type]
     if n % block.values:
-        raise UnsupportedTensorType(f"A row of {n} values is no whole number of {type.name} blocks of {block.values}.")
+        raise UnsupportedTensorType(
+            f"A row of {n} values is no whole number of {type.name} blocks of {block.values}."
+        )
     return n // block.values * block.bytes

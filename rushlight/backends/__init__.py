@@ -1,0 +1,1 @@
+"""Backends: `reference` (NumPy, the specification) and `cpu` (native kernels written in Python)."""

@@ -1,0 +1,211 @@
+"""The op set: what a model may ask of a backend, with shapes, dtypes and aliasing rules.
+
+A model calls these ops in its `forward`; it cannot tell which backend runs it. `reference` computes each
+call at once in NumPy and is the specification; `cpu` records the calls once and replays them.
+
+Every activation is a float32 matrix [rows, columns]. Rows are the T tokens of the step, or its R output
+tokens after `outputs`. Ops are pure: they return a new matrix and leave their inputs unchanged. A column
+view made by `Tensor.columns` may be read by any op.
+
+Dimension letters: T tokens, R output tokens, E n_embd, H heads, KH key-value heads, D head size, N rows of
+a weight, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.backends.batch import Batch
+from rushlight.backends.cache import CacheLayout
+from rushlight.gguf import GGUFTensor
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class Tensor(Protocol):
+    """An activation: float32 [rows, n_columns]; the rows are known only to the backend."""
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        ...
+
+    def columns(self, start: int, stop: int) -> Tensor:
+        """A view of columns ``start`` to ``stop - 1``."""
+        ...
+
+
+class Weight(Protocol):
+    """A weight that a backend has taken over, in whatever layout suits it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape in NumPy order: (N, K) of a matrix, (N,) of a vector."""
+        ...
+
+
+@dataclass(frozen=True)
+class RopeTable:
+    """Rotary position embedding: the angles of every position.
+
+    Attributes:
+        cos, sin: float32 [n_ctx, n_rot / 2], magnitude scaling included.
+        interleaved: pairs are columns (2i, 2i + 1) of a head as in the llama architecture of GGUF; otherwise
+            (i, i + n_rot / 2), called NeoX. Columns from n_rot on pass through unchanged.
+    """
+
+    cos: Float32Array
+    sin: Float32Array
+    interleaved: bool
+
+    @property
+    def n_rot(self) -> int:
+        """Columns of each head that are rotated."""
+        return 2 * self.cos.shape[1]
+
+
+class Ops(Protocol):
+    """One step, as a model's `forward` sees it."""
+
+    def embed(self, weight: Weight, scale: float = 1.0) -> Tensor:
+        """Rows of `weight` [V, E] for the step's token ids, dequantized, times `scale`: [T, E]."""
+        ...
+
+    def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Tensor:
+        """``x / sqrt(mean(x^2) + eps) * weight`` over each of `n_group` equal runs of columns.
+
+        `weight` is [columns / n_group] and serves every group (n_group = H: norms of query or key heads).
+        """
+        ...
+
+    def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Tensor:
+        """``(x - mean) / sqrt(var + eps) * weight + bias`` over the columns."""
+        ...
+
+    def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Tensor:
+        """``x @ weight.T + bias``: [rows, K] and [N, K] give [rows, N]."""
+        ...
+
+    def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Tensor:
+        """Rotate the first `n_rot` columns of each of `n_head` heads by the angle of the token's position.
+
+        A pair (a, b) becomes (a cos - b sin, a sin + b cos). x is [T, n_head * D].
+        """
+        ...
+
+    def attention(
+        self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
+    ) -> Tensor:
+        """Keep k and v in the cache of `layer`, then attend causally: [T, H * D] gives [T, H * Dv].
+
+        Scores are ``q . k * scale``, then ``softcap * tanh(score / softcap)`` if `softcap` is not 0; softmax
+        over the positions of the token's own sequence up to its own, the last ``window`` of them where the
+        layer's cache has one. Query head h reads key-value head ``h // (H / KH)``. Keys and values are
+        rounded to the cache's dtype before they are used, in prefill as in decode.
+        """
+        ...
+
+    def silu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
+        """``gate / (1 + exp(-gate)) * up``."""
+        ...
+
+    def gelu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
+        """``gelu(gate) * up``."""
+        ...
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """``0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))``, the tanh form."""
+        ...
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """``x + y``."""
+        ...
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """The rows of the tokens whose logits are wanted: [T, columns] gives [R, columns]."""
+        ...
+
+
+class Model(Protocol):
+    """A loaded model: what the engine and a backend need to know of it."""
+
+    n_vocab: int
+    n_embd: int
+    n_ctx_train: int
+    cache: CacheLayout
+
+    def forward(self, ops: Ops) -> Tensor:
+        """The logits [R, V] of one step."""
+        ...
+
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with a label, the amount done and the total (None: unknown)."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The sizes that a backend allocates for, fixed when a model is loaded.
+
+    Attributes:
+        n_tokens: most tokens in one step.
+        n_sequences: most sequences in one step.
+        n_outputs: most output tokens in one step.
+        n_ctx: most positions of one sequence.
+        n_blocks: blocks of each cache group.
+        kv_dtype: "f16" or "f32".
+    """
+
+    n_tokens: int
+    n_sequences: int
+    n_outputs: int
+    n_ctx: int
+    n_blocks: tuple[int, ...]
+    kv_dtype: str = "f16"
+
+
+class Executor(Protocol):
+    """A model bound to its buffers and caches."""
+
+    def step(self, batch: Batch) -> Float32Array:
+        """Run one step; the logits [R, V] float32, valid until the next call.
+
+        Raises:
+            InvalidParameter: the batch does not fit the limits, or refers to rows outside them.
+        """
+        ...
+
+    def copy_block(self, group: int, source: int, target: int) -> None:
+        """Copy block `source` of a cache group over block `target`, in all the group's layers."""
+        ...
+
+    def close(self) -> None:
+        """Give back memory and threads; `step` may not be called again."""
+        ...
+
+
+class Backend(Protocol):
+    """Where a model runs."""
+
+    name: str
+
+    def matrix(self, *tensors: GGUFTensor) -> Weight:
+        """Take a matrix for `Ops.linear`: [N, K] of any supported type, several stacked along N."""
+        ...
+
+    def vector(self, tensor: GGUFTensor) -> Weight:
+        """Take a norm weight or bias: [N], kept in float32."""
+        ...
+
+    def embedding(self, tensor: GGUFTensor) -> Weight:
+        """Take a table [V, E] for `Ops.embed`."""
+        ...
+
+    def executor(self, model: Model, limits: Limits) -> Executor:
+        """Bind a model to buffers and caches of the given sizes."""
+        ...

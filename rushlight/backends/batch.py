@@ -1,0 +1,45 @@
+"""One step's work, flat and ragged: the tokens of all running sequences, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Int32Array = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The input of one step: T tokens of S sequences, of which R have their logits computed.
+
+    Tokens of a sequence are neighbours and have consecutive positions. Every array is C-contiguous int32.
+
+    Attributes:
+        token_ids: [T].
+        positions: [T], the position of each token in its sequence, from 0.
+        token_seq: [T], the sequence (0 to S-1) of each token.
+        query_start: [S + 1], where each sequence's tokens begin; the last entry is T.
+        block_tables: one [S, n] per cache group. Entry ``[s, i]`` is the block that holds positions
+            ``i * BLOCK_TOKENS`` onwards of sequence s (of a recurrent group: entry ``[s, 0]`` is its state),
+            or -1 where nothing is kept (not yet reached, or slid out of the window).
+        outputs: [R], indices of the tokens whose logits are wanted, ascending.
+    """
+
+    token_ids: Int32Array
+    positions: Int32Array
+    token_seq: Int32Array
+    query_start: Int32Array
+    block_tables: tuple[Int32Array, ...]
+    outputs: Int32Array
+
+    @property
+    def n_tokens(self) -> int:
+        """T."""
+        return len(self.token_ids)
+
+    @property
+    def n_sequences(self) -> int:
+        """S."""
+        return len(self.query_start) - 1

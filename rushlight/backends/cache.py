@@ -1,0 +1,84 @@
+"""What a layer keeps between steps, and how layers that keep the same kind share block tables.
+
+A sequence's memory is cut into blocks of `BLOCK_TOKENS` positions. Layers that free and reuse blocks by
+the same rule form a `CacheGroup`; a sequence has one block table per group, and block ``b`` of a group
+means row ``b`` of the pool of every layer in it. Source of the scheme: PagedAttention (Kwon et al. 2023,
+section 4) and vLLM's KV cache groups for models that mix layer kinds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+BLOCK_TOKENS = 32
+
+
+@dataclass(frozen=True)
+class AttentionCache:
+    """Keys and values of a layer: every position, or the last `window` of them (0: every position)."""
+
+    n_head_kv: int
+    head_dim_k: int
+    head_dim_v: int
+    window: int = 0
+
+    def block_values(self) -> int:
+        """Values in a block: keys and values of `BLOCK_TOKENS` positions."""
+        return BLOCK_TOKENS * self.n_head_kv * (self.head_dim_k + self.head_dim_v)
+
+
+@dataclass(frozen=True)
+class RecurrentCache:
+    """The state of a recurrent or short-convolution layer: one block holds the whole state, in float32."""
+
+    shape: tuple[int, ...]
+
+    def block_values(self) -> int:
+        """Values in a block: the whole state."""
+        return math.prod(self.shape)
+
+
+CacheSpec = AttentionCache | RecurrentCache
+
+
+@dataclass(frozen=True)
+class CacheGroup:
+    """Layers that share block tables.
+
+    Attributes:
+        layers: their indices, ascending.
+        window: positions that stay visible, 0 for all of them.
+        recurrent: a block is a state, not a run of positions: a sequence holds one, plus checkpoints.
+    """
+
+    layers: tuple[int, ...]
+    window: int = 0
+    recurrent: bool = False
+
+
+@dataclass(frozen=True)
+class CacheLayout:
+    """The groups of a model's layers, and the group of each layer."""
+
+    specs: tuple[CacheSpec, ...]
+    groups: tuple[CacheGroup, ...]
+    group_of_layer: tuple[int, ...]
+
+    @classmethod
+    def of(cls, specs: tuple[CacheSpec, ...]) -> CacheLayout:
+        """Group the layers of a model, in the order in which each kind first appears."""
+        kinds: dict[tuple[bool, int], list[int]] = {}
+        for layer, spec in enumerate(specs):
+            kind = (True, 0) if isinstance(spec, RecurrentCache) else (False, spec.window)
+            kinds.setdefault(kind, []).append(layer)
+        groups = tuple(
+            CacheGroup(tuple(layers), window, recurrent) for (recurrent, window), layers in kinds.items()
+        )
+        group_of = {layer: g for g, group in enumerate(groups) for layer in group.layers}
+        return cls(specs, groups, tuple(group_of[layer] for layer in range(len(specs))))
+
+    def block_bytes(self, group: int, kv_itemsize: int) -> int:
+        """Bytes that one block of `group` takes over all its layers; `kv_itemsize` is 2 (f16) or 4 (f32)."""
+        size = 4 if self.groups[group].recurrent else kv_itemsize
+        return sum(self.specs[layer].block_values() * size for layer in self.groups[group].layers)
