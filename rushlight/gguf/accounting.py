@@ -1,0 +1,215 @@
+"""Strict accounting of what a model file says: everything is read, expected, or ignored for a stated reason.
+
+A hyper-parameter that nobody reads gives wrong words and no error: an unread ``attention.sliding_window`` is
+right up to the window and nonsense after it. So an architecture reads its configuration through `Accounting`,
+and `Accounting.finish` refuses the file if an entry or a tensor is left over::
+
+    with open_gguf(path) as file:
+        accounts = Accounting(file, "llama")
+        n_layer = accounts.get_int("block_count", min=1)  # reads llama.block_count
+        n_head_kv = accounts.get_int("attention.head_count_kv", default=n_head)
+        accounts.expect("attention.causal", True, "only causal attention is implemented")
+        accounts.ignore("vocab_size", "the embedding tensor says it")
+        token_embd = accounts.tensor("token_embd.weight", (n_vocab, n_embd))
+        output = accounts.tensor("output.weight", (n_vocab, n_embd), optional=True)
+        accounts.finish()
+
+Only keys under the architecture's own prefix are accounted; ``general.*``, ``tokenizer.*``, ``quantize.*``
+and ``split.*`` belong to others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.errors import InvalidFile, UnsupportedModel
+from rushlight.gguf.reader import GGUFFile
+from rushlight.gguf.strings import StringArray
+from rushlight.gguf.tensor import GGUFTensor
+
+T = TypeVar("T")
+
+# The default of a getter whose key must be there; typed Any so that any other default gives its own type.
+REQUIRED: Final[Any] = object()
+
+
+class Accounting:
+    """Reads the hyper-parameters and tensors of one model and remembers which were read.
+
+    Every getter takes a key without the architecture's prefix and raises `InvalidFile`, naming the key, when it
+    is missing and no default is given, when its type is another, or when its value is outside `min` and `max`.
+
+    Args:
+        source: an open file, or a metadata mapping on its own (then there are no tensors).
+        arch: the value of ``general.architecture``, the prefix of the keys.
+    """
+
+    def __init__(self, source: GGUFFile | Mapping[str, Any], arch: str) -> None:
+        if isinstance(source, GGUFFile):
+            self._metadata, self._tensors = source.metadata, source.tensors
+        else:
+            self._metadata, self._tensors = source, {}
+        self._prefix = f"{arch}."
+        self._unread_keys = {key for key in self._metadata if key.startswith(self._prefix)}
+        self._unread_tensors = set(self._tensors)
+
+    def get_int(
+        self, key: str, default: T = REQUIRED, *, min: int | None = None, max: int | None = None
+    ) -> int | T:
+        """An integer, from `min` to `max` inclusive."""
+        value: int | T = self._get(key, default, (int,), "an integer")
+        if value is not default:
+            self._check_range(key, value, min, max)
+        return value
+
+    def get_float(
+        self, key: str, default: T = REQUIRED, *, min: float | None = None, max: float | None = None
+    ) -> float | T:
+        """A finite number, from `min` to `max` inclusive; an integer counts as one."""
+        value = self._get(key, default, (float, int), "a number")
+        if value is default:
+            return default
+        if not math.isfinite(value):
+            raise InvalidFile(f"Metadata {self._prefix}{key} is {value}; expected a finite number.")
+        self._check_range(key, value, min, max)
+        return float(value)
+
+    def get_bool(self, key: str, default: T = REQUIRED) -> bool | T:
+        """A bool."""
+        value: bool | T = self._get(key, default, (bool,), "a bool")
+        return value
+
+    def get_str(self, key: str, default: T = REQUIRED, *, choices: Collection[str] | None = None) -> str | T:
+        """A string; one outside `choices` is a feature not implemented and raises `UnsupportedModel`."""
+        value: str | T = self._get(key, default, (str,), "a string")
+        if value is not default and choices is not None and value not in choices:
+            listed = ", ".join(repr(choice) for choice in choices)
+            raise UnsupportedModel(
+                f"{self._prefix}{key} is {value!r}, which is not supported; supported: {listed}."
+            )
+        return value
+
+    def get_array(
+        self, key: str, default: T = REQUIRED, *, length: int | None = None
+    ) -> npt.NDArray[Any] | StringArray | T:
+        """An array: NumPy [n] of numbers or bools, or a `StringArray`; of `length` elements if given."""
+        value: npt.NDArray[Any] | StringArray | T = self._get(
+            key, default, (np.ndarray, StringArray), "an array"
+        )
+        if isinstance(value, (np.ndarray, StringArray)) and length is not None and len(value) != length:
+            raise InvalidFile(f"Metadata {self._prefix}{key} has {len(value)} elements; expected {length}.")
+        return value
+
+    def get_int_or_array(
+        self, key: str, n: int, default: T = REQUIRED, *, min: int | None = None, max: int | None = None
+    ) -> tuple[int, ...] | T:
+        """`n` integers, one a layer, from an array of `n` or from one integer that holds for all of them."""
+        value = self._get(key, default, (int, np.ndarray), "an integer or an array of integers")
+        if value is default:
+            return default
+        if isinstance(value, int):
+            values = (value,) * n
+        elif value.dtype.kind in "iu" and len(value) == n:
+            values = tuple(value.tolist())
+        else:
+            raise InvalidFile(
+                f"Metadata {self._prefix}{key} is {len(value)} values of type {value.dtype}; "
+                f"expected an integer or {n} of them."
+            )
+        for item in values:
+            self._check_range(key, item, min, max)
+        return values
+
+    def expect(self, key: str, value: bool | int | float | str, reason: str) -> None:
+        """Accept `key` only if it is absent or equal to `value`.
+
+        Raises:
+            UnsupportedModel: it has another value; `reason` says why that one cannot run.
+        """
+        self._unread_keys.discard(self._prefix + key)
+        found = self._metadata.get(self._prefix + key, value)
+        if isinstance(found, bool) is not isinstance(value, bool) or found != value:
+            raise UnsupportedModel(f"{self._prefix}{key} is {found!r}, expected {value!r}: {reason}.")
+
+    def ignore(self, pattern: str, reason: str) -> None:
+        """Accept every key that matches `pattern` (a key, or a glob such as ``rope.scaling.*``) unread.
+
+        `reason` is for whoever reads the code: why the result cannot depend on these keys.
+        """
+        assert reason, "an ignored key needs a reason"
+        self._unread_keys -= {k for k in self._unread_keys if fnmatchcase(k, self._prefix + pattern)}
+
+    @overload
+    def tensor(
+        self, name: str, shape: tuple[int, ...] | None = None, optional: Literal[False] = False
+    ) -> GGUFTensor: ...
+    @overload
+    def tensor(
+        self, name: str, shape: tuple[int, ...] | None = None, *, optional: bool
+    ) -> GGUFTensor | None: ...
+    def tensor(
+        self, name: str, shape: tuple[int, ...] | None = None, optional: bool = False
+    ) -> GGUFTensor | None:
+        """The tensor `name`; None if it is absent and `optional`.
+
+        Raises:
+            InvalidFile: it is absent and not optional, or its shape (NumPy order) is not `shape`.
+        """
+        found = self._tensors.get(name)
+        if found is None:
+            if optional:
+                return None
+            raise InvalidFile(f"The file has no tensor {name!r}, which this model needs; it is incomplete.")
+        if shape is not None and found.shape != shape:
+            raise InvalidFile(f"Tensor {name!r} has the shape {found.shape}; the metadata calls for {shape}.")
+        self._unread_tensors.discard(name)
+        return found
+
+    def ignore_tensor(self, pattern: str, reason: str) -> None:
+        """Accept every tensor whose name matches `pattern` (a name or a glob) unread, for `reason`."""
+        assert reason, "an ignored tensor needs a reason"
+        self._unread_tensors -= {name for name in self._unread_tensors if fnmatchcase(name, pattern)}
+
+    def finish(self) -> None:
+        """Close the accounts.
+
+        Raises:
+            UnsupportedModel: keys or tensors that nobody read, expected or ignored; all are listed.
+        """
+        left = [
+            f"{kind} {', '.join(sorted(names))}"
+            for kind, names in (("metadata", self._unread_keys), ("tensors", self._unread_tensors))
+            if names
+        ]
+        if left:
+            raise UnsupportedModel(
+                f"This {self._prefix[:-1]} model has {' and '.join(left)}, which this version does not know; "
+                "running it without them could give wrong answers."
+            )
+
+    def _get(self, key: str, default: Any, types: tuple[type, ...], expected: str) -> Any:
+        full = self._prefix + key
+        self._unread_keys.discard(full)
+        if full not in self._metadata:
+            if default is REQUIRED:
+                raise InvalidFile(
+                    f"The file has no metadata {full}, which this model needs; it is incomplete."
+                )
+            return default
+        value = self._metadata[full]
+        # bool is a subclass of int, but GGUF keeps them apart.
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise InvalidFile(f"Metadata {full} is {value!r}; expected {expected}.")
+        return value
+
+    def _check_range(self, key: str, value: Any, low: float | None, high: float | None) -> None:
+        if low is not None and value < low:
+            raise InvalidFile(f"Metadata {self._prefix}{key} is {value}; expected at least {low}.")
+        if high is not None and value > high:
+            raise InvalidFile(f"Metadata {self._prefix}{key} is {value}; expected at most {high}.")

@@ -1,0 +1,63 @@
+"""A metadata array of strings that decodes each string only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+
+class StringArray(Sequence[str]):
+    """The strings of one metadata array: 262,144 tokens cost a few megabytes and no decoding.
+
+    Token pieces need not be valid UTF-8 (byte-level vocabularies split characters), so a byte that is
+    not part of a valid sequence becomes a lone surrogate (PEP 383 `surrogateescape`) in the `str`;
+    `raw` gives the bytes as stored.
+
+    Args:
+        encoded: the array's elements as GGUF stores them: each an 8-byte length, then the bytes.
+        ends: int64 [n], the offset in `encoded` at which each element ends.
+    """
+
+    __slots__ = ("_encoded", "_ends")
+
+    def __init__(self, encoded: bytes, ends: npt.NDArray[np.int64]) -> None:
+        self._encoded = encoded
+        self._ends = ends
+
+    @property
+    def encoded(self) -> bytes:
+        """All elements as GGUF stores them: lengths and bytes, without the array's own header."""
+        return self._encoded
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def raw(self, i: int) -> bytes:
+        """The bytes of element `i`. Raises IndexError outside ``-n <= i < n``."""
+        if i < 0:
+            i += len(self._ends)
+        if not 0 <= i < len(self._ends):
+            raise IndexError(f"string {i} of an array of {len(self._ends)}")
+        start = int(self._ends[i - 1]) + 8 if i else 8
+        return self._encoded[start : int(self._ends[i])]
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[str]: ...
+    def __getitem__(self, i: int | slice) -> str | list[str]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        return self.raw(i).decode("utf-8", "surrogateescape")
+
+    def __iter__(self) -> Iterator[str]:
+        encoded, start = self._encoded, 8
+        for end in self._ends.tolist():
+            yield encoded[start:end].decode("utf-8", "surrogateescape")
+            start = end + 8
+
+    def __repr__(self) -> str:
+        return f"StringArray(n={len(self)})"
