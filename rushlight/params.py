@@ -1,0 +1,167 @@
+"""Options: how to sample one sequence, and how large the engine is. Frozen, and validated once.
+
+The names of `SamplingParams` are OpenAI's plus llama.cpp's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, Literal
+
+from rushlight.errors import InvalidParameter
+
+MAX_SEED = 2**64 - 1
+MAX_BIAS = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingParams:
+    """How the next token is chosen, and when a sequence ends.
+
+    Attributes:
+        max_tokens: most tokens to generate; None: until an end token, a stop string or the context's end.
+        temperature: divides the logits; 0 is greedy, the highest logit (of equal ones the lowest id).
+        top_k: keep the k likeliest tokens; 0 keeps all.
+        top_p: keep the likeliest tokens until they hold this much probability; 1 keeps all.
+        min_p: keep tokens at least this likely relative to the likeliest; 0 keeps all.
+        repeat_penalty: logits of tokens among the last `repeat_last_n` generated are divided by it if
+            positive, multiplied by it if not; 1 is off.
+        repeat_last_n: how many generated tokens `repeat_penalty` looks back on; -1: all, 0: none.
+        presence_penalty: taken from the logit of every token generated so far.
+        frequency_penalty: taken from a token's logit once for every time it was generated.
+        seed: of the random numbers, 0 to 2**64 - 1; None draws one, which the answer reports.
+        stop: strings that end the text and are no part of it; a lone string is one of them.
+        logit_bias: added to the logits, by token id.
+        logprobs: with each token, report its log probability and those of this many likeliest tokens.
+        ignore_eos: go on when the model ends its answer.
+
+    Raises:
+        InvalidParameter: a value of the wrong type or outside its range.
+        TypeError: an unknown name, as of any call.
+    """
+
+    max_tokens: int | None = None
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repeat_penalty: float = 1.0
+    repeat_last_n: int = 64
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    stop: Sequence[str] = ()
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    logprobs: int | None = None
+    ignore_eos: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None:
+            _check_int("max_tokens", self.max_tokens, 1)
+        _check_float("temperature", self.temperature, 0.0)
+        _check_int("top_k", self.top_k, 0)
+        _check_float("top_p", self.top_p, 0.0, 1.0)
+        _check_float("min_p", self.min_p, 0.0, 1.0)
+        if self.top_p == 0:
+            raise InvalidParameter("top_p is 0; it must be greater, up to 1, which keeps every token.")
+        _check_float("repeat_penalty", self.repeat_penalty, 1e-3, 1e3)
+        _check_int("repeat_last_n", self.repeat_last_n, -1)
+        _check_float("presence_penalty", self.presence_penalty, -MAX_BIAS, MAX_BIAS)
+        _check_float("frequency_penalty", self.frequency_penalty, -MAX_BIAS, MAX_BIAS)
+        if self.seed is not None:
+            _check_int("seed", self.seed, 0, MAX_SEED)
+        object.__setattr__(self, "stop", _stop_strings(self.stop))
+        object.__setattr__(self, "logit_bias", _logit_bias(self.logit_bias))
+        if self.logprobs is not None:
+            _check_int("logprobs", self.logprobs, 0, 100)
+        _check_bool("ignore_eos", self.ignore_eos)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """The sizes of the engine, fixed when a model is loaded.
+
+    Attributes:
+        n_batch_tokens: most tokens computed in one step; longer prompts are computed in chunks.
+        n_sequences: most sequences that run at once; more wait.
+        kv_tokens: positions that the KV cache holds over all sequences; None: one context, and as many more
+            (up to `n_sequences` of them) as 1 GiB holds.
+        kv_dtype: what keys and values are kept as, "f16" or "f32".
+        prefix_cache: keep the KV blocks of finished sequences for prompts that begin the same way.
+
+    Raises:
+        InvalidParameter: a value of the wrong type or outside its range.
+    """
+
+    n_batch_tokens: int = 512
+    n_sequences: int = 8
+    kv_tokens: int | None = None
+    kv_dtype: Literal["f16", "f32"] = "f16"
+    prefix_cache: bool = True
+
+    def __post_init__(self) -> None:
+        _check_int("n_sequences", self.n_sequences, 1)
+        _check_int("n_batch_tokens", self.n_batch_tokens, 1)
+        if self.n_batch_tokens < self.n_sequences:
+            raise InvalidParameter(
+                f"n_batch_tokens is {self.n_batch_tokens}, less than n_sequences ({self.n_sequences}); "
+                "a step must hold one token of every sequence."
+            )
+        if self.kv_tokens is not None:
+            _check_int("kv_tokens", self.kv_tokens, 1)
+        if self.kv_dtype not in ("f16", "f32"):
+            raise InvalidParameter(f'kv_dtype is {self.kv_dtype!r}; it must be "f16" or "f32".')
+        _check_bool("prefix_cache", self.prefix_cache)
+
+
+def _check_int(name: str, value: object, low: int, high: int | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InvalidParameter(f"{name} is {value!r}; it must be an integer.")
+    number = int(value)
+    if number < low or (high is not None and number > high):
+        raise InvalidParameter(f"{name} is {number}; it must be {_range(low, high)}.")
+
+
+def _check_float(name: str, value: object, low: float | None = None, high: float | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
+        raise InvalidParameter(f"{name} is {value!r}; it must be a finite number.")
+    number = float(value)
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise InvalidParameter(f"{name} is {number:g}; it must be {_range(low, high)}.")
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _check_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidParameter(f"{name} is {value!r}; it must be True or False.")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return f"at least {low}" if high is None else f"from {low} to {high}"
+
+
+def _stop_strings(stop: Any) -> tuple[str, ...]:
+    strings: tuple[object, ...] = (stop,)
+    if isinstance(stop, Iterable) and not isinstance(stop, str):
+        strings = tuple(stop)
+    if not all(isinstance(s, str) and s for s in strings):
+        raise InvalidParameter(f"stop is {stop!r}; it must be a string or several, none of them empty.")
+    return tuple(str(s) for s in strings)
+
+
+def _logit_bias(bias: Any) -> Mapping[int, float]:
+    if not isinstance(bias, Mapping):
+        raise InvalidParameter(f"logit_bias is {bias!r}; it must map token ids to numbers.")
+    for token_id, value in bias.items():
+        _check_int("a token id of logit_bias", token_id, 0)
+        _check_float(f"logit_bias of token {token_id}", value, -MAX_BIAS, MAX_BIAS)
+    return dict(bias)

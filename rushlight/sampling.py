@@ -1,0 +1,193 @@
+"""Logits to a token: the order of the steps is fixed, and the result is bit-identical on every processor.
+
+1. `logit_bias` is added.
+2. `repeat_penalty`, over the last `repeat_last_n` generated tokens (not the prompt's), each token once:
+   positive logits are divided by it, others multiplied. Source: CTRL (Keskar et al. 2019), as in candle.
+3. `frequency_penalty` times the token's count, plus `presence_penalty`, are subtracted, over all generated
+   tokens. Source: OpenAI's API reference.
+4. `temperature`: 0 takes the highest logit, of equal ones the lowest id; else the logits are divided by it.
+5. `top_k`, of equal logits the lowest ids.
+6. `top_p`: the likeliest tokens, up to and with the one that reaches it (Holtzman et al. 2019).
+7. `min_p`: tokens at least `min_p` times as likely as the likeliest (Nguyen et al. 2024).
+8. One token is drawn by inverting the cumulative distribution of what is left, in order of the ids.
+
+Each of 5 to 7 sees the probabilities renormalized over what the step before it left. The random number of a
+token depends only on the seed and on how many tokens were generated before it, so a sequence can be stopped,
+resumed, preempted or batched without changing a word.
+
+Log probabilities are those of the logits as the model gave them, before step 1 (as OpenAI reports them).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.errors import RushlightError
+from rushlight.params import MAX_SEED, SamplingParams
+from rushlight.portable_math import Float32Array, Float64Array, exp_scaled, log
+
+IdArray = npt.NDArray[np.intp]
+
+_RUN = 64  # logits looked at together when the highest few are sought
+_CUTS = tuple(2.0**-n for n in (3, 6, 10, 15, 21, 28, 36))
+
+
+@dataclass(frozen=True)
+class TokenLogprobs:
+    """The log probability of a chosen token, and of the likeliest ones.
+
+    Attributes:
+        token_id: the chosen token.
+        logprob: its natural log probability.
+        top: (token id, log probability) of the likeliest tokens, highest first, of equal ones the lowest id.
+    """
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A chosen token, and its log probabilities where they were asked for."""
+
+    token_id: int
+    logprobs: TokenLogprobs | None = None
+
+
+def sample(logits: Float32Array, params: SamplingParams, generated: Sequence[int], seed: int) -> Sampled:
+    """Choose the token that follows.
+
+    Args:
+        logits: float32 [V], left unchanged.
+        params: how to choose; its `seed` is not looked at. The ids of its `logit_bias` are below V.
+        generated: the tokens generated so far, without the prompt.
+        seed: of the random numbers, 0 to 2**64 - 1.
+
+    Raises:
+        RushlightError: a logit is NaN or infinite.
+    """
+    _check_finite(logits)
+    token_id = _choose(_penalized(logits, params, generated), params, len(generated), seed)
+    if params.logprobs is None:
+        return Sampled(token_id)
+    return Sampled(token_id, token_logprobs(logits, token_id, params.logprobs))
+
+
+def draw_seed() -> int:
+    """A seed that nobody can foresee."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+def uniform(seed: int, index: int) -> float:
+    """The random number of the token at `index` of a generated text: in [0, 1), a multiple of 2**-53.
+
+    Source: Philox4x64-10, a counter-based generator (Salmon et al. 2011); the key is the seed, the counter
+    the index.
+    """
+    bits = np.random.Philox(key=seed, counter=index).random_raw()
+    return float(int(bits) >> 11) * 2.0**-53
+
+
+def token_logprobs(logits: Float32Array, token_id: int, n_top: int) -> TokenLogprobs:
+    """The log probabilities of `token_id` and of the `n_top` likeliest tokens; `logits` is [V], finite."""
+    peak = float(logits.max())
+    log_total = log(float(np.cumsum(exp_scaled(logits, peak, 1.0))[-1]))
+    top = highest(logits, n_top)
+    return TokenLogprobs(
+        token_id,
+        float(logits[token_id]) - peak - log_total,
+        tuple((int(i), float(logits[i]) - peak - log_total) for i in top),
+    )
+
+
+def highest(logits: Float32Array, k: int) -> IdArray:
+    """The ids of the k highest of logits [V], highest first, of equal ones the lowest id first.
+
+    Without sorting them all: the k-th highest of the maxima of runs is below none of the k highest logits.
+    """
+    n_whole = len(logits) // _RUN * _RUN
+    if k == 0:
+        return np.empty(0, np.intp)
+    candidates = np.arange(len(logits))
+    if k <= n_whole // _RUN:
+        maxima = logits[:n_whole].reshape(-1, _RUN).max(axis=1)
+        candidates = np.flatnonzero(logits >= np.partition(maxima, -k)[-k])
+    order = np.argsort(-logits[candidates], kind="stable")
+    return candidates[order[:k]]
+
+
+def _check_finite(logits: Float32Array) -> None:
+    if np.isfinite(logits.max()) and np.isfinite(logits.min()):
+        return
+    first = int(np.flatnonzero(~np.isfinite(logits))[0])
+    raise RushlightError(
+        f"The model's logit of token {first} is {logits[first]}; no token can be chosen. The file may be "
+        "damaged, or its values too large for the cache's type: try kv_dtype='f32'."
+    )
+
+
+def _penalized(logits: Float32Array, params: SamplingParams, generated: Sequence[int]) -> Float32Array:
+    """Steps 1 to 3, on a copy where anything changes."""
+    repeats = params.repeat_penalty != 1.0 and params.repeat_last_n != 0
+    counts = bool(params.presence_penalty or params.frequency_penalty)
+    if not (params.logit_bias or (generated and (repeats or counts))):
+        return logits
+    logits = logits.copy()
+    for token_id, bias in params.logit_bias.items():
+        logits[token_id] += np.float32(bias)
+    if generated and repeats:
+        last = generated if params.repeat_last_n < 0 else generated[-params.repeat_last_n :]
+        ids = np.unique(np.array(last, np.intp))
+        penalty = np.float32(params.repeat_penalty)
+        logits[ids] = np.where(logits[ids] > 0, logits[ids] / penalty, logits[ids] * penalty)
+    if generated and counts:
+        ids, n = np.unique(np.array(generated, np.intp), return_counts=True)
+        penalties = n * params.frequency_penalty + params.presence_penalty
+        logits[ids] -= penalties.astype(np.float32)
+    return logits
+
+
+def _choose(logits: Float32Array, params: SamplingParams, index: int, seed: int) -> int:
+    """Steps 4 to 8."""
+    if params.temperature == 0:
+        return int(logits.argmax())
+    ids: IdArray | None = None
+    if 0 < params.top_k < len(logits):
+        ids = np.sort(highest(logits, params.top_k))
+        logits = logits[ids]
+    weights = exp_scaled(logits, float(logits.max()), params.temperature)
+    keep = _nucleus(weights, params.top_p)
+    if params.min_p:
+        keep = (
+            np.flatnonzero(weights >= params.min_p) if keep is None else keep[weights[keep] >= params.min_p]
+        )
+    if keep is not None:
+        weights, ids = weights[keep], keep if ids is None else ids[keep]
+    cumulative = np.cumsum(weights)
+    drawn = np.searchsorted(cumulative, uniform(seed, index) * cumulative[-1], side="right")
+    chosen = min(int(drawn), len(weights) - 1)
+    return chosen if ids is None else int(ids[chosen])
+
+
+def _nucleus(weights: Float64Array, top_p: float) -> IdArray | None:
+    """Indices, ascending, of the heaviest weights up to a share of `top_p`; None: all of them.
+
+    Only weights above a cut are sorted, the highest cut that leaves enough; the heaviest weight is 1.
+    """
+    if top_p >= 1.0:
+        return None
+    wanted = top_p * float(np.cumsum(weights)[-1])
+    for cut in (*_CUTS, 0.0):
+        candidates = np.flatnonzero(weights >= cut)
+        if float(np.cumsum(weights[candidates])[-1]) >= wanted:
+            break
+    ordered = candidates[np.argsort(-weights[candidates], kind="stable")]
+    cumulative = np.cumsum(weights[ordered])
+    n_kept = int(np.searchsorted(cumulative, wanted, side="left")) + 1
+    return np.sort(ordered[:n_kept])
