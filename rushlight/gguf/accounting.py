@@ -42,8 +42,9 @@ REQUIRED: Final[Any] = object()
 class Accounting:
     """Reads the hyper-parameters and tensors of one model and remembers which were read.
 
-    Every getter takes a key without the architecture's prefix and raises `InvalidFile`, naming the key, when it
-    is missing and no default is given, when its type is another, or when its value is outside `min` and `max`.
+    Every getter takes a key without the architecture's prefix and raises `InvalidFile`, naming the key, when
+    it is missing and no default is given, when its type is another, or when its value is outside `min` and
+    `max`.
 
     Args:
         source: an open file, or a metadata mapping on its own (then there are no tensors).
@@ -63,18 +64,19 @@ class Accounting:
         self, key: str, default: T = REQUIRED, *, min: int | None = None, max: int | None = None
     ) -> int | T:
         """An integer, from `min` to `max` inclusive."""
-        value: int | T = self._get(key, default, (int,), "an integer")
-        if value is not default:
-            self._check_range(key, value, min, max)
+        if not self._has(key, default):
+            return default
+        value: int = self._typed(key, (int,), "an integer")
+        self._check_range(key, value, min, max)
         return value
 
     def get_float(
         self, key: str, default: T = REQUIRED, *, min: float | None = None, max: float | None = None
     ) -> float | T:
         """A finite number, from `min` to `max` inclusive; an integer counts as one."""
-        value = self._get(key, default, (float, int), "a number")
-        if value is default:
+        if not self._has(key, default):
             return default
+        value = self._typed(key, (float, int), "a number")
         if not math.isfinite(value):
             raise InvalidFile(f"Metadata {self._prefix}{key} is {value}; expected a finite number.")
         self._check_range(key, value, min, max)
@@ -82,13 +84,14 @@ class Accounting:
 
     def get_bool(self, key: str, default: T = REQUIRED) -> bool | T:
         """A bool."""
-        value: bool | T = self._get(key, default, (bool,), "a bool")
-        return value
+        return bool(self._typed(key, (bool,), "a bool")) if self._has(key, default) else default
 
     def get_str(self, key: str, default: T = REQUIRED, *, choices: Collection[str] | None = None) -> str | T:
         """A string; one outside `choices` is a feature not implemented and raises `UnsupportedModel`."""
-        value: str | T = self._get(key, default, (str,), "a string")
-        if value is not default and choices is not None and value not in choices:
+        if not self._has(key, default):
+            return default
+        value: str = self._typed(key, (str,), "a string")
+        if choices is not None and value not in choices:
             listed = ", ".join(repr(choice) for choice in choices)
             raise UnsupportedModel(
                 f"{self._prefix}{key} is {value!r}, which is not supported; supported: {listed}."
@@ -99,10 +102,10 @@ class Accounting:
         self, key: str, default: T = REQUIRED, *, length: int | None = None
     ) -> npt.NDArray[Any] | StringArray | T:
         """An array: NumPy [n] of numbers or bools, or a `StringArray`; of `length` elements if given."""
-        value: npt.NDArray[Any] | StringArray | T = self._get(
-            key, default, (np.ndarray, StringArray), "an array"
-        )
-        if isinstance(value, (np.ndarray, StringArray)) and length is not None and len(value) != length:
+        if not self._has(key, default):
+            return default
+        value: npt.NDArray[Any] | StringArray = self._typed(key, (np.ndarray, StringArray), "an array")
+        if length is not None and len(value) != length:
             raise InvalidFile(f"Metadata {self._prefix}{key} has {len(value)} elements; expected {length}.")
         return value
 
@@ -110,9 +113,9 @@ class Accounting:
         self, key: str, n: int, default: T = REQUIRED, *, min: int | None = None, max: int | None = None
     ) -> tuple[int, ...] | T:
         """`n` integers, one a layer, from an array of `n` or from one integer that holds for all of them."""
-        value = self._get(key, default, (int, np.ndarray), "an integer or an array of integers")
-        if value is default:
+        if not self._has(key, default):
             return default
+        value = self._typed(key, (int, np.ndarray), "an integer or an array of integers")
         if isinstance(value, int):
             values = (value,) * n
         elif value.dtype.kind in "iu" and len(value) == n:
@@ -193,19 +196,19 @@ class Accounting:
                 "running it without them could give wrong answers."
             )
 
-    def _get(self, key: str, default: Any, types: tuple[type, ...], expected: str) -> Any:
+    def _has(self, key: str, default: Any) -> bool:
+        """Mark `key` as read and say whether the file has it; a required one must be there."""
         full = self._prefix + key
         self._unread_keys.discard(full)
-        if full not in self._metadata:
-            if default is REQUIRED:
-                raise InvalidFile(
-                    f"The file has no metadata {full}, which this model needs; it is incomplete."
-                )
-            return default
-        value = self._metadata[full]
+        if full not in self._metadata and default is REQUIRED:
+            raise InvalidFile(f"The file has no metadata {full}, which this model needs; it is incomplete.")
+        return full in self._metadata
+
+    def _typed(self, key: str, types: tuple[type, ...], expected: str) -> Any:
+        value = self._metadata[self._prefix + key]
         # bool is a subclass of int, but GGUF keeps them apart.
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise InvalidFile(f"Metadata {full} is {value!r}; expected {expected}.")
+            raise InvalidFile(f"Metadata {self._prefix}{key} is {value!r}; expected {expected}.")
         return value
 
     def _check_range(self, key: str, value: Any, low: float | None, high: float | None) -> None:
