@@ -50,8 +50,8 @@ def write_gguf(
     Args:
         path: where to write; an existing file is replaced.
         metadata: the entries, in order. Their types are those of `types`, else as `infer_type` says.
-        tensors: `(name, type, shape, raw)` in order: shape in NumPy order, raw the stored bytes (`bytes`, or an
-            array of any dtype whose memory they are), such as `quantize` returns and `GGUFTensor.raw` is.
+        tensors: `(name, type, shape, raw)` in order: shape in NumPy order, raw the stored bytes (`bytes`, or
+            an array of any dtype whose memory they are), such as `quantize` returns and `GGUFTensor.raw` is.
         alignment: of the tensor data, in bytes; by default what the metadata says, else 32.
         types: types for some or all keys. `GGUFFile.metadata_types` writes a file's metadata as it was.
 

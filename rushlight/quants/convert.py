@@ -1,0 +1,135 @@
+"""Convert between stored blocks and float32 values, for every tensor type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.errors import InvalidParameter
+from rushlight.gguf.types import BLOCK_SIZES, GGMLType
+from rushlight.gguf.types import ggml_type as find_type
+from rushlight.quants import floats, k_quants, legacy
+from rushlight.quants.blocks import BLOCK_DTYPES, Blocks, Bytes, Floats
+
+# Values converted at a time: their intermediate arrays stay in the cache, and memory stays near the result's.
+CHUNK_VALUES = 1 << 16
+
+# No scale of a block format reaches so far, and below it the sums that the searches form stay finite.
+LARGEST_BLOCK_VALUE = 1e9
+
+_DEQUANTIZE: dict[GGMLType, Callable[[Blocks], Floats]] = {
+    GGMLType.F32: floats.dequantize_f32,
+    GGMLType.F16: floats.dequantize_f16,
+    GGMLType.BF16: floats.dequantize_bf16,
+    GGMLType.Q4_0: legacy.dequantize_q4_0,
+    GGMLType.Q4_1: legacy.dequantize_q4_1,
+    GGMLType.Q5_0: legacy.dequantize_q5_0,
+    GGMLType.Q5_1: legacy.dequantize_q5_1,
+    GGMLType.Q8_0: legacy.dequantize_q8_0,
+    GGMLType.Q4_K: k_quants.dequantize_q4_k,
+    GGMLType.Q5_K: k_quants.dequantize_q5_k,
+    GGMLType.Q6_K: k_quants.dequantize_q6_k,
+}
+
+_QUANTIZE: dict[GGMLType, Callable[[Floats], Blocks]] = {
+    GGMLType.F32: floats.quantize_f32,
+    GGMLType.F16: floats.quantize_f16,
+    GGMLType.BF16: floats.quantize_bf16,
+    GGMLType.Q4_0: legacy.quantize_q4_0,
+    GGMLType.Q4_1: legacy.quantize_q4_1,
+    GGMLType.Q5_0: legacy.quantize_q5_0,
+    GGMLType.Q5_1: legacy.quantize_q5_1,
+    GGMLType.Q8_0: legacy.quantize_q8_0,
+    GGMLType.Q4_K: k_quants.quantize_q4_k,
+    GGMLType.Q5_K: k_quants.quantize_q5_k,
+    GGMLType.Q6_K: k_quants.quantize_q6_k,
+}
+
+
+def dequantize(raw: Bytes, ggml_type: int | str) -> Floats:
+    """The values of stored rows, bit for bit those of gguf-py's ``quants.dequantize``.
+
+    Args:
+        raw: uint8 [..., row bytes], such as `GGUFTensor.raw` or some of its rows.
+        ggml_type: a `GGMLType`, its number or its name (``"Q4_K"``).
+
+    Returns:
+        float32 [..., n], a new array. A damaged block gives what its scale says, infinity and NaN included.
+
+    Raises:
+        UnsupportedTensorType: the type is none that this version reads.
+        InvalidParameter: `raw` is not uint8, or its rows are no whole number of blocks.
+    """
+    type = find_type(ggml_type)
+    block = BLOCK_SIZES[type]
+    if not isinstance(raw, np.ndarray) or raw.dtype != np.uint8:
+        raise InvalidParameter(f"The stored rows are {_kind(raw)}; expected a uint8 array.")
+    _check_rows("bytes", raw, block.bytes, type)
+    n_blocks = raw.size // block.bytes
+    blocks = np.ascontiguousarray(raw).reshape(-1).view(BLOCK_DTYPES[type])
+    out = np.empty((n_blocks, block.values), np.float32)
+    convert, step = _DEQUANTIZE[type], CHUNK_VALUES // block.values
+    # A damaged scale may be infinite or NaN; its values are too, without a warning.
+    with np.errstate(all="ignore"):
+        for start in range(0, n_blocks, step):
+            out[start : start + step] = convert(blocks[start : start + step])
+    return out.reshape(*raw.shape[:-1], raw.shape[-1] // block.bytes * block.values)
+
+
+def quantize(values: npt.ArrayLike, ggml_type: int | str) -> Bytes:
+    """Store values as rows of blocks.
+
+    F32, F16, BF16 and the legacy types give the bytes that gguf-py's ``quants.quantize`` gives; the K-quants
+    search for the best scales as llama.cpp's reference quantizers do.
+
+    Args:
+        values: finite numbers [..., n], taken as float32; n is a multiple of the type's block.
+        ggml_type: a `GGMLType`, its number or its name (``"Q4_K"``).
+
+    Returns:
+        uint8 [..., row bytes], a new array.
+
+    Raises:
+        UnsupportedTensorType: the type is none that this version writes.
+        InvalidParameter: a value is infinite, NaN or too large for the type, or the rows have another length.
+    """
+    type = find_type(ggml_type)
+    block = BLOCK_SIZES[type]
+    given = np.asarray(values)
+    if given.dtype.kind not in "fiu":
+        raise InvalidParameter(f"The values are {_kind(given)}; expected numbers.")
+    _check_rows("values", given, block.values, type)
+    n_blocks = given.size // block.values
+    flat = np.ascontiguousarray(given).reshape(n_blocks, block.values)
+    out = np.empty((n_blocks, block.bytes), np.uint8)
+    step = CHUNK_VALUES // block.values
+    with np.errstate(all="ignore"):
+        for start in range(0, n_blocks, step):
+            chunk = flat[start : start + step].astype(np.float32)
+            _check_values(chunk, type)
+            out[start : start + step] = _QUANTIZE[type](chunk).view(np.uint8).reshape(-1, block.bytes)
+    return out.reshape(*given.shape[:-1], given.shape[-1] // block.values * block.bytes)
+
+
+def _check_rows(unit: str, rows: npt.NDArray[np.generic], per_block: int, type: GGMLType) -> None:
+    if rows.ndim == 0 or rows.shape[-1] % per_block:
+        raise InvalidParameter(
+            f"The rows have the shape {rows.shape}; expected a multiple of {per_block} {unit} in the last "
+            f"dimension for {type.name}."
+        )
+
+
+def _check_values(values: Floats, type: GGMLType) -> None:
+    largest = float(np.abs(values).max())
+    if not np.isfinite(largest):
+        raise InvalidParameter(
+            f"The values hold {largest} after rounding to float32; expected finite numbers."
+        )
+    if BLOCK_SIZES[type].values > 1 and largest > LARGEST_BLOCK_VALUE:
+        raise InvalidParameter(f"The values are too large for {type.name}: the largest is {largest:.4g}.")
+
+
+def _kind(value: object) -> str:
+    return str(value.dtype) if isinstance(value, np.ndarray) else value.__class__.__name__
