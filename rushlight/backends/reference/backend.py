@@ -1,0 +1,107 @@
+"""The reference backend and its executor."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from rushlight.backends.base import Float32Array, Limits, Model
+from rushlight.backends.batch import Batch
+from rushlight.backends.check import check_batch
+from rushlight.backends.reference.ops import ReferenceOps, Values
+from rushlight.backends.reference.pools import KV_DTYPES, allocate_pools
+from rushlight.backends.reference.weights import MatrixWeight, TableWeight, VectorWeight
+from rushlight.errors import InvalidParameter
+from rushlight.gguf import GGUFTensor
+from rushlight.quants import dequantize
+
+DEFAULT_KEPT_BYTES = 4 << 30
+
+
+class ReferenceBackend:
+    """NumPy in float32.
+
+    Args:
+        kept_bytes: matrices are kept dequantized up to this many bytes in all; the rest are dequantized
+            a chunk at a time whenever they are used, which is slow but lets any model run.
+    """
+
+    name = "reference"
+
+    def __init__(self, kept_bytes: int = DEFAULT_KEPT_BYTES) -> None:
+        self._bytes_left = kept_bytes
+
+    def matrix(self, *tensors: GGUFTensor) -> MatrixWeight:
+        """Take a matrix for `Ops.linear`: [N, K], several stacked along N."""
+        columns = {tensor.shape[1:] for tensor in tensors}
+        if len(columns) != 1 or len(tensors[0].shape) != 2:
+            shapes = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in tensors)
+            raise InvalidParameter(f"Stacked matrices must have equal columns, not {shapes}.")
+        n_bytes = 4 * sum(tensor.n_elements for tensor in tensors)
+        keep = n_bytes <= self._bytes_left
+        self._bytes_left -= n_bytes * keep
+        return MatrixWeight(tensors, keep)
+
+    def vector(self, tensor: GGUFTensor) -> VectorWeight:
+        """Take a norm weight or bias: [N]."""
+        return VectorWeight(dequantize(tensor.raw, tensor.type))
+
+    def embedding(self, tensor: GGUFTensor) -> TableWeight:
+        """Take a table [V, E] for `Ops.embed`."""
+        return TableWeight(tensor)
+
+    def executor(self, model: Model, limits: Limits) -> ReferenceExecutor:
+        """Bind a model to caches of the given sizes."""
+        return ReferenceExecutor(model, limits)
+
+
+class ReferenceExecutor:
+    """A model bound to its caches.
+
+    Args:
+        model: its weights come from `ReferenceBackend`.
+        limits: the sizes to allocate for.
+
+    Raises:
+        InvalidParameter: limits that do not fit the model.
+    """
+
+    def __init__(self, model: Model, limits: Limits) -> None:
+        if limits.kv_dtype not in KV_DTYPES:
+            raise InvalidParameter(f'kv_dtype is "{limits.kv_dtype}"; it must be "f16" or "f32".')
+        if len(limits.n_blocks) != len(model.cache.groups):
+            raise InvalidParameter(
+                f"n_blocks has {len(limits.n_blocks)} entries; the model needs {len(model.cache.groups)}."
+            )
+        self._model = model
+        self._limits = limits
+        self._pools = allocate_pools(model.cache, limits)
+
+    def step(self, batch: Batch) -> Float32Array:
+        """Run one step: the logits [R, V].
+
+        Raises:
+            InvalidParameter: the batch does not fit the limits, or refers to rows outside them.
+        """
+        check_batch(batch, self._limits, self._model.cache, self._model.n_vocab)
+        # exp and the rounding to f16 may reach infinity, which is what IEEE 754 and the op set ask of them.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            logits = self._model.forward(ReferenceOps(batch, self._model.cache, self._pools))
+        return cast(Values, logits).array
+
+    def copy_block(self, group: int, source: int, target: int) -> None:
+        """Copy block `source` of a cache group over block `target`, in all the group's layers.
+
+        Raises:
+            InvalidParameter: there is no such group or block.
+        """
+        n_blocks = self._limits.n_blocks[group] if 0 <= group < len(self._limits.n_blocks) else 0
+        if not (0 <= source < n_blocks and 0 <= target < n_blocks):
+            raise InvalidParameter(f"Cache group {group} has {n_blocks} blocks, not {source} and {target}.")
+        for layer in self._model.cache.groups[group].layers:
+            self._pools[layer].copy_block(source, target)
+
+    def close(self) -> None:
+        """Give back the memory of the caches."""
+        self._pools.clear()

@@ -1,0 +1,190 @@
+"""The op set in NumPy. `rushlight.backends.base.Ops` says what each op means; this is that, executed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.backends.base import Float32Array, RopeTable, Tensor, Weight
+from rushlight.backends.batch import Batch
+from rushlight.backends.cache import CacheLayout
+from rushlight.backends.reference.pools import KVPool, StatePool
+from rushlight.backends.reference.weights import MatrixWeight, TableWeight, VectorWeight
+from rushlight.errors import InvalidParameter
+
+
+@dataclass(frozen=True)
+class Values:
+    """An activation: float32 [rows, n_columns]."""
+
+    array: Float32Array
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return int(self.array.shape[1])
+
+    def columns(self, start: int, stop: int) -> Values:
+        """A view of columns ``start`` to ``stop - 1``."""
+        return Values(self.array[:, start:stop])
+
+
+class ReferenceOps:
+    """One step: the ops of `rushlight.backends.base.Ops`, bound to a batch and the caches.
+
+    Args:
+        batch: a checked batch.
+        layout: the cache layout of the model.
+        pools: the pool of each layer.
+    """
+
+    def __init__(self, batch: Batch, layout: CacheLayout, pools: Sequence[KVPool | StatePool]) -> None:
+        self._batch = batch
+        self._layout = layout
+        self._pools = pools
+
+    def embed(self, weight: Weight, scale: float = 1.0) -> Values:
+        """Rows of the table for the step's token ids, times `scale`."""
+        assert isinstance(weight, TableWeight)
+        return Values(weight.rows(self._batch.token_ids) * np.float32(scale))
+
+    def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Values:
+        """Root mean square norm of each of `n_group` runs of columns; the mean is taken in float64."""
+        rows = _array(x)
+        groups = rows.reshape(len(rows), n_group, -1)
+        mean = np.mean(np.square(groups, dtype=np.float64), axis=-1, keepdims=True)
+        scale = (1.0 / np.sqrt(mean + eps)).astype(np.float32)
+        return Values((groups * scale * _vector(weight)).reshape(rows.shape))
+
+    def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Values:
+        """Layer norm; mean and variance are taken in float64."""
+        rows = _array(x).astype(np.float64)
+        centred = rows - np.mean(rows, axis=-1, keepdims=True)
+        variance = np.mean(np.square(centred), axis=-1, keepdims=True)
+        normed = (centred / np.sqrt(variance + eps)).astype(np.float32) * _vector(weight)
+        return Values(normed if bias is None else normed + _vector(bias))
+
+    def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Values:
+        """``x @ weight.T + bias``."""
+        assert isinstance(weight, MatrixWeight)
+        rows = _array(x)
+        out = np.empty((len(rows), weight.shape[0]), np.float32)
+        start = 0
+        for chunk in weight.chunks():
+            np.matmul(rows, chunk.T, out=out[:, start : start + len(chunk)])
+            start += len(chunk)
+        return Values(out if bias is None else out + _vector(bias))
+
+    def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Values:
+        """Rotate pairs of columns of each head by the angle of the token's position."""
+        rows = _array(x)
+        positions = self._batch.positions
+        if positions.max() >= len(table.cos):
+            raise InvalidParameter(
+                f"A batch holds position {positions.max()}; the model was loaded for {len(table.cos)}."
+            )
+        cos, sin = table.cos[positions, None, :], table.sin[positions, None, :]
+        heads = rows.reshape(len(rows), n_head, -1)
+        half = table.n_rot // 2
+        if table.interleaved:
+            first, second = slice(0, 2 * half, 2), slice(1, 2 * half, 2)
+        else:
+            first, second = slice(0, half), slice(half, 2 * half)
+        a, b = heads[:, :, first], heads[:, :, second]
+        out = heads.copy()
+        out[:, :, first] = a * cos - b * sin
+        out[:, :, second] = a * sin + b * cos
+        return Values(out.reshape(rows.shape))
+
+    def attention(
+        self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
+    ) -> Values:
+        """Keep k and v, then attend causally, one sequence after the other."""
+        pool = self._pools[layer]
+        assert isinstance(pool, KVPool)
+        batch = self._batch
+        n_head_kv = pool.keys.shape[2]
+        keys = _array(k).reshape(batch.n_tokens, n_head_kv, -1)
+        values = _array(v).reshape(batch.n_tokens, n_head_kv, -1)
+        n_group = q.n_columns // (n_head_kv * keys.shape[2])
+        queries = _array(q).reshape(batch.n_tokens, n_head_kv, n_group, -1)
+        out = np.empty((batch.n_tokens, n_head_kv, n_group, values.shape[2]), np.float32)
+        tables = batch.block_tables[self._layout.group_of_layer[layer]]
+        for s, table in enumerate(tables):
+            tokens = slice(batch.query_start[s], batch.query_start[s + 1])
+            first, last = int(batch.positions[tokens][0]), int(batch.positions[tokens][-1])
+            pool.store(table, first, keys[tokens], values[tokens])
+            oldest = max(0, first - pool.window + 1) if pool.window else 0
+            seen_keys, seen_values = pool.load(table, oldest, last + 1)
+            visible = _visible(np.arange(first, last + 1), np.arange(oldest, last + 1), pool.window)
+            for h in range(n_head_kv):
+                out[tokens, h] = _attend(
+                    queries[tokens, h], seen_keys[:, h], seen_values[:, h], visible, scale, softcap
+                )
+        return Values(out.reshape(batch.n_tokens, -1))
+
+    def silu_mul(self, gate: Tensor, up: Tensor) -> Values:
+        """``silu(gate) * up``."""
+        g = _array(gate)
+        return Values(g / (1 + np.exp(-g)) * _array(up))
+
+    def gelu_mul(self, gate: Tensor, up: Tensor) -> Values:
+        """``gelu(gate) * up``."""
+        return Values(_gelu(_array(gate)) * _array(up))
+
+    def gelu(self, x: Tensor) -> Values:
+        """The tanh form of GELU."""
+        return Values(_gelu(_array(x)))
+
+    def add(self, x: Tensor, y: Tensor) -> Values:
+        """``x + y``."""
+        return Values(_array(x) + _array(y))
+
+    def outputs(self, x: Tensor) -> Values:
+        """The rows of the tokens whose logits are wanted."""
+        return Values(_array(x)[self._batch.outputs])
+
+
+def _attend(
+    q: Float32Array,
+    keys: Float32Array,
+    values: Float32Array,
+    visible: npt.NDArray[np.bool_],
+    scale: float,
+    softcap: float,
+) -> Float32Array:
+    """Query heads [T, G, D] of one key-value head over keys [P, D] and values [P, Dv]: [T, G, Dv]."""
+    scores = q @ keys.T * np.float32(scale)
+    if softcap:
+        scores = np.float32(softcap) * np.tanh(scores / np.float32(softcap))
+    scores = np.where(visible[:, None, :], scores, np.float32(-np.inf))
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    attended: Float32Array = (weights / weights.sum(axis=-1, keepdims=True)) @ values
+    return attended
+
+
+def _visible(queries: npt.NDArray[np.intp], keys: npt.NDArray[np.intp], window: int) -> npt.NDArray[np.bool_]:
+    """Which key positions each query position attends to: bool [queries, keys]."""
+    distance = queries[:, None] - keys[None, :]
+    visible: npt.NDArray[np.bool_] = distance >= 0
+    return visible & (distance < window) if window else visible
+
+
+def _gelu(x: Float32Array) -> Float32Array:
+    inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
+    y: Float32Array = np.float32(0.5) * x * (1 + np.tanh(inner))
+    return y
+
+
+def _array(x: Tensor) -> Float32Array:
+    assert isinstance(x, Values)
+    return x.array
+
+
+def _vector(weight: Weight) -> Float32Array:
+    assert isinstance(weight, VectorWeight)
+    return weight.values

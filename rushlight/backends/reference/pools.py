@@ -1,0 +1,83 @@
+"""The caches of the reference backend: NumPy pools in which a block is one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.backends.base import Float32Array, Limits
+from rushlight.backends.batch import Int32Array
+from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+KV_DTYPES: dict[str, type[np.floating[Any]]] = {"f16": np.float16, "f32": np.float32}
+
+
+@dataclass(frozen=True)
+class KVPool:
+    """Keys and values of an attention layer.
+
+    Attributes:
+        keys: f16 or f32 [n_blocks, BLOCK_TOKENS, KH, D].
+        values: f16 or f32 [n_blocks, BLOCK_TOKENS, KH, Dv].
+        window: how many positions a token sees, its own included; 0: all.
+    """
+
+    keys: FloatArray
+    values: FloatArray
+    window: int
+
+    @classmethod
+    def allocate(cls, spec: AttentionCache, n_blocks: int, dtype: type[np.floating[Any]]) -> KVPool:
+        """An empty pool. Memory is taken only as blocks are first written."""
+        shape = n_blocks, BLOCK_TOKENS, spec.n_head_kv
+        return cls(
+            np.zeros((*shape, spec.head_dim_k), dtype),
+            np.zeros((*shape, spec.head_dim_v), dtype),
+            spec.window,
+        )
+
+    def store(self, table: Int32Array, first: int, k: Float32Array, v: Float32Array) -> None:
+        """Keep k [n, KH, D] and v [n, KH, Dv], rounded, at positions `first` onwards."""
+        positions = np.arange(first, first + len(k))
+        rows = table[positions // BLOCK_TOKENS], positions % BLOCK_TOKENS
+        self.keys[rows] = k
+        self.values[rows] = v
+
+    def load(self, table: Int32Array, start: int, stop: int) -> tuple[Float32Array, Float32Array]:
+        """Keys and values of positions `start` to ``stop - 1``: float32 [n, KH, D] and [n, KH, Dv]."""
+        positions = np.arange(start, stop)
+        rows = table[positions // BLOCK_TOKENS], positions % BLOCK_TOKENS
+        return self.keys[rows].astype(np.float32), self.values[rows].astype(np.float32)
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Copy block `source` over block `target`."""
+        self.keys[target] = self.keys[source]
+        self.values[target] = self.values[source]
+
+
+@dataclass(frozen=True)
+class StatePool:
+    """States of a recurrent layer: float32 [n_blocks, *shape]."""
+
+    states: Float32Array
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Copy block `source` over block `target`."""
+        self.states[target] = self.states[source]
+
+
+def allocate_pools(layout: CacheLayout, limits: Limits) -> list[KVPool | StatePool]:
+    """The pool of each layer."""
+    pools: list[KVPool | StatePool] = []
+    for layer, spec in enumerate(layout.specs):
+        n_blocks = limits.n_blocks[layout.group_of_layer[layer]]
+        if isinstance(spec, AttentionCache):
+            pools.append(KVPool.allocate(spec, n_blocks, KV_DTYPES[limits.kv_dtype]))
+        else:
+            pools.append(StatePool(np.zeros((n_blocks, *spec.shape), np.float32)))
+    return pools

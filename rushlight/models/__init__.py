@@ -1,0 +1,7 @@
+"""Models: one file per ``general.architecture``, named after it; `load_model` picks one for a file."""
+
+from __future__ import annotations
+
+from rushlight.models.loader import load_model, supported_architectures
+
+__all__ = ["load_model", "supported_architectures"]

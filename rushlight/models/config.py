@@ -1,0 +1,118 @@
+"""Hyper-parameters of decoder-only transformers, read from a file's metadata and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rushlight.errors import InvalidFile, UnsupportedModel
+from rushlight.gguf.accounting import Accounting
+from rushlight.models.rope_scaling import RopeScaling, read_rope_scaling
+
+_MAX = 1 << 24  # beyond any real size, small enough that products of two do not overflow anything
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hyper-parameters, named as in llama.cpp.
+
+    Attributes:
+        arch: ``general.architecture``.
+        n_ctx_train: positions the model was trained for.
+        n_embd: columns of the hidden state (E).
+        n_layer: transformer blocks.
+        n_head, n_head_kv: query heads (H) and key-value heads (KH).
+        n_embd_head_k, n_embd_head_v: columns of a key head (D) and of a value head.
+        n_ff: columns inside the feed-forward network (F).
+        norm_eps: epsilon of the norms.
+        n_rot: columns of each head that RoPE turns.
+        rope_freq_base: its base.
+        rope_scaling: how its context was extended.
+        n_swa: width of the sliding window; 0: none.
+    """
+
+    arch: str
+    n_ctx_train: int
+    n_embd: int
+    n_layer: int
+    n_head: int
+    n_head_kv: int
+    n_embd_head_k: int
+    n_embd_head_v: int
+    n_ff: int
+    norm_eps: float
+    n_rot: int
+    rope_freq_base: float
+    rope_scaling: RopeScaling
+    n_swa: int = 0
+
+
+def read_config(
+    accounts: Accounting, arch: str, *, norm_eps: str = "attention.layer_norm_rms_epsilon", n_swa: int = 0
+) -> Config:
+    """Read what every decoder-only transformer has; keys that change nothing here are ignored by name.
+
+    Args:
+        accounts: of the file.
+        arch: ``general.architecture``.
+        norm_eps: key of the norms' epsilon.
+        n_swa: the sliding window, already read by an architecture that has one.
+
+    Raises:
+        InvalidFile: a key that is missing, of another type or out of range, or that contradicts another.
+        UnsupportedModel: a feature that is not implemented, such as experts or heads that differ by layer.
+    """
+    n_layer = accounts.get_int("block_count", min=1, max=4096)
+    n_embd = accounts.get_int("embedding_length", min=1, max=_MAX)
+    n_head = _same_in_all_layers(accounts, "attention.head_count", n_layer)
+    n_head_kv = _same_in_all_layers(accounts, "attention.head_count_kv", n_layer, n_head)
+    if n_head % n_head_kv:
+        raise InvalidFile(f"{n_head} query heads cannot share {n_head_kv} key-value heads evenly.")
+    if n_embd < n_head:
+        raise InvalidFile(f"{n_head} query heads are more than the {n_embd} columns of the hidden state.")
+    n_embd_head_k = accounts.get_int("attention.key_length", n_embd // n_head, min=1, max=_MAX)
+    n_ctx_train = accounts.get_int("context_length", min=1)
+    n_rot = accounts.get_int("rope.dimension_count", n_embd_head_k, min=2, max=n_embd_head_k)
+    if n_rot % 2:
+        raise InvalidFile(f"Metadata {arch}.rope.dimension_count is {n_rot}; expected an even number.")
+    _account_for_the_rest(accounts, n_embd)
+    return Config(
+        arch=arch,
+        n_ctx_train=n_ctx_train,
+        n_embd=n_embd,
+        n_layer=n_layer,
+        n_head=n_head,
+        n_head_kv=n_head_kv,
+        n_embd_head_k=n_embd_head_k,
+        n_embd_head_v=accounts.get_int("attention.value_length", n_embd // n_head, min=1, max=_MAX),
+        n_ff=_same_in_all_layers(accounts, "feed_forward_length", n_layer),
+        norm_eps=accounts.get_float(norm_eps, min=0.0),
+        n_rot=n_rot,
+        rope_freq_base=accounts.get_float("rope.freq_base", 10000.0, min=1.0 + 1e-6),
+        rope_scaling=read_rope_scaling(accounts, n_ctx_train),
+        n_swa=n_swa,
+    )
+
+
+def _same_in_all_layers(accounts: Accounting, key: str, n_layer: int, default: int | None = None) -> int:
+    """A size that a file may give once or for each layer, where only equal ones are implemented."""
+    if default is None:
+        sizes = set(accounts.get_int_or_array(key, n_layer, min=1, max=_MAX))
+    else:
+        sizes = set(accounts.get_int_or_array(key, n_layer, (default,), min=1, max=_MAX))
+    if len(sizes) > 1:
+        raise UnsupportedModel(f"{key} differs by layer, which is not supported for this architecture.")
+    return sizes.pop()
+
+
+def _account_for_the_rest(accounts: Accounting, n_embd: int) -> None:
+    """Keys that real files carry and that either change nothing or name a feature that is not implemented."""
+    accounts.expect("expert_count", 0, "mixtures of experts are not implemented for this architecture")
+    accounts.expect("expert_used_count", 0, "mixtures of experts are not implemented for this architecture")
+    accounts.expect("nextn_predict_layers", 0, "layers that predict several tokens are not implemented")
+    accounts.expect("attention.causal", True, "only causal attention is implemented")
+    accounts.expect("attention.clamp_kqv", 0.0, "clamping of queries, keys and values is not implemented")
+    accounts.expect("attention.max_alibi_bias", 0.0, "ALiBi is not implemented")
+    accounts.expect("embedding_length_out", n_embd, "an output of another width is not implemented")
+    accounts.ignore("vocab_size", "the rows of token_embd.weight say it")
+    accounts.ignore("pooling_type", "it concerns embeddings of texts, not logits")
+    accounts.ignore("tensor_data_layout", "a note of old converters; the row order it names is the usual one")

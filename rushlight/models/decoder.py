@@ -1,0 +1,76 @@
+"""What every decoder-only model is made of beside its blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rushlight.backends.base import Model, RopeTable
+from rushlight.backends.cache import AttentionCache, CacheLayout
+from rushlight.errors import InvalidParameter
+from rushlight.models.config import Config
+from rushlight.models.rope import RopeFactors, rope_table
+from rushlight.models.weights import Weights
+
+
+class CausalModel(Model, Protocol):
+    """A model as `rushlight.models.load_model` gives it."""
+
+    config: Config
+    arch: str
+    n_ctx: int
+
+
+MAX_CTX = 1 << 22  # positions: a RoPE table of this length still fits the memory of a small machine
+
+
+class Decoder:
+    """Base of the models: embedding, output head, cache layout and sizes.
+
+    Args:
+        config: hyper-parameters.
+        weights: the file's tensors.
+        n_ctx: positions to load for; None: as many as the model was trained for.
+        windows: width of each layer's sliding window, 0 for none.
+
+    Attributes:
+        config: hyper-parameters.
+        arch: ``general.architecture``.
+        n_vocab, n_embd, n_ctx_train: sizes of the model.
+        n_ctx: positions that a sequence may have.
+        cache: what the layers keep.
+        token_embd: table [V, E].
+        output: head [V, E].
+
+    Raises:
+        InvalidParameter: `n_ctx` is no number of positions that can be loaded.
+    """
+
+    def __init__(self, config: Config, weights: Weights, n_ctx: int | None, windows: Sequence[int]) -> None:
+        self.n_ctx = config.n_ctx_train if n_ctx is None else n_ctx
+        if not 1 <= self.n_ctx <= MAX_CTX:
+            raise InvalidParameter(f"n_ctx is {self.n_ctx}; load the model with 1 to {MAX_CTX} positions.")
+        self.config = config
+        self.arch = config.arch
+        self.n_embd = config.n_embd
+        self.n_ctx_train = config.n_ctx_train
+        self.token_embd, self.n_vocab = weights.embedding(config.n_embd)
+        self.output = weights.output(self.n_vocab, config.n_embd)
+        # A window that no sequence outgrows is none: its layer then shares blocks with those that have none.
+        specs = (
+            AttentionCache(
+                config.n_head_kv,
+                config.n_embd_head_k,
+                config.n_embd_head_v,
+                window if window < self.n_ctx else 0,
+            )
+            for window in windows
+        )
+        self.cache = CacheLayout.of(tuple(specs))
+
+    def rope_table(self, interleaved: bool, factors: RopeFactors | None = None) -> RopeTable:
+        """The RoPE angles of `config` for positions 0 to ``n_ctx - 1``."""
+        config = self.config
+        return rope_table(
+            self.n_ctx, config.n_rot, config.rope_freq_base, interleaved, config.rope_scaling, factors
+        )

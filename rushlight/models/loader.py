@@ -1,0 +1,51 @@
+"""Choose the model of a file by its ``general.architecture``."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import cast
+
+from rushlight.backends.base import Backend
+from rushlight.errors import InvalidFile, UnsupportedModel
+from rushlight.gguf import GGUFFile
+from rushlight.gguf.accounting import Accounting
+from rushlight.models.decoder import CausalModel
+
+_SHARED = frozenset({"config", "decoder", "loader", "rope", "rope_scaling", "weights"})
+
+
+def supported_architectures() -> list[str]:
+    """Every value of ``general.architecture`` that loads: the names of the files here that are models."""
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return sorted(module.name for module in modules if module.name not in _SHARED)
+
+
+def load_model(file: GGUFFile, backend: Backend, n_ctx: int | None = None) -> CausalModel:
+    """Load the model of a file: its hyper-parameters strictly checked, its weights handed to a backend.
+
+    Args:
+        file: stays open as long as the backend needs its bytes.
+        backend: takes every weight over.
+        n_ctx: positions to load for; None: as many as the model was trained for. LongRoPE's factors are
+            chosen by it.
+
+    Raises:
+        UnsupportedModel: an architecture, hyper-parameter or tensor that this version does not know.
+        InvalidFile: a hyper-parameter or tensor that is missing or contradicts another.
+        InvalidParameter: `n_ctx` is no number of positions that can be loaded.
+    """
+    arch = file.metadata.get("general.architecture")
+    if not isinstance(arch, str):
+        raise InvalidFile(f"{file.path} does not say its general.architecture; it is no language model.")
+    supported = supported_architectures()
+    if arch not in supported:
+        raise UnsupportedModel(
+            f'Architecture "{arch}" is not supported; supported are {", ".join(supported)}.'
+        )
+    module = importlib.import_module(f"rushlight.models.{arch}")
+    accounts = Accounting(file, arch)
+    model = cast(CausalModel, module.Model(accounts, backend, n_ctx))
+    accounts.finish()
+    return model

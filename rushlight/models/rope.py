@@ -1,0 +1,149 @@
+"""Tables of rotary position embedding (RoPE): plain, linear, with factors (Llama 3, LongRoPE), YaRN.
+
+Pair i of a head turns by ``position * base^(-2i / n_rot)`` (Su et al. 2021, "RoFormer"). The variants change
+the frequency of each pair and the magnitude of the result, never the rotation itself.
+
+The table is built of additions and multiplications alone, so that it has the same bits on every processor:
+NumPy's ``cos`` and ``sin`` do not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Context, Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.backends.base import RopeTable
+from rushlight.errors import InvalidFile
+from rushlight.models.rope_scaling import RopeScaling
+
+Float64Array = npt.NDArray[np.float64]
+
+_DECIMAL = Context(prec=40)
+_MAX_FREQUENCY = 16.0  # radians from one position to the next; beyond it the series below loses digits
+_SERIES_TERMS = 32
+
+
+@dataclass(frozen=True)
+class RopeFactors:
+    """Divisors of the frequencies, float64 [n_rot / 2].
+
+    Attributes:
+        short: up to the original context; also the only set of a model that has one.
+        long: beyond it; None: `short` serves every context.
+    """
+
+    short: Float64Array
+    long: Float64Array | None = None
+
+    def choose(self, n_ctx: int, n_ctx_orig: int) -> Float64Array:
+        """The set for a model loaded with `n_ctx`; it stays for the whole life of a sequence."""
+        return self.long if self.long is not None and n_ctx > n_ctx_orig else self.short
+
+
+def rope_table(
+    n_ctx: int,
+    n_rot: int,
+    freq_base: float,
+    interleaved: bool,
+    scaling: RopeScaling | None = None,
+    factors: RopeFactors | None = None,
+) -> RopeTable:
+    """The cosines and sines of positions 0 to ``n_ctx - 1``, rounded once from float64 to float32.
+
+    Args:
+        n_ctx: positions the model is loaded for.
+        n_rot: columns of each head that are rotated, even.
+        freq_base: base of the frequencies.
+        interleaved: pairs are neighbouring columns, otherwise halves (NeoX).
+        scaling: how the context was extended; None: it was not.
+        factors: divisors of the frequencies, if the file has them.
+
+    Raises:
+        InvalidFile: factors or a scaling that give frequencies which are not finite, or absurd.
+    """
+    frequencies = _frequencies(n_rot, freq_base)
+    magnitude = 1.0
+    if factors is not None:
+        n_ctx_orig = scaling.n_ctx_orig if scaling is not None else n_ctx
+        frequencies = frequencies / factors.choose(n_ctx, n_ctx_orig)
+    if scaling is not None:
+        frequencies = frequencies * _interpolation(n_rot, freq_base, scaling)
+        magnitude = _magnitude(scaling)
+    if not np.all(np.abs(frequencies) <= _MAX_FREQUENCY):
+        raise InvalidFile(f"The RoPE scaling of the file gives {frequencies.max()} radians a position.")
+    cos, sin = _turn(frequencies, n_ctx)
+    cos *= magnitude
+    sin *= magnitude
+    return RopeTable(cos.astype(np.float32), sin.astype(np.float32), interleaved)
+
+
+def _frequencies(n_rot: int, freq_base: float) -> Float64Array:
+    """``freq_base^(-2i / n_rot)``: float64 [n_rot / 2]."""
+    ratio = _DECIMAL.power(Decimal(freq_base), _DECIMAL.divide(Decimal(-2), Decimal(n_rot)))
+    powers = [Decimal(1)]
+    while len(powers) < n_rot // 2:
+        powers.append(_DECIMAL.multiply(powers[-1], ratio))
+    return np.array([float(power) for power in powers])
+
+
+def _interpolation(n_rot: int, freq_base: float, scaling: RopeScaling) -> Float64Array | float:
+    """What each frequency is multiplied by.
+
+    Linear scaling slows every pair down alike. YaRN (Peng et al. 2023, section 3.2, "NTK-by-parts") leaves
+    the pairs that turn more than `beta_fast` times over the original context as they are, slows those that
+    turn less than `beta_slow` times, and blends linearly in between.
+    """
+    slow = 1.0 / scaling.factor
+    if not scaling.ext_factor:
+        return slow
+
+    def pair_turning(times: float) -> float:
+        turns = scaling.n_ctx_orig / (times * 2 * math.pi)
+        return n_rot * math.log(turns) / (2 * math.log(freq_base))
+
+    low = max(0.0, math.floor(pair_turning(scaling.beta_fast)))
+    high = min(n_rot - 1.0, math.ceil(pair_turning(scaling.beta_slow)))
+    ramp = (np.arange(n_rot // 2) - low) / max(0.001, high - low)
+    kept = (1.0 - np.clip(ramp, 0.0, 1.0)) * scaling.ext_factor
+    blend: Float64Array = slow * (1.0 - kept) + kept
+    return blend
+
+
+def _magnitude(scaling: RopeScaling) -> float:
+    """What cosines and sines are multiplied by: YaRN's softmax temperature, and the file's own factor."""
+    temperature = 1.0
+    if scaling.ext_factor and scaling.factor > 1:
+        temperature += 0.1 * float(_DECIMAL.ln(Decimal(scaling.factor)))
+    return temperature * scaling.attn_factor
+
+
+def _turn(frequencies: Float64Array, n_ctx: int) -> tuple[Float64Array, Float64Array]:
+    """Cosines and sines of ``position * frequency``: float64 [n_ctx, n_rot / 2] each.
+
+    The rows known so far, turned on by their number, give as many more.
+    """
+    cos, sin = np.empty((2, n_ctx, len(frequencies)))
+    cos[0], sin[0] = 1.0, 0.0
+    c, s = _cos_sin(frequencies)
+    known = 1
+    while known < n_ctx:
+        n = min(known, n_ctx - known)
+        cos[known : known + n] = cos[:n] * c - sin[:n] * s
+        sin[known : known + n] = sin[:n] * c + cos[:n] * s
+        c, s = c * c - s * s, 2.0 * c * s
+        known *= 2
+    return cos, sin
+
+
+def _cos_sin(angles: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Cosine and sine by their Taylor series, for angles up to `_MAX_FREQUENCY`."""
+    square = angles * angles
+    cos, sin = np.ones_like(angles), np.ones_like(angles)
+    for n in range(2 * _SERIES_TERMS, 0, -2):
+        cos = 1.0 - cos * square / ((n - 1) * n)
+        sin = 1.0 - sin * square / (n * (n + 1))
+    return cos, sin * angles

@@ -1,0 +1,141 @@
+"""What a model takes from its file: each tensor by its GGUF name, checked and handed to the backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rushlight.backends.base import Backend, Ops, Tensor, Weight
+from rushlight.errors import InvalidFile
+from rushlight.gguf import GGUFTensor
+from rushlight.gguf.accounting import Accounting
+from rushlight.models.config import Config
+from rushlight.models.rope import Float64Array, RopeFactors
+from rushlight.quants import dequantize
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A matrix [N, K] and its bias [N], if it has one."""
+
+    weight: Weight
+    bias: Weight | None = None
+
+    def __call__(self, ops: Ops, x: Tensor) -> Tensor:
+        """``x @ weight.T + bias``."""
+        return ops.linear(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Linear layers of the same input, run as one matrix wherever they can be.
+
+    Attributes:
+        linears: one that gives all outputs side by side, or one for each output.
+        sizes: columns of each output.
+    """
+
+    linears: tuple[Linear, ...]
+    sizes: tuple[int, ...]
+
+    def __call__(self, ops: Ops, x: Tensor) -> tuple[Tensor, ...]:
+        """The outputs, in order."""
+        if len(self.linears) > 1:
+            return tuple(linear(ops, x) for linear in self.linears)
+        together = self.linears[0](ops, x)
+        stops = np.cumsum(self.sizes).tolist()
+        return tuple(
+            together.columns(stop - size, stop) for size, stop in zip(self.sizes, stops, strict=True)
+        )
+
+
+class Weights:
+    """The tensors of a file, taken by an architecture through its accounts and given to a backend.
+
+    Every method raises InvalidFile for a tensor that is missing or has another shape.
+
+    Args:
+        accounts: of the file.
+        backend: takes the tensors over.
+    """
+
+    def __init__(self, accounts: Accounting, backend: Backend) -> None:
+        self._accounts = accounts
+        self._backend = backend
+
+    def vector(self, name: str, n: int) -> Weight:
+        """A norm weight or bias [n]."""
+        return self._backend.vector(self._accounts.tensor(name, (n,)))
+
+    def linear(self, name: str, n: int, k: int) -> Linear:
+        """``{name}.weight`` [n, k], with ``{name}.bias`` [n] where the file has it."""
+        tensor = self._accounts.tensor(f"{name}.weight", (n, k))
+        return Linear(self._backend.matrix(tensor), self._bias(name, n))
+
+    def joined(self, names: tuple[str, ...], sizes: tuple[int, ...], k: int) -> Joined:
+        """``{name}.weight`` [size, k] of each name; one matrix unless they have biases of their own."""
+        rows = list(zip(names, sizes, strict=True))
+        biases = [self._bias(name, n) for name, n in rows]
+        tensors = [self._accounts.tensor(f"{name}.weight", (n, k)) for name, n in rows]
+        if any(bias is not None for bias in biases):
+            pairs = zip(tensors, biases, strict=True)
+            return Joined(tuple(Linear(self._backend.matrix(tensor), bias) for tensor, bias in pairs), sizes)
+        return Joined((Linear(self._backend.matrix(*tensors)),), sizes)
+
+    def qkv(self, block: str, config: Config) -> Joined:
+        """Queries, keys, values: ``attn_qkv`` if the file has it, or ``attn_q``, ``attn_k``, ``attn_v``."""
+        n_head_kv = config.n_head_kv
+        sizes = (
+            config.n_head * config.n_embd_head_k,
+            n_head_kv * config.n_embd_head_k,
+            n_head_kv * config.n_embd_head_v,
+        )
+        if self._accounts.tensor(f"{block}.attn_qkv.weight", optional=True) is not None:
+            return Joined((self.linear(f"{block}.attn_qkv", sum(sizes), config.n_embd),), sizes)
+        return self.joined((f"{block}.attn_q", f"{block}.attn_k", f"{block}.attn_v"), sizes, config.n_embd)
+
+    def embedding(self, n_embd: int) -> tuple[Weight, int]:
+        """``token_embd.weight`` [V, n_embd], and V."""
+        tensor = self._embedding_tensor(n_embd)
+        return self._backend.embedding(tensor), tensor.shape[0]
+
+    def output(self, n_vocab: int, n_embd: int) -> Linear:
+        """``output`` [n_vocab, n_embd]; a file without it ties it to the embedding."""
+        if self._accounts.tensor("output.weight", optional=True) is not None:
+            return self.linear("output", n_vocab, n_embd)
+        return Linear(self._backend.matrix(self._embedding_tensor(n_embd)))
+
+    def rope_freqs(self, n_rot: int) -> RopeFactors | None:
+        """The one set of RoPE factors of Llama 3, ``rope_freqs.weight`` [n_rot / 2], if the file has it."""
+        factors = self._factors("rope_freqs.weight", n_rot, optional=True)
+        return None if factors is None else RopeFactors(factors)
+
+    def longrope_factors(self, n_rot: int, optional: bool) -> RopeFactors | None:
+        """LongRoPE's ``rope_factors_short.weight`` and ``rope_factors_long.weight``, each [n_rot / 2]."""
+        long = self._factors("rope_factors_long.weight", n_rot, optional)
+        short = self._factors("rope_factors_short.weight", n_rot, optional=long is None)
+        return None if short is None else RopeFactors(short, long)
+
+    def _factors(self, name: str, n_rot: int, optional: bool) -> Float64Array | None:
+        tensor = self._accounts.tensor(name, (n_rot // 2,), optional=optional)
+        if tensor is None:
+            return None
+        factors = dequantize(tensor.raw, tensor.type).astype(np.float64)
+        if not np.all(np.isfinite(factors) & (factors > 0)):
+            raise InvalidFile(
+                f"Tensor {name} holds {factors.min()}; RoPE factors must be positive and finite."
+            )
+        return factors
+
+    def _bias(self, name: str, n: int) -> Weight | None:
+        tensor = self._accounts.tensor(f"{name}.bias", (n,), optional=True)
+        return None if tensor is None else self._backend.vector(tensor)
+
+    def _embedding_tensor(self, n_embd: int) -> GGUFTensor:
+        tensor = self._accounts.tensor("token_embd.weight")
+        if tensor.shape[1:] != (n_embd,):
+            raise InvalidFile(
+                f"Tensor token_embd.weight has the shape {tensor.shape}; expected (V, {n_embd})."
+            )
+        return tensor
