@@ -1,0 +1,160 @@
+"""``rushlight inspect``: what a GGUF file holds, and what this machine runs it with."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rushlight.cli.machine import Machine, this_machine
+from rushlight.cli.output import write
+from rushlight.cli.parser import Parser
+from rushlight.hub import resolve
+from rushlight.progress import format_bytes
+
+if TYPE_CHECKING:
+    from rushlight.gguf import GGUFFile, GGUFTensor
+
+_SHOWN = 6  # elements of an array
+_LONGEST = 120  # characters of a string
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments of ``rushlight inspect``."""
+    parser.add_argument("reference", metavar="REF", help="a .gguf file, org/repo, pypi:name or an alias")
+    parser.add_argument("--json", action="store_true", help="write one JSON object, arrays in full")
+
+
+def execute(parser: Parser, args: Namespace) -> int:
+    """Write what the file holds to standard output."""
+    from rushlight.gguf import open_gguf
+
+    with open_gguf(resolve(args.reference, progress=True).path) as file:
+        machine = this_machine()
+        if args.json:
+            write(json.dumps(_as_dict(file, machine), ensure_ascii=False) + "\n")
+        else:
+            write(_overview(file, machine) + _metadata(file) + _tensors(file, machine))
+    return 0
+
+
+def _as_dict(file: GGUFFile, machine: Machine) -> dict[str, Any]:
+    from rushlight.models import supported_architectures
+
+    architecture = file.metadata.get("general.architecture")
+    return {
+        "paths": [str(path) for path in file.paths],
+        "version": file.version,
+        "size": file.n_bytes,
+        "architecture": architecture,
+        "supported": architecture in supported_architectures(),
+        "backend": machine.backend,
+        "kernel_target": machine.target,
+        "metadata": {key: _plain(value) for key, value in file.metadata.items()},
+        "tensors": [
+            {
+                "name": t.name,
+                "shape": list(t.shape),
+                "type": t.type.name,
+                "size": t.n_bytes,
+                "runs_on": _runs_on(t, machine),
+            }
+            for t in file.tensors.values()
+        ],
+    }
+
+
+def _overview(file: GGUFFile, machine: Machine) -> str:
+    from rushlight.gguf.summary import summarize
+    from rushlight.models import supported_architectures
+
+    summary = summarize(file)
+    supported = supported_architectures()
+    verdict = (
+        "supported"
+        if summary.architecture in supported
+        else f"not supported; supported are {', '.join(supported)}"
+    )
+    rows = [
+        ("file", f"{file.path}{f' and {len(file.paths) - 1} more' if len(file.paths) > 1 else ''}"),
+        ("format", f"GGUF version {file.version}, {format_bytes(file.n_bytes)}"),
+        ("name", _one_line(summary.name or "unnamed")),
+        ("architecture", f"{_one_line(summary.architecture or 'none')} ({verdict})"),
+        ("quantized as", summary.file_type or "unknown"),
+        ("parameters", f"{summary.n_params:,}"),
+        ("vocabulary", "none" if summary.n_vocab is None else f"{summary.n_vocab:,} tokens"),
+        ("context", "unknown" if summary.context_length is None else f"{summary.context_length:,} tokens"),
+        ("runs on", f"{machine.backend} backend, kernel target {machine.target}, {machine.cores} cores"),
+    ]
+    types = [
+        (name, f"{t.n_tensors} tensors", f"{t.n_elements:,} values", format_bytes(t.n_bytes))
+        for name, t in summary.types.items()
+    ]
+    return "".join(f"{name:<13} {value}\n" for name, value in rows) + "\ntypes\n" + _columns(types)
+
+
+def _metadata(file: GGUFFile) -> str:
+    return "\nmetadata\n" + _columns(
+        [(_one_line(key), _brief(value)) for key, value in file.metadata.items()]
+    )
+
+
+def _tensors(file: GGUFFile, machine: Machine) -> str:
+    rows = [
+        (
+            _one_line(t.name),
+            t.type.name,
+            "x".join(map(str, t.shape)),
+            format_bytes(t.n_bytes),
+            _runs_on(t, machine),
+        )
+        for t in file.tensors.values()
+    ]
+    return "\ntensors\n" + _columns(rows)
+
+
+def _runs_on(tensor: GGUFTensor, machine: Machine) -> str:
+    """Name the kernel that multiplies by a matrix here; vectors are part of other operations."""
+    if machine.backend == "reference":
+        return "reference"
+    from rushlight.backends.cpu.kernels import KERNELS
+
+    kernel = f"linear_{tensor.type.name.lower()}"
+    if len(tensor.shape) < 2:
+        return "cpu"
+    return f"cpu {kernel}" if kernel in KERNELS else "no kernel"
+
+
+def _plain(value: Any) -> Any:
+    """A metadata value as JSON has it: arrays become lists, and broken UTF-8 replacement characters."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value if isinstance(value, int | float | bool) else [_plain(element) for element in value]
+
+
+def _brief(value: Any) -> str:
+    """A metadata value on one line; of long arrays and texts the beginning."""
+    if isinstance(value, str):
+        more = f"... ({len(value):,} characters)" if len(value) > _LONGEST else ""
+        return _one_line(value[:_LONGEST]) + more
+    if isinstance(value, int | float | bool):
+        return json.dumps(value)
+    shown = ", ".join(json.dumps(_plain(element), ensure_ascii=False) for element in value[:_SHOWN])
+    more = f", ... ({len(value):,} elements)" if len(value) > _SHOWN else ""
+    return f"[{shown}{more}]"
+
+
+def _one_line(text: str) -> str:
+    """Escape line ends and control characters: a file must not write to the terminal as it likes."""
+    return json.dumps(_plain(text), ensure_ascii=False)[1:-1].replace('\\"', '"').replace("\x7f", "\\u007f")
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> str:
+    if not rows:
+        return "  none\n"
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "".join(f"  {line}\n" for line in lines)
