@@ -1,6 +1,11 @@
-"""Check a batch before a backend follows its indices: a bad one must raise, never read or write elsewhere."""
+"""Check a batch before a backend follows its indices: a bad one must raise, never read or write elsewhere.
+
+It runs before every step, so it avoids the NumPy functions that cost more than the check.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,16 +21,7 @@ def check_batch(batch: Batch, limits: Limits, layout: CacheLayout, n_vocab: int)
     Raises:
         InvalidParameter: the first thing wrong with it.
     """
-    tables = dict(enumerate(batch.block_tables))
-    arrays = {
-        "token_ids": (batch.token_ids, 1),
-        "positions": (batch.positions, 1),
-        "token_seq": (batch.token_seq, 1),
-        "query_start": (batch.query_start, 1),
-        "outputs": (batch.outputs, 1),
-        **{f"block_tables[{g}]": (table, 2) for g, table in tables.items()},
-    }
-    for name, (array, n_dimensions) in arrays.items():
+    for name, array, n_dimensions in _arrays(batch):
         if array.dtype != np.int32 or array.ndim != n_dimensions or not array.flags.c_contiguous:
             raise InvalidParameter(
                 f"{name} of a batch must be C-contiguous int32 of {n_dimensions} dimensions."
@@ -35,10 +31,21 @@ def check_batch(batch: Batch, limits: Limits, layout: CacheLayout, n_vocab: int)
     _check_range("token_ids", batch.token_ids, n_vocab)
     _check_range("positions", batch.positions, limits.n_ctx)
     _check_range("outputs", batch.outputs, batch.n_tokens)
-    if np.any(np.diff(batch.outputs) <= 0):
+    if (batch.outputs[1:] <= batch.outputs[:-1]).any():
         raise InvalidParameter("outputs of a batch must ascend.")
     for g, group in enumerate(layout.groups):
         _check_blocks(batch, g, group, limits.n_blocks[g])
+
+
+def _arrays(batch: Batch) -> Iterator[tuple[str, Int32Array, int]]:
+    """Every array of a batch, its name, and the dimensions that it must have."""
+    yield "token_ids", batch.token_ids, 1
+    yield "positions", batch.positions, 1
+    yield "token_seq", batch.token_seq, 1
+    yield "query_start", batch.query_start, 1
+    yield "outputs", batch.outputs, 1
+    for g, table in enumerate(batch.block_tables):
+        yield f"block_tables[{g}]", table, 2
 
 
 def _check_sizes(batch: Batch, limits: Limits, layout: CacheLayout) -> None:
@@ -64,39 +71,39 @@ def _check_sizes(batch: Batch, limits: Limits, layout: CacheLayout) -> None:
 
 def _check_sequences(batch: Batch) -> None:
     """Each sequence has tokens, neighbours in the batch, at consecutive positions."""
-    lengths = np.diff(batch.query_start)
-    ends_meet = batch.query_start[0] == 0 and batch.query_start[-1] == batch.n_tokens
-    if not ends_meet or np.any(lengths <= 0):
+    start, sequence, position = batch.query_start, batch.token_seq, batch.positions
+    lengths = start[1:] - start[:-1]
+    if start[0] != 0 or start[-1] != batch.n_tokens or lengths.min() <= 0:
         raise InvalidParameter("query_start of a batch must ascend from 0 to the number of tokens.")
-    if not np.array_equal(batch.token_seq, np.repeat(np.arange(len(lengths)), lengths)):
+    if (sequence != np.arange(batch.n_sequences).repeat(lengths)).any():
         raise InvalidParameter("token_seq of a batch must name the sequences that query_start delimits.")
-    inside = np.diff(batch.token_seq) == 0
-    if np.any(np.diff(batch.positions.astype(np.int64))[inside] != 1):
+    # Not the difference of positions, which could overflow.
+    follows = position[1:] == position[:-1].astype(np.int64) + 1
+    if not (follows | (sequence[1:] != sequence[:-1])).all():
         raise InvalidParameter("positions of a batch must be consecutive within a sequence.")
 
 
 def _check_blocks(batch: Batch, g: int, group: CacheGroup, n_blocks: int) -> None:
     """Every block that the step reads or writes exists, and no two sequences write the same one."""
     table = batch.block_tables[g]
-    first = batch.positions[batch.query_start[:-1]]
-    last = batch.positions[batch.query_start[1:] - 1]
-    oldest = np.maximum(0, first - group.window + 1) if group.window else np.zeros_like(first)
-    written: list[Int32Array] = []
+    start = batch.query_start.tolist()
+    written: list[int] = []
     for s in range(batch.n_sequences):
-        read = (
-            slice(0, 1) if group.recurrent else slice(oldest[s] // BLOCK_TOKENS, last[s] // BLOCK_TOKENS + 1)
-        )
-        if table.shape[1] < read.stop:
-            raise InvalidParameter(f"block_tables[{g}] of a batch has no column for position {last[s]}.")
-        _check_range(f"block_tables[{g}]", table[s, read], n_blocks)
-        start = 0 if group.recurrent else first[s] // BLOCK_TOKENS
-        written.append(table[s, start : read.stop])
-    blocks = np.concatenate(written)
-    if len(np.unique(blocks)) != len(blocks):
+        first, last = int(batch.positions[start[s]]), int(batch.positions[start[s + 1] - 1])
+        oldest = max(0, first - group.window + 1) if group.window else 0
+        if group.recurrent:
+            oldest = first = last = 0
+        if table.shape[1] <= last // BLOCK_TOKENS:
+            raise InvalidParameter(f"block_tables[{g}] of a batch has no column for position {last}.")
+        read = table[s, oldest // BLOCK_TOKENS : last // BLOCK_TOKENS + 1]
+        _check_range(f"block_tables[{g}]", read, n_blocks)
+        written += table[s, first // BLOCK_TOKENS : last // BLOCK_TOKENS + 1].tolist()
+    if len(set(written)) != len(written):
         raise InvalidParameter(f"block_tables[{g}] of a batch lets one block be written twice in a step.")
 
 
 def _check_range(name: str, values: Int32Array, stop: int) -> None:
-    if len(values) and (values.min() < 0 or values.max() >= stop):
+    # Read as unsigned, a negative number is beyond every limit.
+    if len(values) and values.view(np.uint32).max() >= stop:
         wrong = values[(values < 0) | (values >= stop)][0]
         raise InvalidParameter(f"{name} of a batch holds {wrong}; it must be 0 to {stop - 1}.")
