@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,8 @@ class Cursor:
             position = len(data) + 1
         if position > len(data):
             raise self.error(
-                f"{what} promises {n} strings, but number {max(len(ends) - 1, 0)} runs past the end of the "
-                "file; it is truncated or damaged, download it again."
+                f"{what} promises {n} strings, but number {bisect_right(ends, len(data))} runs past the end of "
+                "the file; it is truncated or damaged, download it again."
             )
         self.position = position
         return StringArray(bytes(data[start:position]), np.array(ends, np.int64) - start)
