@@ -121,8 +121,8 @@ class Cursor:
             position = len(data) + 1
         if position > len(data):
             raise self.error(
-                f"{what} promises {n} strings, but number {bisect_right(ends, len(data))} runs past the end of "
-                "the file; it is truncated or damaged, download it again."
+                f"{what} promises {n} strings, but number {bisect_right(ends, len(data))} runs past the end "
+                "of the file; it is truncated or damaged, download it again."
             )
         self.position = position
         return StringArray(bytes(data[start:position]), np.array(ends, np.int64) - start)
