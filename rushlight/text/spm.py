@@ -1,0 +1,71 @@
+"""SentencePiece vocabularies (``tokenizer.ggml.model = "llama"``): merging by score."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rushlight.text.merge import merge
+from rushlight.text.vocabulary import SPACE_MARK, Vocabulary
+from rushlight.text.word_cache import WordCache
+
+
+class SPMEncoder:
+    """Encodes plain text as llama.cpp does (``llm_tokenizer_spm_session`` in ``src/llama-vocab.cpp``).
+
+    Neighbours are joined while the joined text is a token, the highest score first and of equal scores the
+    leftmost; characters without a token become byte tokens. That is not SentencePiece's Unigram search.
+    Merging never crosses a point that no token crosses, so a text is cut before the space marks where that
+    holds, and the words between are merged one by one and remembered.
+
+    Args:
+        vocabulary: the tokens.
+        scores: float [n_vocab], the score of each token.
+        add_space_prefix: a text at the start, or after a special token, gets a space before it.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, scores: Sequence[float], add_space_prefix: bool) -> None:
+        self._vocabulary = vocabulary
+        self._urgency = [-score for score in scores]
+        self._add_space_prefix = add_space_prefix
+        self._boundary = _word_boundary(vocabulary.texts)
+        self._words = WordCache(self._encode_word)
+
+    def encode(self, text: str, at_start: bool) -> list[int]:
+        """The tokens of a plain text.
+
+        Args:
+            text: not empty, without special tokens.
+            at_start: nothing or a special token stands before it.
+        """
+        prefix = " " if self._add_space_prefix and at_start else ""
+        escaped = (prefix + text).replace(" ", SPACE_MARK)
+        ids: list[int] = []
+        for word in self._boundary.split(escaped):
+            ids += self._words[word]
+        return ids
+
+    def _encode_word(self, word: str) -> list[int]:
+        ids = self._vocabulary.ids
+        out: list[int] = []
+        for symbol in merge(list(word), self._pair_urgency):
+            id = ids.get(symbol)
+            out += self._bytes_of(symbol) if id is None else [id]
+        return out
+
+    def _pair_urgency(self, left: str, right: str) -> float | None:
+        id = self._vocabulary.ids.get(left + right)
+        return None if id is None else self._urgency[id]
+
+    def _bytes_of(self, symbol: str) -> list[int]:
+        """Byte tokens, or the one-character tokens of old files; a byte with neither is dropped."""
+        ids = self._vocabulary.ids
+        found = (ids.get(f"<0x{byte:02X}>", ids.get(chr(byte))) for byte in symbol.encode("utf-8"))
+        return [id for id in found if id is not None]
+
+
+def _word_boundary(texts: Sequence[str]) -> re.Pattern[str]:
+    """Matches, without length, the points before a space mark that no token crosses."""
+    pairs = re.findall(f"([^{SPACE_MARK}]){SPACE_MARK}", "\0".join(texts), flags=re.DOTALL)
+    crossed = "".join(re.escape(character) for character in sorted({*pairs, SPACE_MARK}))
+    return re.compile(f"(?<=[^{crossed}])(?={SPACE_MARK})")

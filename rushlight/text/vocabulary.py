@@ -1,0 +1,131 @@
+"""The tokens of a model: their texts, their types, and the bytes that each stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from rushlight.errors import InvalidFile
+from rushlight.text.byte_alphabet import BYTE_OF_CHARACTER
+
+SPACE_MARK = "\u2581"
+BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+
+class TokenType(IntEnum):
+    """What a token is for, with the numbers of ``tokenizer.ggml.token_type``."""
+
+    UNDEFINED = 0
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens of a model, by id.
+
+    Attributes:
+        texts: the token texts as the file has them; bytes that are not UTF-8 are lone surrogates (PEP 383).
+        ids: the id of each text.
+        types: the `TokenType` number of each token.
+        byte_level: normal tokens are written in GPT-2's alphabet of bytes; otherwise they are plain text in
+            which U+2581 stands for a space.
+    """
+
+    texts: Sequence[str]
+    ids: Mapping[str, int]
+    types: Sequence[int]
+    byte_level: bool
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def piece(self, id: int) -> bytes:
+        """The bytes that a token stands for in a text. Unused and undefined tokens stand for none.
+
+        Raises:
+            IndexError: the id is outside the vocabulary.
+        """
+        if not 0 <= id < len(self.texts):
+            raise IndexError(f"token id {id} is outside the vocabulary of {len(self.texts)} tokens")
+        text, type = self.texts[id], self.types[id]
+        if type == TokenType.NORMAL:
+            return _byte_level_piece(text) if self.byte_level else _encode(text.replace(SPACE_MARK, " "))
+        if type == TokenType.BYTE:
+            return bytes([int(text[3:5], 16)])
+        if type in (TokenType.CONTROL, TokenType.UNKNOWN, TokenType.USER_DEFINED):
+            return _encode(text)
+        return b""
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _byte_level_piece(text: str) -> bytes:
+    try:
+        return bytes([BYTE_OF_CHARACTER[character] for character in text])
+    except KeyError:  # an added token written in plain text: what is not in the alphabet stands for itself
+        parts = (BYTE_OF_CHARACTER.get(character, character) for character in text)
+        return b"".join(bytes([part]) if isinstance(part, int) else _encode(part) for part in parts)
+
+
+def read_vocabulary(metadata: Mapping[str, Any], byte_level: bool) -> Vocabulary:
+    """Read ``tokenizer.ggml.tokens`` and ``tokenizer.ggml.token_type``.
+
+    An empty text becomes ``[EMPTY_<id>]``, as in llama.cpp, so that texts stay distinct.
+
+    Raises:
+        InvalidFile: there are no tokens, two have the same text, the types are of another number, or a byte
+            token is not written ``<0xXX>``.
+    """
+    texts = [text or f"[EMPTY_{i}]" for i, text in enumerate(string_list(metadata, "tokenizer.ggml.tokens"))]
+    if not texts:
+        raise InvalidFile(
+            "The vocabulary (tokenizer.ggml.tokens) is empty; the file holds no usable tokenizer."
+        )
+    ids = dict(zip(texts, range(len(texts)), strict=True))
+    if len(ids) != len(texts):
+        first, second, text = next((ids[t], i, t) for i, t in enumerate(texts) if ids[t] != i)
+        raise InvalidFile(f"Tokens {second} and {first} have the same text {text!r}; each must have its own.")
+    types = number_list(metadata, "tokenizer.ggml.token_type", len(texts)) or [TokenType.NORMAL] * len(texts)
+    for i, type in enumerate(types):
+        if type == TokenType.BYTE and not BYTE_TOKEN.fullmatch(texts[i]):
+            raise InvalidFile(f"Token {i} is marked as a byte, but its text is {texts[i]!r} and not <0xXX>.")
+    return Vocabulary(texts, ids, types, byte_level)
+
+
+def string_list(metadata: Mapping[str, Any], key: str) -> list[str]:
+    """The array of strings under `key`. Raises InvalidFile if it is missing or something else."""
+    values = metadata.get(key)
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        found = "is missing" if values is None else f"is {type(values).__name__}"
+        raise InvalidFile(f"{key} {found}; an array of strings was expected.")
+    strings = list(values)
+    if not all(isinstance(string, str) for string in strings):
+        raise InvalidFile(f"{key} holds something other than strings.")
+    return strings
+
+
+def number_list(metadata: Mapping[str, Any], key: str, n: int) -> list[Any]:
+    """The array of `n` numbers under `key`, empty if it is missing.
+
+    Raises:
+        InvalidFile: it is no array of numbers, or not of `n`.
+    """
+    values = metadata.get(key)
+    if values is None:
+        return []
+    numbers = values.tolist() if hasattr(values, "tolist") else values
+    if not isinstance(numbers, list) or not all(isinstance(x, int | float) for x in numbers[:1]):
+        raise InvalidFile(f"{key} is no array of numbers.")
+    if len(numbers) != n:
+        raise InvalidFile(f"{key} has {len(numbers)} entries for {n} tokens; there must be one for each.")
+    return numbers
