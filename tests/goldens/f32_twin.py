@@ -1,7 +1,7 @@
 """The float32 twin of a quantized GGUF file: the same weights, dequantized by gguf-py.
 
-llama.cpp rounds activations to 8 bits (or to half precision) before it multiplies them with weights other than
-F32. On the twin it computes in float32 throughout, so its logits are what the quantized weights mean.
+llama.cpp rounds activations to 8 bits (or to half precision) before it multiplies them with weights other
+than F32. On the twin it computes in float32 throughout, so its logits are what the quantized weights mean.
 """
 
 from __future__ import annotations
