@@ -49,7 +49,8 @@ def encode_value(key: str, value: Any, type: MetadataType) -> bytes:
     """
     if type.items is None:
         return struct.pack("<I", type.value) + _encode_elements(key, [value], type.value)
-    if not isinstance(value, (list, tuple, np.ndarray, StringArray)) or np.ndim(value) != 1:
+    is_row = isinstance(value, (list, tuple, StringArray))
+    if not is_row and not (isinstance(value, np.ndarray) and value.ndim == 1):
         raise InvalidParameter(f"Metadata {key!r} is {value!r}; expected a one-dimensional array.")
     header = struct.pack("<IIQ", ValueType.ARRAY, type.items, len(value))
     return header + _encode_elements(key, value, type.items)
@@ -73,7 +74,7 @@ def _element_type(key: str, values: Sequence[Any]) -> ValueType:
             limits = np.iinfo(NUMBER_DTYPES[candidate])
             if limits.min <= low and high <= limits.max:
                 return candidate
-    if kinds and kinds <= {int, float}:
+    if float in kinds and kinds <= {int, float}:
         return ValueType.FLOAT32
     raise InvalidParameter(
         f"Metadata {key!r} has a value without a GGUF type of its own; expected bools, numbers or strings of "
