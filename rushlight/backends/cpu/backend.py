@@ -1,0 +1,57 @@
+"""The cpu backend: packs weights, records the model once and replays it on a team of threads."""
+
+from __future__ import annotations
+
+from rushlight.backends.base import Limits, Model, Progress, Weight
+from rushlight.backends.cpu.executor import CpuExecutor
+from rushlight.backends.cpu.runtime import usable_processors
+from rushlight.backends.cpu.target import detect_target
+from rushlight.backends.cpu.weights import Matrix, PackedPart, Table, Vector
+from rushlight.errors import BackendUnavailable, InvalidFile
+from rushlight.gguf import GGUFTensor
+from rushlight.quants import dequantize
+
+
+class CpuBackend:
+    """See `backends.base.Backend`."""
+
+    name = "cpu"
+
+    def __init__(self, n_threads: int | None = None, progress: Progress | None = None) -> None:
+        """Choose the kernel target.
+
+        Args:
+            n_threads: threads in the team; by default one for each physical core that may be used.
+            progress: told of kernels that are compiled.
+
+        Raises:
+            BackendUnavailable: this processor is below every target.
+        """
+        detection = detect_target()
+        if detection.target is None:
+            raise BackendUnavailable(
+                f"No kernels run on this processor ({detection.processor}): {detection.reason}. "
+                "Use backend='reference'."
+            )
+        self.target = detection.target
+        self.n_threads = usable_processors() if n_threads is None else n_threads
+        self._progress = progress
+
+    def matrix(self, *tensors: GGUFTensor) -> Weight:
+        """See `Backend.matrix`."""
+        if not tensors or any(len(t.shape) != 2 or t.shape[1] != tensors[0].shape[1] for t in tensors):
+            found = ", ".join(f"{t.name} {t.shape}" for t in tensors)
+            raise InvalidFile(f"Matrices with equal numbers of columns were expected, not {found or 'none'}.")
+        return Matrix(tuple(PackedPart.of(tensor) for tensor in tensors))
+
+    def vector(self, tensor: GGUFTensor) -> Weight:
+        """See `Backend.vector`."""
+        return Vector(dequantize(tensor.raw, tensor.type).reshape(-1))
+
+    def embedding(self, tensor: GGUFTensor) -> Weight:
+        """See `Backend.embedding`."""
+        return Table(tensor)
+
+    def executor(self, model: Model, limits: Limits) -> CpuExecutor:
+        """See `Backend.executor`."""
+        return CpuExecutor(model, limits, self.target, self.n_threads, self._progress)

@@ -1,0 +1,113 @@
+"""Python function in, object file out: Numba types and lowers a kernel, LLVM makes code for a target.
+
+Importing this imports Numba, which takes a second, so it is imported only where a kernel is missing from the
+cache. Numba lowers for no processor in particular; everything that depends on the target happens here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.compiler import Flags, compile_extra
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.cpu import CPUContext
+from numba.core.registry import cpu_target
+
+from rushlight.backends.cpu.dots import define_dot
+from rushlight.backends.cpu.kernels import KERNELS
+from rushlight.backends.cpu.objects import symbol
+from rushlight.backends.cpu.records import STEP
+from rushlight.backends.cpu.simd.types import Record
+from rushlight.backends.cpu.target import Target
+
+_DOT = re.compile(r'declare [^@]*@"?rl\.dot\.(\w+)\.(\d+)"?\(')
+_HOST_ATTRIBUTES = re.compile(r'"(?:target-cpu|target-features|tune-cpu)"="[^"]*"')
+_ANY = np.dtype([("kernel", "i8"), ("next", "i8")])
+
+
+def _signature(record: np.dtype[np.void] | None, name: str) -> list[types.Type]:
+    op = Record(_ANY if record is None else record, name)
+    return [op, Record(STEP, "step"), types.intp, types.intp]
+
+
+@global_compiler_lock
+def _lower(name: str, target: Target) -> tuple[str, str]:
+    """LLVM assembly of a kernel, and the name that Numba gave its function."""
+    source = KERNELS[name]
+    module = importlib.import_module(f"rushlight.backends.cpu.kernels.{source.module}")
+    flags = Flags()
+    flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    flags.error_model = "numpy"
+    typing_context = cpu_target.typing_context
+    context = CPUContext(typing_context, "cpu").with_aot_codegen(name)
+    typing_context.refresh()
+    context.refresh()
+    library = context.codegen().create_library(name)
+    arguments = _signature(source.record, name)
+    function = module.kernels(target)[name]
+    result = compile_extra(
+        typing_context, context, function, arguments, types.void, flags, {}, library=library
+    )
+    library.finalize()
+    return library.get_llvm_str(), result.fndesc.llvm_func_name
+
+
+def _entry(name: str, inner: str) -> ir.Module:
+    """A C function around Numba's, which returns a status and takes two pointers more."""
+    module = ir.Module()
+    pointer, word = ir.PointerType(), ir.IntType(64)
+    callee = ir.Function(module, ir.FunctionType(ir.IntType(32), [pointer, pointer, *[word] * 4]), inner)
+    entry = ir.Function(module, ir.FunctionType(ir.VoidType(), [word] * 4), symbol(name))
+    builder = ir.IRBuilder(entry.append_basic_block())
+    slot = builder.alloca(pointer)
+    builder.call(callee, [slot, ir.Constant(pointer, None), *entry.args])
+    builder.ret_void()
+    return module
+
+
+def _link(name: str, target: Target, triple: str) -> llvm.ModuleRef:
+    """The kernel with its C entry and the target's dot products, not yet optimized."""
+    text, inner = _lower(name, target)
+    text = re.sub(r'target triple = "[^"]*"', f'target triple = "{triple}"', _HOST_ATTRIBUTES.sub("", text))
+    text = re.sub(r'target datalayout = "[^"]*"', "", text)
+    prelude = _entry(name, inner)
+    for kind, rows in _DOT.findall(text):
+        define_dot(prelude, kind, int(rows), target.dots)
+    # Only the entry is called from outside.
+    module = llvm.parse_assembly(text)
+    entry = str(prelude).replace('target triple = "unknown-unknown-unknown"', f'target triple = "{triple}"')
+    other = llvm.parse_assembly(entry.replace("define internal", "define"))
+    module.link_in(other)
+    for function in module.functions:
+        if not function.is_declaration and function.name != symbol(name):
+            function.linkage = "internal"
+    module.verify()
+    return module
+
+
+def compile_kernel(name: str, target: Target, triple: str | None = None, assembly: bool = False) -> bytes:
+    """Make the object file of a kernel.
+
+    Args:
+        name: a key of `KERNELS`.
+        target: whose code to make; any target, whatever this machine is.
+        triple: LLVM's name of machine, system and object format; by default this machine's.
+        assembly: give assembly text instead, to be read by people.
+    """
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    triple = triple or llvm.get_process_triple()
+    module = _link(name, target, triple)
+    machine = llvm.Target.from_triple(triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
+    )
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    llvm.create_pass_builder(machine, tuning).getModulePassManager().run(
+        module, llvm.create_pass_builder(machine, tuning)
+    )
+    return machine.emit_assembly(module).encode() if assembly else bytes(machine.emit_object(module))

@@ -1,0 +1,181 @@
+"""The integer dot product of each instruction set: what differs between targets.
+
+A kernel calls ``rl.dot.<kind>.<rows>``, a function on a tile (`simd.tile.dot`) that is left undefined until
+code is made for a target; then the definition for that target is linked in and inlined. All definitions give
+the same integers: no sum can overflow or saturate for the weights that its kind allows and activations from
+-127 to 127.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+_I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+_POINTER = ir.PointerType()
+
+
+@dataclass(frozen=True)
+class DotKind:
+    """Weights that a dot product takes.
+
+    Attributes:
+        vectors: vectors of 4 weights in each of 16 rows that one call takes. With sums in 16 bits (AVX2) it
+            is the largest power of two for which ``vectors * 2 * limit * 127`` stays below 2**15.
+        signed: weights are from -128 to 127; otherwise from 0 to the limit.
+    """
+
+    vectors: int
+    signed: bool = False
+
+
+DOT_KINDS = {"u4": DotKind(8), "u5": DotKind(4), "u6": DotKind(2), "s8": DotKind(1, signed=True)}
+
+
+def dot_name(kind: str, rows: int) -> str:
+    """The symbol of a dot product."""
+    return f"rl.dot.{kind}.{rows}"
+
+
+Word = Callable[[int, int], ir.Value]
+"""``word(m, j)``: the 4 activations of token m for weight vector j, as one int32."""
+
+Emit = Callable[[ir.IRBuilder, "list[ir.Value]", "list[ir.Value]", Word, bool], "list[ir.Value]"]
+"""Adds the products to each row of a tile: (builder, tile, weights, word, signed) -> tile."""
+
+
+def _part(builder: ir.IRBuilder, value: ir.Value, index: int, lanes: int) -> ir.Value:
+    """Lanes ``index * lanes`` onwards."""
+    chosen = ir.Constant(ir.VectorType(_I32, lanes), list(range(index * lanes, (index + 1) * lanes)))
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), chosen)
+
+
+def _join(builder: ir.IRBuilder, parts: list[ir.Value]) -> ir.Value:
+    while len(parts) > 1:
+        lanes = parts[0].type.count
+        order = ir.Constant(ir.VectorType(_I32, 2 * lanes), list(range(2 * lanes)))
+        parts = [builder.shuffle_vector(a, b, order) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
+
+
+def _call(builder: ir.IRBuilder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
+    kind = ir.FunctionType(result, [a.type for a in args])
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    return builder.call(function, args)
+
+
+def _splat(builder: ir.IRBuilder, word: ir.Value, words: int) -> ir.Value:
+    """4 activations, repeated to fill `words` 32-bit lanes, as bytes."""
+    kind = ir.VectorType(_I32, words)
+    empty = ir.Constant(kind, ir.Undefined)
+    one = builder.insert_element(empty, word, ir.Constant(_I32, 0))
+    every = builder.shuffle_vector(one, empty, ir.Constant(kind, [0] * words))
+    return builder.bitcast(every, ir.VectorType(_I8, 4 * words))
+
+
+def _magnitude(builder: ir.IRBuilder, weights: ir.Value) -> ir.Value:
+    """|weights|; read as unsigned, -128 becomes 128."""
+    name = f"llvm.abs.v{weights.type.count}i8"
+    return _call(builder, name, weights.type, weights, ir.Constant(ir.IntType(1), 0))
+
+
+def _signed_like(builder: ir.IRBuilder, values: ir.Value, signs: ir.Value) -> ir.Value:
+    """`values` negated where `signs` is negative (where it is 0, the product is 0 either way)."""
+    if values.type.count == 32:
+        return _call(builder, "llvm.x86.avx2.psign.b", values.type, values, signs)
+    zero = ir.Constant(values.type, [0] * values.type.count)
+    return builder.select(builder.icmp_signed("<", signs, zero), builder.sub(zero, values), values)
+
+
+def _avx2(
+    builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
+) -> list[ir.Value]:
+    """``vpmaddubsw`` adds pairs in 16 bits; these are added over the vectors and widened once at the end."""
+    words16, words32 = ir.VectorType(_I16, 16), ir.VectorType(_I32, 8)
+    sums: list[list[ir.Value]] = [[] for _ in tile]
+    for j, vector in enumerate(weights):
+        halves = [_part(builder, vector, half, 32) for half in range(2)]
+        unsigned = [_magnitude(builder, w) if signed else w for w in halves]
+        for m, before in enumerate(sums):
+            a = _splat(builder, word(m, j), 8)
+            bytes_ = [_signed_like(builder, a, w) if signed else a for w in halves]
+            pairs = zip(unsigned, bytes_, strict=True)
+            products = [_call(builder, "llvm.x86.avx2.pmadd.ub.sw", words16, u, s) for u, s in pairs]
+            sums[m] = (
+                [builder.add(x, y) for x, y in zip(before, products, strict=True)] if before else products
+            )
+    ones = ir.Constant(words16, [1] * 16)
+    wide = [[_call(builder, "llvm.x86.avx2.pmadd.wd", words32, part, ones) for part in row] for row in sums]
+    return [builder.add(start, _join(builder, row)) for start, row in zip(tile, wide, strict=True)]
+
+
+def _accumulating(instruction: str, words: int, unsigned_weights: bool) -> Emit:
+    """An instruction that adds 4 products to each 32-bit lane of registers with `words` lanes."""
+    kind = ir.VectorType(_I32, words)
+
+    def emit(
+        builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
+    ) -> list[ir.Value]:
+        rows = [[_part(builder, t, p, words) for p in range(16 // words)] for t in tile]
+        by_sign = signed and unsigned_weights
+        for j, vector in enumerate(weights):
+            parts = [_part(builder, vector, p, 4 * words) for p in range(16 // words)]
+            operands = [_magnitude(builder, w) if by_sign else w for w in parts]
+            for m, row in enumerate(rows):
+                a = _splat(builder, word(m, j), words)
+                for p, w in enumerate(parts):
+                    s = _signed_like(builder, a, w) if by_sign else a
+                    row[p] = _call(builder, instruction, kind, row[p], operands[p], s)
+        return [_join(builder, row) for row in rows]
+
+    return emit
+
+
+def _scalar(
+    builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
+) -> list[ir.Value]:
+    """Plain multiplications, for any processor: the twin that the others are tested against."""
+    wide = ir.VectorType(_I32, 64)
+    rows = list(tile)
+    for j, vector in enumerate(weights):
+        w = builder.sext(vector, wide) if signed else builder.zext(vector, wide)
+        for m in range(len(rows)):
+            products = builder.mul(w, builder.sext(_splat(builder, word(m, j), 16), wide))
+            for byte in range(4):
+                lanes = ir.Constant(ir.VectorType(_I32, 16), list(range(byte, 64, 4)))
+                rows[m] = builder.add(rows[m], builder.shuffle_vector(products, products, lanes))
+    return rows
+
+
+DOTS: dict[str, Emit] = {
+    "scalar": _scalar,
+    "avx2": _avx2,
+    "avxvnni": _accumulating("llvm.x86.avx512.vpdpbusd.256", 8, unsigned_weights=True),
+    "avx512vnni": _accumulating("llvm.x86.avx512.vpdpbusd.512", 16, unsigned_weights=True),
+    "neon": _accumulating("llvm.aarch64.neon.sdot.v4i32.v16i8", 4, unsigned_weights=False),
+}
+
+
+def define_dot(module: ir.Module, kind: str, rows: int, instructions: str) -> None:
+    """Define ``rl.dot.<kind>.<rows>`` in `module` with the instructions of a key of `DOTS`."""
+    tile_type = ir.ArrayType(ir.VectorType(_I32, 16), rows)
+    vectors = DOT_KINDS[kind].vectors
+    arguments = [tile_type, *[ir.VectorType(_I8, 64)] * vectors, _I64, _I64]
+    function = ir.Function(module, ir.FunctionType(tile_type, arguments), dot_name(kind, rows))
+    function.linkage = "internal"
+    function.attributes.add("alwaysinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    address, stride = function.args[-2:]
+
+    def word(m: int, j: int) -> ir.Value:
+        offset = builder.add(builder.mul(stride, ir.Constant(_I64, m)), ir.Constant(_I64, 4 * j))
+        return builder.load(builder.inttoptr(builder.add(address, offset), _POINTER), align=1, typ=_I32)
+
+    tile = [builder.extract_value(function.args[0], m) for m in range(rows)]
+    weights = list(function.args[1:-2])
+    result: ir.Value = ir.Constant(tile_type, ir.Undefined)
+    for m, row in enumerate(DOTS[instructions](builder, tile, weights, word, DOT_KINDS[kind].signed)):
+        result = builder.insert_value(result, row, m)
+    builder.ret(result)

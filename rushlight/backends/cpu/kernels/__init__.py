@@ -1,0 +1,38 @@
+"""The kernels: the module that writes each and the record it reads. Importing this imports no Numba."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rushlight.backends.cpu import records
+
+
+class KernelSource(NamedTuple):
+    """Where a kernel is written: a module of this package whose `kernels(target)` has it by name."""
+
+    module: str
+    record: np.dtype[np.void] | None
+
+
+MATRIX_TYPES = ("f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q6_k")
+
+KERNELS: dict[str, KernelSource] = {
+    "run": KernelSource("loop", None),
+    "quantize": KernelSource("quantize", records.QUANTIZE),
+    "rms_norm": KernelSource("norms", records.NORM),
+    "layer_norm": KernelSource("norms", records.NORM),
+    "rope_neox": KernelSource("rope", records.ROPE),
+    "rope_interleaved": KernelSource("rope", records.ROPE),
+    "store_kv_f16": KernelSource("kv_cache", records.STORE_KV),
+    "store_kv_f32": KernelSource("kv_cache", records.STORE_KV),
+    "attention_f16": KernelSource("attention", records.ATTENTION),
+    "attention_f32": KernelSource("attention", records.ATTENTION),
+    "silu_mul": KernelSource("elementwise", records.BINARY),
+    "gelu_mul": KernelSource("elementwise", records.BINARY),
+    "gelu": KernelSource("elementwise", records.BINARY),
+    "add": KernelSource("elementwise", records.BINARY),
+    "outputs": KernelSource("elementwise", records.GATHER),
+    **{f"linear_{t}": KernelSource("linear", records.LINEAR) for t in MATRIX_TYPES},
+}

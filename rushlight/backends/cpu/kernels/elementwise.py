@@ -1,0 +1,84 @@
+"""Element by element, and the choice of output rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rushlight.backends.cpu.kernels.work import inline, row_count, take
+from rushlight.backends.cpu.simd import (
+    exp,
+    fma,
+    load_f32_partial,
+    load_f32x16,
+    load_i32,
+    splat_f32,
+    store_f32_partial,
+    store_f32x16,
+    tanh,
+)
+from rushlight.backends.cpu.target import Target
+
+
+@inline
+def _add(x, z):
+    return x + z
+
+
+@inline
+def _silu_mul(x, z):
+    return x / (splat_f32(1.0) + exp(splat_f32(0.0) - x)) * z
+
+
+@inline
+def _gelu(x, z):
+    inner = splat_f32(0.797884561) * x * fma(splat_f32(0.044715) * x, x, splat_f32(1.0))
+    return splat_f32(0.5) * x * (splat_f32(1.0) + tanh(inner))
+
+
+@inline
+def _gelu_mul(x, z):
+    return _gelu(x, z) * z
+
+
+def _rowwise(function: Any) -> Callable[..., None]:
+    """A kernel that gives ``y = function(x, z)``; an op without z has it equal to x."""
+
+    def kernel(op, step, thread, n_threads):
+        rows = row_count(step, op.rows)
+        whole = op.n - op.n % 16
+        row = take(op)
+        while row < rows:
+            x, z, y = op.x + row * op.x_stride, op.z + row * op.z_stride, op.y + row * op.y_stride
+            for i in range(0, 4 * whole, 64):
+                store_f32x16(y + i, function(load_f32x16(x + i), load_f32x16(z + i)))
+            if whole < op.n:
+                i, rest = 4 * whole, op.n - whole
+                value = function(load_f32_partial(x + i, rest), load_f32_partial(z + i, rest))
+                store_f32_partial(y + i, value, rest)
+            row = take(op)
+
+    return kernel
+
+
+def outputs(op, step, thread, n_threads):
+    """Copy the rows of the output tokens."""
+    whole = op.n - op.n % 16
+    row = take(op)
+    while row < step.n_outputs:
+        x, y = op.x + load_i32(step.outputs + 4 * row) * op.x_stride, op.y + row * op.y_stride
+        for i in range(0, 4 * whole, 64):
+            store_f32x16(y + i, load_f32x16(x + i))
+        store_f32_partial(y + 4 * whole, load_f32_partial(x + 4 * whole, op.n - whole), op.n - whole)
+        row = take(op)
+
+
+def kernels(target: Target) -> dict[str, Callable[..., None]]:
+    """The kernels, by name."""
+    return {
+        "add": _rowwise(_add),
+        "silu_mul": _rowwise(_silu_mul),
+        "gelu_mul": _rowwise(_gelu_mul),
+        "gelu": _rowwise(_gelu),
+        "outputs": outputs,
+    }

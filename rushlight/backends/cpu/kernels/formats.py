@@ -1,0 +1,216 @@
+"""How a packed block of each weight type becomes small integers, scales and offsets.
+
+The layouts are those of `pack`. `block_sums(rows)` gives the function that adds one packed block, of 32 or
+256 columns, to a tile of `rows` tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rushlight.backends.cpu.kernels.work import inline
+from rushlight.backends.cpu.records import META_BYTES
+from rushlight.backends.cpu.simd import (
+    dot,
+    high_bits,
+    high_nibbles,
+    init_i32_tile,
+    load_bf16x16,
+    load_f16x16,
+    load_f32x16,
+    load_i8x64,
+    load_s8x16,
+    low_nibbles,
+    outer_add,
+    scale_add,
+    to_f32,
+)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A quantized type: bytes of a packed block of 16 rows, its columns, and the function that uses it."""
+
+    group_bytes: int
+    columns: int
+    block_sums: Callable[[int], Any]
+
+
+@dataclass(frozen=True)
+class FloatFormat:
+    """A floating-point type: how 16 weights are loaded, and the bytes of one."""
+
+    load: Any
+    itemsize: int
+
+
+def _nibble_sums(rows: int, shift: int) -> Any:
+    """256 bytes of nibbles: columns 0 to 15 of the 32 are low nibbles, 16 to 31 high ones."""
+
+    @inline
+    def sums(q, x, x_stride, meta, meta_stride):
+        a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
+        low = (low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d))
+        high = (high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(d))
+        start = init_i32_tile(rows, meta + 8, meta_stride, shift)
+        return dot(start, low + high, x, x_stride, "u4")
+
+    return sums
+
+
+def _five_bit_sums(rows: int, shift: int) -> Any:
+    """256 bytes of nibbles, then 64 of fifth bits: bit j of a byte belongs to its columns of vector j."""
+
+    @inline
+    def sums(q, x, x_stride, meta, meta_stride):
+        a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
+        bits = load_i8x64(q + 256)
+        low = (
+            low_nibbles(a) | high_bits(bits, 0, 1),
+            low_nibbles(b) | high_bits(bits, 1, 1),
+            low_nibbles(c) | high_bits(bits, 2, 1),
+            low_nibbles(d) | high_bits(bits, 3, 1),
+        )
+        high = (
+            high_nibbles(a) | high_bits(bits, 4, 1),
+            high_nibbles(b) | high_bits(bits, 5, 1),
+            high_nibbles(c) | high_bits(bits, 6, 1),
+            high_nibbles(d) | high_bits(bits, 7, 1),
+        )
+        start = init_i32_tile(rows, meta + 8, meta_stride, shift)
+        return dot(dot(start, low, x, x_stride, "u5"), high, x + 16, x_stride, "u5")
+
+    return sums
+
+
+def _centred(sums: Callable[[int, int], Any], shift: int, q_bytes: int) -> Format:
+    """Q4_0 and Q5_0: 16 half scales, then integers stored with an offset of ``2**shift``."""
+
+    def block_sums(rows: int) -> Any:
+        integers = sums(rows, shift)
+
+        @inline
+        def add(total, w, x, x_stride, meta, meta_stride):
+            products = integers(w + 32, x, x_stride, meta, meta_stride)
+            return scale_add(total, products, load_f16x16(w), meta, meta_stride)
+
+        return add
+
+    return Format(32 + q_bytes, 32, block_sums)
+
+
+def _with_minimum(sums: Callable[[int, int], Any], q_bytes: int) -> Format:
+    """Q4_1 and Q5_1: 16 half scales, 16 half minima, then unsigned integers."""
+
+    def block_sums(rows: int) -> Any:
+        integers = sums(rows, -1)
+
+        @inline
+        def add(total, w, x, x_stride, meta, meta_stride):
+            products = integers(w + 64, x, x_stride, meta, meta_stride)
+            total = scale_add(total, products, load_f16x16(w), meta, meta_stride)
+            return outer_add(total, load_f16x16(w + 32), meta + 4, meta_stride)
+
+        return add
+
+    return Format(64 + q_bytes, 32, block_sums)
+
+
+def _q8_0(rows: int) -> Any:
+    """16 half scales, then 8 vectors of signed bytes."""
+
+    @inline
+    def add(total, w, x, x_stride, meta, meta_stride):
+        products = init_i32_tile(rows, meta, meta_stride, -1)
+        products = dot(products, (load_i8x64(w + 32),), x, x_stride, "s8")
+        products = dot(products, (load_i8x64(w + 96),), x + 4, x_stride, "s8")
+        products = dot(products, (load_i8x64(w + 160),), x + 8, x_stride, "s8")
+        products = dot(products, (load_i8x64(w + 224),), x + 12, x_stride, "s8")
+        products = dot(products, (load_i8x64(w + 288),), x + 16, x_stride, "s8")
+        products = dot(products, (load_i8x64(w + 352),), x + 20, x_stride, "s8")
+        products = dot(products, (load_i8x64(w + 416),), x + 24, x_stride, "s8")
+        products = dot(products, (load_i8x64(w + 480),), x + 28, x_stride, "s8")
+        return scale_add(total, products, load_f16x16(w), meta, meta_stride)
+
+    return add
+
+
+def _superblock(sums: Callable[[int, int], Any], q_bytes: int) -> Format:
+    """Q4_K and Q5_K: 16 half scales of scales, 16 of minima, 16 signed bytes of each of 8 scales, then of
+    8 minima, then 8 blocks of integers.
+    """
+
+    def block_sums(rows: int) -> Any:
+        integers = sums(rows, -1)
+
+        @inline
+        def add(total, w, x, x_stride, meta, meta_stride):
+            d, dmin = load_f16x16(w), load_f16x16(w + 32)
+            for block in range(8):
+                q, a, m = w + 320 + block * q_bytes, x + 32 * block, meta + META_BYTES * block
+                products = integers(q, a, x_stride, m, meta_stride)
+                scale = d * to_f32(load_s8x16(w + 64 + 16 * block))
+                minimum = dmin * to_f32(load_s8x16(w + 192 + 16 * block))
+                total = scale_add(total, products, scale, m, meta_stride)
+                total = outer_add(total, minimum, m + 4, meta_stride)
+            return total
+
+        return add
+
+    return Format(320 + 8 * q_bytes, 256, block_sums)
+
+
+def _q6_k(rows: int) -> Any:
+    """16 half scales of scales, 16 signed bytes of each of 16 scales, then 8 blocks: 256 bytes of nibbles and
+    128 of upper bits, two a vector, those of columns 0 to 15 in the first 64 bytes.
+    """
+
+    @inline
+    def half_sums(a, b, c, d, bits, x, x_stride, meta, meta_stride):
+        products = init_i32_tile(rows, meta, meta_stride, 5)
+        first = (a | high_bits(bits, 0, 2), b | high_bits(bits, 2, 2))
+        second = (c | high_bits(bits, 4, 2), d | high_bits(bits, 6, 2))
+        products = dot(products, first, x, x_stride, "u6")
+        return dot(products, second, x + 8, x_stride, "u6")
+
+    @inline
+    def add(total, w, x, x_stride, meta, meta_stride):
+        d = load_f16x16(w)
+        for block in range(8):
+            q, y, m = w + 288 + 384 * block, x + 32 * block, meta + META_BYTES * block
+            a, b, c, e = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
+            low = half_sums(
+                low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(e),
+                load_i8x64(q + 256), y, x_stride, m + 12, meta_stride,
+            )  # fmt: skip
+            scale = d * to_f32(load_s8x16(w + 32 + 32 * block))
+            total = scale_add(total, low, scale, m, meta_stride)
+            high = half_sums(
+                high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(e),
+                load_i8x64(q + 320), y + 16, x_stride, m + 16, meta_stride,
+            )  # fmt: skip
+            scale = d * to_f32(load_s8x16(w + 48 + 32 * block))
+            total = scale_add(total, high, scale, m, meta_stride)
+        return total
+
+    return add
+
+
+FORMATS: dict[str, Format] = {
+    "q4_0": _centred(_nibble_sums, 3, 256),
+    "q4_1": _with_minimum(_nibble_sums, 256),
+    "q5_0": _centred(_five_bit_sums, 4, 320),
+    "q5_1": _with_minimum(_five_bit_sums, 320),
+    "q8_0": Format(544, 32, _q8_0),
+    "q4_k": _superblock(_nibble_sums, 256),
+    "q5_k": _superblock(_five_bit_sums, 320),
+    "q6_k": Format(3360, 256, _q6_k),
+}
+
+FLOATS: dict[str, FloatFormat] = {
+    "f32": FloatFormat(load_f32x16, 4),
+    "f16": FloatFormat(load_f16x16, 2),
+    "bf16": FloatFormat(load_bf16x16, 2),
+}

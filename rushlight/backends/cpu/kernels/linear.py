@@ -1,0 +1,105 @@
+"""Matrix products for every weight type, for one token and for many.
+
+A weight is packed in groups of 16 rows (see `pack`); within a group, block after block of 32 columns. A
+`Format` says how one block becomes 8 vectors of small integers (4 columns of 16 rows each) and how its scale
+and offset are found; `_integer_linear` does everything else the same way for all of them. For each block of
+32 columns, in this order: ``y += d * (sum(q * a) * a_scale)``, then ``y += m * a_sum``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rushlight.backends.cpu.kernels.formats import FLOATS, FORMATS, FloatFormat, Format
+from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
+from rushlight.backends.cpu.records import META_BYTES
+from rushlight.backends.cpu.simd import load_f32x16, outer_add, store_f32x16, store_tile, zero_tile
+from rushlight.backends.cpu.target import Target
+
+TOKENS_PER_PIECE = 64
+"""Rows of activations in a piece of work: at 2,048 columns 128 KiB, which stays in the second cache."""
+
+GROUPS_PER_PIECE = 4
+
+
+def _integer_group(format: Format, tile_rows: int) -> Any:
+    """16 weight rows times `tile_rows` tokens."""
+    block_sums, block_bytes, blocks = format.block_sums(tile_rows), format.group_bytes, format.columns // 32
+
+    @inline
+    def group(op, weight, token, y):
+        x, meta = op.x + token * op.x_stride, op.meta + token * op.meta_stride
+        total = zero_tile(tile_rows)
+        for _ in range(op.n_blocks):
+            total = block_sums(total, weight, x, op.x_stride, meta, op.meta_stride)
+            weight += block_bytes
+            x += 32 * blocks
+            meta += META_BYTES * blocks
+        store_tile(total, y, op.y_stride)
+
+    return group
+
+
+def _float_group(format: FloatFormat, tile_rows: int) -> Any:
+    """16 weight rows times `tile_rows` tokens, in float32; `n_blocks` counts columns."""
+    load, itemsize = format.load, format.itemsize
+
+    @inline
+    def group(op, weight, token, y):
+        x = op.x + token * op.x_stride
+        total = zero_tile(tile_rows)
+        for column in range(op.n_blocks):
+            total = outer_add(total, load(weight), x + 4 * column, op.x_stride)
+            weight += 16 * itemsize
+        store_tile(total, y, op.y_stride)
+
+    return group
+
+
+def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[..., None]:
+    """Share pieces of groups times tokens among the threads; whole tiles first, then single tokens."""
+
+    @inline
+    def add_bias(op, group, token, end):
+        bias = load_f32x16(op.bias + 64 * group)
+        for t in range(token, end):
+            y = op.y + t * op.y_stride + 64 * group
+            store_f32x16(y, load_f32x16(y) + bias)
+
+    def kernel(op, step, thread, n_threads):
+        rows = row_count(step, op.rows)
+        group_pieces = (op.n_groups + GROUPS_PER_PIECE - 1) // GROUPS_PER_PIECE
+        pieces = group_pieces * ((rows + TOKENS_PER_PIECE - 1) // TOKENS_PER_PIECE)
+        piece = take(op)
+        while piece < pieces:
+            start = piece // group_pieces * TOKENS_PER_PIECE
+            end = smaller(rows, start + TOKENS_PER_PIECE)
+            first = piece % group_pieces * GROUPS_PER_PIECE
+            for group in range(first, smaller(op.n_groups, first + GROUPS_PER_PIECE)):
+                weight = op.weight + group * op.n_blocks * group_bytes
+                token = start
+                while token + tile_rows <= end:
+                    many(op, weight, token, op.y + token * op.y_stride + 64 * group)
+                    token += tile_rows
+                while token < end:
+                    one(op, weight, token, op.y + token * op.y_stride + 64 * group)
+                    token += 1
+                if op.bias != 0:
+                    add_bias(op, group, start, end)
+            piece = take(op)
+
+    return kernel
+
+
+def kernels(target: Target) -> dict[str, Callable[..., None]]:
+    """A kernel for each weight type, by name."""
+    rows = target.tile_rows
+    found = {}
+    for name, format in FORMATS.items():
+        many, one = _integer_group(format, rows), _integer_group(format, 1)
+        found[f"linear_{name}"] = _kernel(format.group_bytes, many, one, rows)
+    for name, float_format in FLOATS.items():
+        many, one = _float_group(float_format, rows), _float_group(float_format, 1)
+        found[f"linear_{name}"] = _kernel(16 * float_format.itemsize, many, one, rows)
+    return found

@@ -1,0 +1,111 @@
+"""Norms of rows. Sums run over 16 lanes in order of the columns and fold by halves at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numba import types
+
+from rushlight.backends.cpu.kernels.work import inline, row_count, take
+from rushlight.backends.cpu.simd import (
+    below,
+    fma,
+    lane_index,
+    load_f32_partial,
+    load_f32x16,
+    reduce_add,
+    select,
+    splat_f32,
+    splat_i32,
+    sqrt,
+    store_f32_partial,
+    store_f32x16,
+)
+from rushlight.backends.cpu.target import Target
+
+
+@inline
+def _scale_row(x, weight, bias, y, n, mean, factor):
+    """``(x - mean) * factor * weight + bias``; a bias at address 0 is none."""
+    whole = n - n % 16
+    for i in range(0, whole, 16):
+        value = (load_f32x16(x + 4 * i) - splat_f32(mean)) * splat_f32(factor) * load_f32x16(weight + 4 * i)
+        if bias != 0:
+            value = value + load_f32x16(bias + 4 * i)
+        store_f32x16(y + 4 * i, value)
+    if whole < n:
+        rest = n - whole
+        value = load_f32_partial(x + 4 * whole, rest) - splat_f32(mean)
+        value = value * splat_f32(factor) * load_f32_partial(weight + 4 * whole, rest)
+        if bias != 0:
+            value = value + load_f32_partial(bias + 4 * whole, rest)
+        store_f32_partial(y + 4 * whole, value, rest)
+
+
+@inline
+def _sum(x, n):
+    whole = n - n % 16
+    total = splat_f32(0.0)
+    for i in range(0, whole, 16):
+        total = total + load_f32x16(x + 4 * i)
+    return reduce_add(total + load_f32_partial(x + 4 * whole, n - whole))
+
+
+@inline
+def _sum_of_squares(x, n):
+    whole = n - n % 16
+    total = splat_f32(0.0)
+    for i in range(0, whole, 16):
+        value = load_f32x16(x + 4 * i)
+        total = fma(value, value, total)
+    value = load_f32_partial(x + 4 * whole, n - whole)
+    return reduce_add(fma(value, value, total))
+
+
+@inline
+def _sum_of_squared_differences(x, n, mean):
+    whole = n - n % 16
+    total = splat_f32(0.0)
+    for i in range(0, whole, 16):
+        value = load_f32x16(x + 4 * i) - splat_f32(mean)
+        total = fma(value, value, total)
+    if whole < n:
+        # The lanes past the row hold 0; taking the mean off them too would count them.
+        rest = n - whole
+        inside = below(lane_index(), splat_i32(types.int32(rest)))
+        value = load_f32_partial(x + 4 * whole, rest) - splat_f32(mean)
+        value = select(inside, value, splat_f32(0.0))
+        total = fma(value, value, total)
+    return reduce_add(total)
+
+
+def rms_norm(op, step, thread, n_threads):
+    """``x / sqrt(mean(x^2) + eps) * weight`` of each of `n_group` runs of `n` columns."""
+    rows = row_count(step, op.rows)
+    row = take(op)
+    while row < rows:
+        for group in range(op.n_group):
+            offset = group * op.n * 4
+            x = op.x + row * op.x_stride + offset
+            mean_square = _sum_of_squares(x, op.n) / types.float32(op.n)
+            factor = types.float32(1.0) / sqrt(mean_square + op.eps)
+            _scale_row(x, op.weight, 0, op.y + row * op.y_stride + offset, op.n, types.float32(0.0), factor)
+        row = take(op)
+
+
+def layer_norm(op, step, thread, n_threads):
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` of `n` columns."""
+    rows = row_count(step, op.rows)
+    row = take(op)
+    while row < rows:
+        x = op.x + row * op.x_stride
+        mean = _sum(x, op.n) / types.float32(op.n)
+        variance = _sum_of_squared_differences(x, op.n, mean) / types.float32(op.n)
+        factor = types.float32(1.0) / sqrt(variance + op.eps)
+        _scale_row(x, op.weight, op.bias, op.y + row * op.y_stride, op.n, mean, factor)
+        row = take(op)
+
+
+def kernels(target: Target) -> dict[str, Callable[..., None]]:
+    """The norms, by name."""
+    return {"rms_norm": rms_norm, "layer_norm": layer_norm}

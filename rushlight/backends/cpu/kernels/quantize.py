@@ -1,0 +1,67 @@
+"""Activations to 8 bits, in blocks of 32 columns, once for every distinct input of a matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numba import types
+
+from rushlight.backends.cpu.kernels.work import inline, row_count, take
+from rushlight.backends.cpu.records import META_BYTES
+from rushlight.backends.cpu.simd import (
+    load_f32x16,
+    maximum,
+    reduce_add_i32,
+    reduce_max,
+    round_even,
+    splat_f32,
+    store_f32,
+    store_i8x16,
+    store_i32,
+    to_i32,
+)
+from rushlight.backends.cpu.target import Target
+
+
+@inline
+def _magnitude(x):
+    return maximum(x, splat_f32(0.0) - x)
+
+
+@inline
+def _quantize_block(x, y, meta):
+    """32 values: ``scale = max|x| / 127``, then the nearest multiples, ties to even."""
+    low, high = load_f32x16(x), load_f32x16(x + 64)
+    largest = reduce_max(maximum(_magnitude(low), _magnitude(high)))
+    scale = largest / types.float32(127.0)
+    inverse = types.float32(0.0)
+    if scale >= types.float32(1.1754944e-38):
+        inverse = types.float32(1.0) / scale
+    else:
+        scale = types.float32(0.0)
+    a, b = to_i32(round_even(low * splat_f32(inverse))), to_i32(round_even(high * splat_f32(inverse)))
+    store_i8x16(y, a)
+    store_i8x16(y + 16, b)
+    sum_low, sum_high = reduce_add_i32(a), reduce_add_i32(b)
+    total = types.int32(sum_low + sum_high)
+    store_f32(meta, scale)
+    store_f32(meta + 4, scale * types.float32(total))
+    store_i32(meta + 8, types.int32(-total))
+    store_i32(meta + 12, types.int32(-sum_low))
+    store_i32(meta + 16, types.int32(-sum_high))
+
+
+def quantize(op, step, thread, n_threads):
+    """Rows of `n` columns (a multiple of 32) to int8 and their `META_BYTES` a block."""
+    rows = row_count(step, op.rows)
+    row = take(op)
+    while row < rows:
+        x, y, meta = op.x + row * op.x_stride, op.y + row * op.y_stride, op.meta + row * op.meta_stride
+        for block in range(op.n // 32):
+            _quantize_block(x + 128 * block, y + 32 * block, meta + META_BYTES * block)
+        row = take(op)
+
+
+def kernels(target: Target) -> dict[str, Callable[..., None]]:
+    """The quantization, by name."""
+    return {"quantize": quantize}

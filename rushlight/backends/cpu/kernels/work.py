@@ -1,0 +1,54 @@
+"""How threads share an op's work: each takes the next piece from the op's counter until none is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from rushlight.backends.cpu.simd import load_i64
+
+_POINTER, _I64 = ir.PointerType(), ir.IntType(64)
+inline = njit(inline="always")
+
+
+@intrinsic
+def fetch_add(typing_context: Any, address: Any, amount: Any) -> Any:
+    """Add to an int64 in memory, atomically; what it held before."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return builder.atomic_rmw("add", builder.inttoptr(args[0], _POINTER), args[1], "seq_cst")
+
+    return types.intp(types.intp, types.intp), generate
+
+
+@inline
+def take(op):
+    """The next piece of work of an op; the counter is the record's second field."""
+    return fetch_add(op.address + 8, 1)
+
+
+@inline
+def row_count(step, rows):
+    """Rows of an op: the step's tokens or its outputs, the first two fields of the step record."""
+    return load_i64(step.address + 8 * rows)
+
+
+@inline
+def smaller(a, b):
+    """The smaller of two integers (the built-in `min` would bring compiled code of its own)."""
+    result = a
+    if b < a:
+        result = b
+    return result
+
+
+@inline
+def larger(a, b):
+    """The larger of two integers."""
+    result = a
+    if b > a:
+        result = b
+    return result

@@ -1,0 +1,42 @@
+"""Memory at fixed addresses: zeroed, page-aligned, committed by the system only where it is touched."""
+
+from __future__ import annotations
+
+import mmap
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.errors import OutOfMemory
+
+ALIGNMENT = 64
+
+
+class Region:
+    """A run of anonymous memory; it is given back when the last view of it is gone."""
+
+    def __init__(self, n_bytes: int, purpose: str) -> None:
+        """Reserve memory.
+
+        Args:
+            n_bytes: its size; 0 is allowed.
+            purpose: what it is for, named in the error.
+
+        Raises:
+            OutOfMemory: the system refuses.
+        """
+        try:
+            self._map = mmap.mmap(-1, max(n_bytes, 1))
+        except (OSError, OverflowError, ValueError) as error:
+            raise OutOfMemory(
+                f"The system refused {n_bytes / 2**20:,.0f} MiB for {purpose}; "
+                "choose a smaller context or model."
+            ) from error
+        self.bytes: npt.NDArray[np.uint8] = np.frombuffer(self._map, np.uint8, n_bytes)
+        self.address: int = self.bytes.ctypes.data
+        self.n_bytes = n_bytes
+
+
+def align(n: int) -> int:
+    """The next multiple of `ALIGNMENT`."""
+    return -(-n // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,314 @@
+"""Recording: a model's `forward` runs once, on `Recorder`, and leaves a list of ops over named buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rushlight.backends.base import RopeTable, Tensor, Weight
+from rushlight.backends.cache import AttentionCache, CacheLayout
+from rushlight.backends.cpu.memory import align
+from rushlight.backends.cpu.records import META_BYTES
+from rushlight.backends.cpu.weights import Matrix, PackedPart, Table, Vector
+from rushlight.errors import UnsupportedModel
+from rushlight.gguf import GGMLType
+
+TOKENS, OUTPUTS = 0, 1
+FLOAT_TYPES = (GGMLType.F32, GGMLType.F16, GGMLType.BF16)
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory of an op's result: rows of `row_bytes`, for the step's tokens or outputs.
+
+    Attributes:
+        rows: `TOKENS` or `OUTPUTS`.
+        row_bytes: distance between rows, a multiple of the alignment.
+        first, last: indices of the ops that write it and that read it last.
+    """
+
+    rows: int
+    row_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """An activation: columns of a buffer. The `Tensor` of this backend."""
+
+    buffer: Buffer
+    n_columns: int
+    offset: int = 0
+
+    def columns(self, start: int, stop: int) -> Value:
+        """A view of columns ``start`` to ``stop - 1``."""
+        if not 0 <= start < stop <= self.n_columns:
+            raise ValueError(f"columns {start} to {stop} of {self.n_columns}")
+        return Value(self.buffer, stop - start, self.offset + 4 * start)
+
+
+@dataclass(frozen=True)
+class CacheAddress:
+    """A layer's keys or values, wherever the executor will put them."""
+
+    layer: int
+    values: bool
+
+
+Field = int | float | Buffer | Value | CacheAddress
+
+
+@dataclass(frozen=True)
+class RecordedOp:
+    """A kernel and the fields of its record; addresses are filled in when memory is planned."""
+
+    kernel: str
+    fields: Mapping[str, Field]
+
+
+@dataclass(frozen=True)
+class EmbedInput:
+    """A buffer that is filled with embeddings before the program runs."""
+
+    value: Value
+    table: Table
+    scale: float
+
+
+@dataclass
+class Recording:
+    """What a model does in a step."""
+
+    ops: list[RecordedOp] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
+    inputs: list[EmbedInput] = field(default_factory=list)
+    keep: list[object] = field(default_factory=list)
+    scratch_heads: tuple[int, int] = (0, 0)
+
+
+def _value(tensor: Tensor) -> Value:
+    if not isinstance(tensor, Value):
+        raise TypeError(f"a tensor of the cpu backend was expected, not {type(tensor).__name__}")
+    return tensor
+
+
+def _vector(weight: Weight) -> Vector:
+    if not isinstance(weight, Vector):
+        raise TypeError(f"a vector of the cpu backend was expected, not {type(weight).__name__}")
+    return weight
+
+
+class Recorder:
+    """The op set of `backends.base.Ops`: every call appends to a `Recording`."""
+
+    def __init__(self, cache: CacheLayout, kv_dtype: str) -> None:
+        self.recording = Recording()
+        self._cache = cache
+        self._kv_dtype = kv_dtype
+        self._quantized: dict[tuple[int, int, int], tuple[Buffer, Buffer]] = {}
+
+    def _new_buffer(self, rows: int, row_bytes: int) -> Buffer:
+        now = len(self.recording.ops)
+        buffer = Buffer(rows, align(row_bytes), now, now)
+        self.recording.buffers.append(buffer)
+        return buffer
+
+    def _new(self, rows: int, n_columns: int) -> Value:
+        # Whole vectors of 16 are written, also where a row of weights has been padded.
+        return Value(self._new_buffer(rows, 4 * -(-n_columns // 16) * 16), n_columns)
+
+    def _add_op(self, kernel: str, fields: Mapping[str, Field]) -> None:
+        now = len(self.recording.ops)
+        for item in fields.values():
+            buffer = item.buffer if isinstance(item, Value) else item
+            if isinstance(buffer, Buffer):
+                buffer.last = now
+        self.recording.ops.append(RecordedOp(kernel, fields))
+
+    def embed(self, weight: Weight, scale: float = 1.0) -> Value:
+        """See `Ops.embed`."""
+        if not isinstance(weight, Table):
+            raise TypeError(f"a table of the cpu backend was expected, not {type(weight).__name__}")
+        value = self._new(TOKENS, weight.shape[1])
+        self.recording.inputs.append(EmbedInput(value, weight, scale))
+        return value
+
+    def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Value:
+        """See `Ops.rms_norm`."""
+        return self._norm("rms_norm", _value(x), _vector(weight), None, eps, n_group)
+
+    def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Value:
+        """See `Ops.layer_norm`."""
+        return self._norm(
+            "layer_norm", _value(x), _vector(weight), None if bias is None else _vector(bias), eps, 1
+        )
+
+    def _norm(
+        self, kernel: str, x: Value, weight: Vector, bias: Vector | None, eps: float, n_group: int
+    ) -> Value:
+        n = x.n_columns // n_group
+        if n * n_group != x.n_columns or weight.shape != (n,) or (bias is not None and bias.shape != (n,)):
+            raise ValueError(
+                f"{kernel} of {x.n_columns} columns in {n_group} groups with weights {weight.shape}"
+            )
+        y = self._new(x.buffer.rows, x.n_columns)
+        self.recording.keep += [weight, bias]
+        addresses = {"weight": weight.address, "bias": bias.address if bias is not None else 0}
+        self._add_op(kernel, {**_rows(x, y), **addresses, "n": n, "n_group": n_group, "eps": eps})
+        return y
+
+    def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Value:
+        """See `Ops.linear`."""
+        x = _value(x)
+        if not isinstance(weight, Matrix) or weight.shape[1] != x.n_columns:
+            raise ValueError(f"linear of {x.n_columns} columns with weights {weight.shape}")
+        if bias is not None and bias.shape != weight.shape[:1]:
+            raise ValueError(f"linear with weights {weight.shape} and bias {bias.shape}")
+        y = self._new(x.buffer.rows, weight.shape[0])
+        self.recording.keep += [weight, bias]
+        start = 0
+        for part in weight.parts:
+            address = _vector(bias).address + 4 * start if bias is not None else 0
+            self._linear_part(x, part, address, Value(y.buffer, part.n_rows, 4 * start))
+            start += part.n_rows
+        return y
+
+    def _linear_part(self, x: Value, part: PackedPart, bias: int, y: Value) -> None:
+        meta: Field = 0
+        source: Field = x
+        x_stride, meta_stride = x.buffer.row_bytes, 0
+        if part.type not in FLOAT_TYPES:
+            source, meta = self._quantize(x)
+            x_stride, meta_stride = source.row_bytes, meta.row_bytes
+        sizes = {
+            "n_groups": part.n_groups,
+            "n_blocks": part.n_blocks,
+            "weight": part.region.address,
+            "bias": bias,
+        }
+        inputs: dict[str, Field] = {
+            "x": source,
+            "x_stride": x_stride,
+            "meta": meta,
+            "meta_stride": meta_stride,
+        }
+        outputs: dict[str, Field] = {"y": y, "y_stride": y.buffer.row_bytes, "rows": x.buffer.rows}
+        self._add_op(f"linear_{part.type.name.lower()}", {**inputs, **sizes, **outputs})
+
+    def _quantize(self, x: Value) -> tuple[Buffer, Buffer]:
+        """Activations in 8 bits; the same activations are quantized once, whatever reads them."""
+        key = (id(x.buffer), x.offset, x.n_columns)
+        if key not in self._quantized:
+            blocks = x.n_columns // 32
+            y = self._new_buffer(x.buffer.rows, x.n_columns)
+            meta = self._new_buffer(x.buffer.rows, META_BYTES * blocks)
+            strides = {"y_stride": y.row_bytes, "meta_stride": meta.row_bytes, "x_stride": x.buffer.row_bytes}
+            fields: dict[str, Field] = {
+                "rows": x.buffer.rows,
+                "x": x,
+                "y": y,
+                "meta": meta,
+                "n": x.n_columns,
+                **strides,
+            }
+            self._add_op("quantize", fields)
+            self._quantized[key] = (y, meta)
+        return self._quantized[key]
+
+    def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Value:
+        """See `Ops.rope`."""
+        x = _value(x)
+        head_dim = x.n_columns // n_head
+        if head_dim * n_head != x.n_columns or table.n_rot > head_dim:
+            raise ValueError(f"rope of {table.n_rot} columns in {n_head} heads of {x.n_columns} columns")
+        cos, sin = (np.ascontiguousarray(a, np.float32) for a in (table.cos, table.sin))
+        self.recording.keep += [table, cos, sin]
+        y = self._new(x.buffer.rows, x.n_columns)
+        angles = {"cos": cos.ctypes.data, "sin": sin.ctypes.data}
+        sizes = {"n_head": n_head, "head_dim": head_dim, "n_rot": table.n_rot}
+        kernel = "rope_interleaved" if table.interleaved else "rope_neox"
+        self._add_op(kernel, {**_rows(x, y), **angles, **sizes})
+        return y
+
+    def attention(
+        self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
+    ) -> Value:
+        """See `Ops.attention`."""
+        q, k, v = _value(q), _value(k), _value(v)
+        spec = self._cache.specs[layer]
+        if not isinstance(spec, AttentionCache):
+            raise UnsupportedModel("The cpu backend has no recurrent layers; use the reference backend.")
+        n_head = q.n_columns // spec.head_dim_k
+        if q.n_columns % spec.head_dim_k or n_head % spec.n_head_kv:
+            raise ValueError(f"attention of {q.n_columns} query columns with {spec}")
+        if (k.n_columns, v.n_columns) != (spec.n_head_kv * spec.head_dim_k, spec.n_head_kv * spec.head_dim_v):
+            raise ValueError(f"attention of {k.n_columns} key and {v.n_columns} value columns with {spec}")
+        self.recording.scratch_heads = (
+            max(self.recording.scratch_heads[0], spec.head_dim_k),
+            max(self.recording.scratch_heads[1], spec.head_dim_v),
+        )
+        y = self._new(TOKENS, n_head * spec.head_dim_v)
+        shared: dict[str, Field] = {
+            "k_cache": CacheAddress(layer, False),
+            "v_cache": CacheAddress(layer, True),
+            "group": self._cache.group_of_layer[layer],
+            "n_head_kv": spec.n_head_kv,
+            "head_dim_k": spec.head_dim_k,
+            "head_dim_v": spec.head_dim_v,
+        }
+        inputs: dict[str, Field] = {
+            "k": k,
+            "k_stride": k.buffer.row_bytes,
+            "v": v,
+            "v_stride": v.buffer.row_bytes,
+        }
+        self._add_op(f"store_kv_{self._kv_dtype}", {**inputs, **shared})
+        rows: dict[str, Field] = {
+            "q": q,
+            "q_stride": q.buffer.row_bytes,
+            "y": y,
+            "y_stride": y.buffer.row_bytes,
+        }
+        sizes = {"n_head": n_head, "window": spec.window, "scale": scale, "softcap": softcap}
+        self._add_op(f"attention_{self._kv_dtype}", {**rows, **shared, **sizes})
+        return y
+
+    def silu_mul(self, gate: Tensor, up: Tensor) -> Value:
+        """See `Ops.silu_mul`."""
+        return self._binary("silu_mul", gate, up)
+
+    def gelu_mul(self, gate: Tensor, up: Tensor) -> Value:
+        """See `Ops.gelu_mul`."""
+        return self._binary("gelu_mul", gate, up)
+
+    def gelu(self, x: Tensor) -> Value:
+        """See `Ops.gelu`."""
+        return self._binary("gelu", x, x)
+
+    def add(self, x: Tensor, y: Tensor) -> Value:
+        """See `Ops.add`."""
+        return self._binary("add", x, y)
+
+    def _binary(self, kernel: str, x: Tensor, z: Tensor) -> Value:
+        x, z = _value(x), _value(z)
+        if x.n_columns != z.n_columns or x.buffer.rows != z.buffer.rows:
+            raise ValueError(f"{kernel} of {x.n_columns} and {z.n_columns} columns")
+        y = self._new(x.buffer.rows, x.n_columns)
+        self._add_op(kernel, {**_rows(x, y), "z": z, "z_stride": z.buffer.row_bytes, "n": x.n_columns})
+        return y
+
+    def outputs(self, x: Tensor) -> Value:
+        """See `Ops.outputs`."""
+        x = _value(x)
+        y = self._new(OUTPUTS, x.n_columns)
+        strides: dict[str, Field] = {"x_stride": x.buffer.row_bytes, "y_stride": y.buffer.row_bytes}
+        self._add_op("outputs", {"x": x, "y": y, "n": x.n_columns, **strides})
+        return y
+
+
+def _rows(x: Value, y: Value) -> dict[str, Field]:
+    strides = {"x_stride": x.buffer.row_bytes, "y_stride": y.buffer.row_bytes}
+    return {"rows": x.buffer.rows, "x": x, "y": y, **strides}

@@ -1,0 +1,74 @@
+"""The records that kernels read: NumPy structured dtypes, so that Python writes and kernels read by name.
+
+An op record begins with the kernel's address and the counter that hands out its work. Addresses and strides
+are in bytes. Rows of an op are the step's tokens (`rows` = 0) or its outputs (`rows` = 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+OP_BYTES = 192
+"""Distance from one op record to the next; a multiple of the cache line."""
+
+STEP = np.dtype(
+    [
+        ("n_tokens", "i8"),
+        ("n_outputs", "i8"),
+        ("positions", "i8"),
+        ("token_seq", "i8"),
+        ("query_start", "i8"),
+        ("outputs", "i8"),
+        ("tables", "i8"),
+        ("scratch", "i8"),
+        ("scratch_stride", "i8"),
+        ("barrier", "i8"),
+        ("yield_thread", "i8"),
+    ]
+)
+"""One step. `tables` points to pairs (address, row stride) of block tables, one a cache group; `scratch` to
+a piece of memory for each thread; `barrier` to `BARRIER`; `yield_thread` is the system's function."""
+
+BARRIER = np.dtype([("arrived", "i8"), ("pad0", "i8", 7), ("phase", "i8"), ("pad1", "i8", 7)])
+"""Two counters, each on a cache line of its own."""
+
+META_BYTES = 20
+"""Bytes beside each block of 32 quantized activations: float32 scale and scale * sum, then the negated int32
+sums of all 32, of the first 16 and of the last 16."""
+
+
+def _record(*addresses: str, floats: tuple[str, ...] = ()) -> np.dtype[np.void]:
+    fields: list[tuple[str, str]] = [("kernel", "i8"), ("next", "i8")]
+    fields += [(name, "i8") for name in addresses] + [(name, "f4") for name in floats]
+    dtype = np.dtype(fields, align=True)
+    if dtype.itemsize > OP_BYTES:
+        raise AssertionError(f"record of {dtype.itemsize} bytes is larger than {OP_BYTES}")
+    return dtype
+
+
+QUANTIZE = _record("rows", "x", "x_stride", "y", "y_stride", "meta", "meta_stride", "n")
+LINEAR = _record(
+    "rows", "x", "x_stride", "meta", "meta_stride", "weight", "bias", "y", "y_stride", "n_groups", "n_blocks"
+)
+NORM = _record("rows", "x", "x_stride", "weight", "bias", "y", "y_stride", "n", "n_group", floats=("eps",))
+ROPE = _record("rows", "x", "x_stride", "y", "y_stride", "cos", "sin", "n_head", "head_dim", "n_rot")
+STORE_KV = _record(
+    "k", "k_stride", "v", "v_stride", "k_cache", "v_cache", "group", "n_head_kv", "head_dim_k", "head_dim_v"
+)
+ATTENTION = _record(
+    "q",
+    "q_stride",
+    "y",
+    "y_stride",
+    "k_cache",
+    "v_cache",
+    "group",
+    "n_head",
+    "n_head_kv",
+    "head_dim_k",
+    "head_dim_v",
+    "window",
+    floats=("scale", "softcap"),
+)
+BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
+GATHER = _record("x", "x_stride", "y", "y_stride", "n")

@@ -1,0 +1,105 @@
+"""The thread team: threads that each replay the whole program, with a barrier behind every op.
+
+Between steps a thread spins on nothing: it waits on a lock, so an idle model costs no processor time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+
+import numpy as np
+
+from rushlight.backends.cpu.records import BARRIER
+from rushlight.errors import InvalidParameter
+
+_RUN = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+MAX_THREADS = 256
+
+
+def usable_processors() -> int:
+    """Processors that this process may use, one for each physical core where that is known."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    allowed = os.sched_getaffinity(0)
+    cores = set()
+    for processor in allowed:
+        path = f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list"
+        try:
+            with open(path, encoding="ascii") as file:
+                cores.add(file.read().strip())
+        except OSError:
+            cores.add(str(processor))
+    return max(1, len(cores))
+
+
+def yield_address() -> int:
+    """Address of the system's function that gives the processor to another thread."""
+    if sys.platform == "win32":
+        function = ctypes.WinDLL("kernel32").SwitchToThread
+    else:
+        function = ctypes.CDLL(None).sched_yield
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+class Team:
+    """`n_threads` threads, the caller's among them, that run a program together."""
+
+    def __init__(self, n_threads: int, run_address: int) -> None:
+        """Start the threads.
+
+        Args:
+            n_threads: 1 to `MAX_THREADS`.
+            run_address: the native loop (kernel "run").
+
+        Raises:
+            InvalidParameter: `n_threads` is out of range.
+        """
+        if not 1 <= n_threads <= MAX_THREADS:
+            raise InvalidParameter(f"n_threads is {n_threads}; it must be from 1 to {MAX_THREADS}.")
+        self.n_threads = n_threads
+        self.barrier = np.zeros(1, BARRIER)
+        self._run = _RUN(run_address)
+        self._work = (0, 0)
+        self._closing = False
+        self._start = [threading.Semaphore(0) for _ in range(1, n_threads)]
+        self._done = threading.Semaphore(0)
+        self._threads = [
+            threading.Thread(target=self._serve, args=(i,), name=f"rushlight-{i}", daemon=True)
+            for i in range(1, n_threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _serve(self, index: int) -> None:
+        while True:
+            self._start[index - 1].acquire()
+            if self._closing:
+                return
+            self._run(*self._work, index, self.n_threads)
+            self._done.release()
+
+    def run(self, program: int, step: int) -> None:
+        """Run a program and return when every thread has finished it.
+
+        Args:
+            program: address of its first op record.
+            step: address of the step record, whose barrier is this team's.
+        """
+        self._work = (program, step)
+        for semaphore in self._start:
+            semaphore.release()
+        self._run(program, step, 0, self.n_threads)
+        for _ in self._start:
+            self._done.acquire()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._closing = True
+        for semaphore in self._start:
+            semaphore.release()
+        for thread in self._threads:
+            thread.join()
+        self._start, self._threads = [], []

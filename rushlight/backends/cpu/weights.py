@@ -1,0 +1,86 @@
+"""Weights that the cpu backend has taken over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rushlight.backends.base import Float32Array
+from rushlight.backends.cpu.memory import Region, align
+from rushlight.backends.cpu.pack import LANES, PACKINGS, pack_rows
+from rushlight.gguf import GGMLType, GGUFTensor
+from rushlight.quants import dequantize
+
+
+@dataclass(frozen=True)
+class PackedPart:
+    """Rows of one type in the kernels' layout.
+
+    Attributes:
+        type: tensor type, which names the kernel.
+        n_rows: rows, before padding to whole groups of 16.
+        n_columns: columns.
+        n_groups: groups of 16 rows.
+        n_blocks: packed blocks in a group (columns, for floating-point types).
+        region: the memory.
+    """
+
+    type: GGMLType
+    n_rows: int
+    n_columns: int
+    n_groups: int
+    n_blocks: int
+    region: Region
+
+    @classmethod
+    def of(cls, tensor: GGUFTensor) -> PackedPart:
+        """Pack a matrix [N, K]."""
+        n_rows, n_columns = tensor.shape
+        packing = PACKINGS[tensor.type]
+        n_groups, n_blocks = -(-n_rows // LANES), n_columns // packing.columns
+        region = Region(n_groups * n_blocks * packing.group_bytes, f"the weights {tensor.name}")
+        pack_rows(tensor.raw, tensor.type, region.bytes.reshape(n_groups, n_blocks, packing.group_bytes))
+        return cls(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix for `linear`: parts that are stacked along the rows."""
+
+    parts: tuple[PackedPart, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, K)."""
+        return (sum(part.n_rows for part in self.parts), self.parts[0].n_columns)
+
+
+class Vector:
+    """Norm weights or a bias: float32, padded with zeros to whole vectors of 16."""
+
+    def __init__(self, values: Float32Array) -> None:
+        self.shape: tuple[int, ...] = values.shape
+        self.region = Region(align(4 * values.size), "a vector of weights")
+        self.region.bytes.view(np.float32)[: values.size] = values
+
+    @property
+    def address(self) -> int:
+        """Where the first number is."""
+        return self.region.address
+
+
+@dataclass(frozen=True)
+class Table:
+    """An embedding table, read row by row from the file."""
+
+    tensor: GGUFTensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(V, E)."""
+        return self.tensor.shape
+
+    def rows(self, ids: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Float32Array:
+        """The rows of `ids`, dequantized: float32 [T, E]."""
+        return dequantize(self.tensor.raw[ids], self.tensor.type)
