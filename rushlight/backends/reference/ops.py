@@ -55,7 +55,7 @@ class ReferenceOps:
     def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Values:
         """Root mean square norm of each of `n_group` runs of columns; the mean is taken in float64."""
         rows = _array(x)
-        groups = rows.reshape(len(rows), n_group, -1)
+        groups = rows.reshape(len(rows), n_group, x.n_columns // n_group)
         mean = np.mean(np.square(groups, dtype=np.float64), axis=-1, keepdims=True)
         scale = (1.0 / np.sqrt(mean + eps)).astype(np.float32)
         return Values((groups * scale * _vector(weight)).reshape(rows.shape))

@@ -1,0 +1,214 @@
+"""What `load_model` accepts of a file, and what it says of one that it does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.batches import TINY, Piece, load_golden, open_executor, relative
+
+from rushlight.backends.reference import ReferenceBackend
+from rushlight.errors import InvalidFile, InvalidParameter, UnsupportedModel
+from rushlight.gguf import GGMLType, GGUFTensor, open_gguf
+from rushlight.gguf.writer import write_gguf
+from rushlight.models import load_model, supported_architectures
+from rushlight.models.decoder import CausalModel
+
+Tensors = dict[str, tuple[GGMLType, tuple[int, ...], Any]]
+Edit = Callable[[dict[str, Any], Tensors], object]
+
+
+def entry(tensor: GGUFTensor) -> tuple[GGMLType, tuple[int, ...], Any]:
+    return tensor.type, tensor.shape, tensor.raw
+
+
+def f32(*shape: int) -> tuple[GGMLType, tuple[int, ...], Any]:
+    return GGMLType.F32, shape, np.ones(shape, np.float32)
+
+
+def load_edited(
+    folder: Path, name: str, edit: Edit, n_ctx: int | None = None
+) -> tuple[ReferenceBackend, CausalModel]:
+    """Load a tiny model after changing its metadata and tensors."""
+    path = folder / "edited.gguf"
+    with open_gguf(TINY / f"{name}.gguf") as file:
+        metadata = dict(file.metadata)
+        tensors = {key: entry(tensor) for key, tensor in file.tensors.items()}
+        edit(metadata, tensors)
+        kept = [key for key in metadata if metadata[key] is file.metadata.get(key)]
+        types = {key: file.metadata_types[key] for key in kept}
+        write_gguf(path, metadata, [(key, *value) for key, value in tensors.items()], types=types)
+    backend = ReferenceBackend()
+    with open_gguf(path) as file:
+        return backend, load_model(file, backend, n_ctx)
+
+
+def put(values: Mapping[str, Any]) -> Edit:
+    return lambda metadata, tensors: metadata.update(values)
+
+
+def drop(*keys: str) -> Edit:
+    def edit(metadata: dict[str, Any], tensors: Tensors) -> None:
+        for key in keys:
+            assert metadata.pop(key, None) is not None or tensors.pop(key, None) is not None
+
+    return edit
+
+
+def add_tensor(name: str, *shape: int) -> Edit:
+    return lambda metadata, tensors: tensors.update({name: f32(*shape)})
+
+
+def test_supported_architectures_are_the_files() -> None:
+    assert supported_architectures() == ["gemma3", "llama", "phi2", "phi3", "qwen2", "qwen3"]
+
+
+@pytest.mark.parametrize("arch", supported_architectures())
+def test_an_unread_key_or_tensor_is_an_error(tmp_path: Path, arch: str) -> None:
+    with pytest.raises(UnsupportedModel, match=re.escape(f"{arch}.attention.novelty")):
+        load_edited(tmp_path, f"{arch}-f32", put({f"{arch}.attention.novelty": 1.0}))
+    with pytest.raises(UnsupportedModel, match=re.escape("blk.1.attn_sinks.weight")):
+        load_edited(tmp_path, f"{arch}-f32", add_tensor("blk.1.attn_sinks.weight", 4))
+
+
+@pytest.mark.parametrize("arch", supported_architectures())
+def test_what_is_missing_is_named(tmp_path: Path, arch: str) -> None:
+    for key in (f"{arch}.block_count", f"{arch}.context_length", f"{arch}.feed_forward_length"):
+        with pytest.raises(InvalidFile, match=re.escape(key)):
+            load_edited(tmp_path, f"{arch}-f32", drop(key))
+    for name in ("token_embd.weight", "blk.1.attn_norm.weight", "blk.0.ffn_down.weight"):
+        with pytest.raises(InvalidFile, match=re.escape(name)):
+            load_edited(tmp_path, f"{arch}-f32", drop(name))
+
+
+@pytest.mark.parametrize("arch", supported_architectures())
+def test_keys_of_real_files_that_change_nothing(tmp_path: Path, arch: str) -> None:
+    harmless = {
+        "vocab_size": 320,
+        "attention.causal": True,
+        "expert_count": 0,
+        "rope.scaling.finetuned": True,
+        "rope.scaling.type": "none",
+        "rope.scaling.factor": 0.0,
+        "rope.scaling.attn_factor": 1.0,
+        "rope.scaling.yarn_ext_factor": -1.0,
+        "rope.scaling.yarn_beta_fast": 32.0,
+        "pooling_type": 3,
+    }
+    golden = load_golden(f"{arch}-f32")
+    edit = put({f"{arch}.{key}": value for key, value in harmless.items()})
+    backend, model = load_edited(tmp_path, f"{arch}-f32", edit, golden.n_ctx)
+    executor, paging = open_executor(backend, model, golden.n_ctx)
+    assert relative(executor.step(paging.batch([Piece(golden.ids)])), golden.exact) < 5e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata", "words"),
+    [
+        ("llama-f32", {"llama.expert_count": 8}, "experts"),
+        ("llama-f32", {"llama.attention.causal": False}, "causal"),
+        ("llama-f32", {"llama.rope.scaling.type": "dynamic"}, "dynamic"),
+        ("llama-f32", {"llama.rope.scaling.alpha": 1000.0}, "alpha"),
+        ("llama-f32", {"llama.rope.dimension_count": 8}, "dimension_count"),
+        ("llama-f32", {"llama.attention.head_count_kv": np.array([2, 4], np.int32)}, "differs by layer"),
+        ("qwen2-f32", {"qwen2.rope.scaling.yarn_attn_factor": 0.7}, "temperature"),
+        ("gemma3-f32", {"gemma3.final_logit_softcapping": 30.0}, "capping"),
+        ("phi3-f32", {"general.architecture": "phi9"}, "phi9.*gemma3, llama, phi2, phi3, qwen2, qwen3"),
+        ("phi3-f32", {"general.architecture": "rope"}, "not supported"),
+        ("phi3-f32", {"general.architecture": "../llama"}, "not supported"),
+    ],
+)
+def test_features_that_are_not_implemented_are_named(
+    tmp_path: Path, name: str, metadata: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UnsupportedModel, match=words):
+        load_edited(tmp_path, name, put(metadata))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"llama.block_count": 0}, "block_count"),
+        ({"llama.block_count": 3}, "blk.2"),
+        ({"llama.attention.head_count_kv": 3}, "evenly"),
+        ({"llama.attention.head_count": 65}, "65 query heads"),
+        ({"llama.embedding_length": 2**40}, "embedding_length"),
+        ({"llama.rope.dimension_count": 7}, "even"),
+        ({"llama.rope.freq_base": 0.0}, "freq_base"),
+        ({"llama.rope.freq_base": float("nan")}, "freq_base"),
+        ({"llama.rope.scaling.factor": 1e-9}, "radians"),
+        ({"llama.context_length": "long"}, "context_length"),
+        ({"llama.feed_forward_length": 97}, "ffn_gate"),
+    ],
+)
+def test_contradictions_are_named(tmp_path: Path, metadata: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidFile, match=words):
+        load_edited(tmp_path, "llama-f32", put(metadata))
+
+
+@pytest.mark.parametrize("n_ctx", [0, -1, 1 << 40])
+def test_a_context_that_cannot_be_loaded(n_ctx: int) -> None:
+    with open_gguf(TINY / "llama-f32.gguf") as file, pytest.raises(InvalidParameter, match="n_ctx"):
+        load_model(file, ReferenceBackend(), n_ctx)
+
+
+def test_the_context_is_the_trained_one_by_default() -> None:
+    with open_gguf(TINY / "llama-f32.gguf") as file:
+        model = load_model(file, ReferenceBackend())
+    assert (model.n_ctx, model.n_ctx_train, model.n_vocab, model.n_embd) == (64, 64, 320, 64)
+    assert (model.arch, model.config.n_head, model.config.n_head_kv) == ("llama", 4, 2)
+
+
+def test_a_file_without_an_architecture(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "none.gguf", {"general.name": "nobody"})
+    with (
+        open_gguf(tmp_path / "none.gguf") as file,
+        pytest.raises(InvalidFile, match=r"general\.architecture"),
+    ):
+        load_model(file, ReferenceBackend())
+
+
+def test_a_tensor_of_another_shape(tmp_path: Path) -> None:
+    for name, shape in (("token_embd.weight", (320, 32)), ("blk.1.attn_norm.weight", (63,))):
+        with pytest.raises(InvalidFile, match=re.escape(name)):
+            load_edited(tmp_path, "llama-f32", add_tensor(name, *shape))
+
+
+def test_longrope_needs_both_sets_of_factors(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFile, match="rope_factors_short"):
+        load_edited(tmp_path, "phi3-longrope-f32", drop("rope_factors_short.weight"))
+    both = drop("rope_factors_short.weight", "rope_factors_long.weight")
+
+    def edit(metadata: dict[str, Any], tensors: Tensors) -> None:
+        both(metadata, tensors)
+        metadata["phi3.rope.scaling.type"] = "longrope"
+
+    with pytest.raises(InvalidFile, match="rope_factors_long"):
+        load_edited(tmp_path, "phi3-longrope-f32", edit)
+
+
+def test_rope_factors_must_be_positive(tmp_path: Path) -> None:
+    def edit(metadata: dict[str, Any], tensors: Tensors) -> None:
+        tensors["rope_freqs.weight"] = GGMLType.F32, (8,), np.zeros(8, np.float32)
+
+    with pytest.raises(InvalidFile, match="positive"):
+        load_edited(tmp_path, "llama-f32", edit)
+
+
+def test_separate_projections_give_what_joined_ones_give(tmp_path: Path) -> None:
+    """A phi3 file with attn_q, attn_k and attn_v, as llama.cpp allows, is the same model."""
+
+    def split(metadata: dict[str, Any], tensors: Tensors) -> None:
+        for i in range(2):
+            kind, (_, k), raw = tensors.pop(f"blk.{i}.attn_qkv.weight")
+            for name, rows in zip("qkv", np.split(raw, 3), strict=True):
+                tensors[f"blk.{i}.attn_{name}.weight"] = kind, (len(rows), k), rows
+
+    golden = load_golden("phi3-f32")
+    backend, model = load_edited(tmp_path, "phi3-f32", split, golden.n_ctx)
+    executor, paging = open_executor(backend, model, golden.n_ctx)
+    assert relative(executor.step(paging.batch([Piece(golden.ids)])), golden.exact) < 5e-6

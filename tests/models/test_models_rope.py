@@ -1,0 +1,105 @@
+"""RoPE tables against the formulas of the papers, written out here anew."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rushlight.backends.base import RopeTable
+from rushlight.errors import InvalidFile
+from rushlight.models.rope import RopeFactors, rope_table
+from rushlight.models.rope_scaling import RopeScaling
+
+Floats = NDArray[np.float64]
+
+
+def plain(n_rot: int, base: float) -> Floats:
+    return np.array([base ** (-2 * i / n_rot) for i in range(n_rot // 2)])
+
+
+def check(table: RopeTable, frequencies: Floats, magnitude: float = 1.0) -> None:
+    angles = np.arange(len(table.cos))[:, None] * frequencies
+    np.testing.assert_allclose(table.cos, magnitude * np.cos(angles), rtol=0, atol=7e-8 * magnitude)
+    np.testing.assert_allclose(table.sin, magnitude * np.sin(angles), rtol=0, atol=7e-8 * magnitude)
+
+
+@pytest.mark.parametrize(
+    ("n_ctx", "n_rot", "base"), [(1, 2, 10000.0), (1000, 64, 1e4), (40000, 6, 1e6), (513, 96, 1.5e5)]
+)
+def test_plain(n_ctx: int, n_rot: int, base: float) -> None:
+    table = rope_table(n_ctx, n_rot, base, interleaved=True)
+    assert table.cos.shape == table.sin.shape == (n_ctx, n_rot // 2)
+    assert table.cos.dtype == np.float32
+    assert table.n_rot == n_rot
+    check(table, plain(n_rot, base))
+
+
+def test_linear_stretches_positions() -> None:
+    table = rope_table(400, 16, 1e4, False, RopeScaling("linear", 4.0, 100))
+    unscaled = rope_table(100, 16, 1e4, False)
+    np.testing.assert_allclose(table.cos[::4], unscaled.cos, atol=1e-7)
+
+
+def test_llama3_factors_divide() -> None:
+    factors = np.array([1.0, 2.0, 8.0, 8.0])
+    table = rope_table(64, 8, 5e5, True, RopeScaling("linear", 1.0, 64), RopeFactors(factors))
+    check(table, plain(8, 5e5) / factors)
+
+
+@pytest.mark.parametrize(("n_ctx", "chosen"), [(31, 1.5), (32, 1.5), (33, 6.0)])
+def test_longrope_chooses_by_the_context_loaded(n_ctx: int, chosen: float) -> None:
+    factors = RopeFactors(np.full(4, 1.5), np.full(4, 6.0))
+    scaling = RopeScaling("longrope", 1.0, 32, attn_factor=1.19)
+    table = rope_table(n_ctx, 8, 1e4, False, scaling, factors)
+    check(table, plain(8, 1e4) / chosen, 1.19)
+
+
+def yarn(n_rot: int, base: float, factor: float, n_ctx_orig: int, fast: float, slow: float) -> Floats:
+    """Peng et al. 2023, section 3.2, with the bounds rounded outwards to whole pairs as their code does."""
+
+    def pair(turns: float) -> float:
+        return n_rot * math.log(n_ctx_orig / (turns * 2 * math.pi)) / (2 * math.log(base))
+
+    low, high = max(math.floor(pair(fast)), 0), min(math.ceil(pair(slow)), n_rot - 1)
+    frequencies = []
+    for i, frequency in enumerate(plain(n_rot, base)):
+        extrapolated = 1 - min(max((i - low) / max(high - low, 0.001), 0), 1)
+        frequencies.append(frequency * extrapolated + frequency / factor * (1 - extrapolated))
+    return np.array(frequencies)
+
+
+@pytest.mark.parametrize(("fast", "slow"), [(32.0, 1.0), (16.0, 2.0)])
+def test_yarn(fast: float, slow: float) -> None:
+    scaling = RopeScaling("yarn", 4.0, 4096, ext_factor=1.0, beta_fast=fast, beta_slow=slow)
+    table = rope_table(300, 128, 1e6, False, scaling)
+    expected = yarn(128, 1e6, 4.0, 4096, fast, slow)
+    assert np.unique(np.round(expected / plain(128, 1e6), 6)).size > 10  # the blend is seen
+    check(table, expected, 0.1 * math.log(4.0) + 1)
+
+
+def test_long_tables_keep_their_accuracy() -> None:
+    """At 2 million positions."""
+    n_ctx = 1 << 21
+    table = rope_table(n_ctx, 4, 1e4, False)
+    frequency = 1e4**-0.5
+    for position in (n_ctx - 1, 1234567):
+        turns = math.fmod(position * frequency, 2 * math.pi)
+        assert table.cos[position, 1] == pytest.approx(math.cos(turns), abs=1e-7)
+        assert table.cos[position, 0] == pytest.approx(math.cos(position), abs=1e-7)
+
+
+def test_the_bits_are_the_same_on_every_machine() -> None:
+    scaling = RopeScaling("yarn", 4.0, 4096, attn_factor=1.1, ext_factor=1.0)
+    table = rope_table(5000, 96, 1e6, False, scaling)
+    bits = table.cos.astype("<f4").tobytes() + table.sin.astype("<f4").tobytes()
+    assert hashlib.sha256(bits).hexdigest()[:16] == "ef32c0ad5f425de2"
+
+
+@pytest.mark.parametrize("factor", [1e-9, 0.05])
+def test_absurd_frequencies_are_refused(factor: float) -> None:
+    with pytest.raises(InvalidFile, match="radians"):
+        rope_table(10, 4, 1e4, False, RopeScaling("linear", factor, 10))
