@@ -27,18 +27,20 @@ def fit_scale(x: Floats, zero: int) -> Floats:
     """
     largest = np.take_along_axis(x, np.abs(x).argmax(axis=1, keepdims=True), axis=1)
     empty = np.abs(largest) < EPSILON
-    largest = np.where(empty, np.float32(1), largest)
+    # Fourth powers of the values follow; a power of two keeps them in range and changes no bit of the result.
+    _, exponent = np.frexp(largest)
+    x, largest = np.ldexp(x, -exponent), np.where(empty, np.float32(1), np.ldexp(largest, -exponent))
     weights = x * x
+    weighted_x = weights * x
     scale = score = np.zeros(len(x), np.float32)
-    # The plain scale comes first, so that an equal score does not replace it.
-    for step in sorted(range(-9, 10), key=abs):
+    # The plain scale comes first, so that one which is no better does not replace it.
+    for step in (0, *range(-9, 0), *range(1, 10)):
         q = np.clip(np.rint(x * (np.float32(-(zero + 0.1 * step)) / largest)), -zero, zero - 1)
-        weighted = weights * q
-        xq, qq = _dot(weighted, x), _dot(weighted, q)
+        xq, qq = _dot(weighted_x, q), _dot(weights * q, q)
+        better = xq * xq > score * qq
         candidate = _ratio(xq, qq)
-        better = candidate * xq > score
         scale, score = np.where(better, candidate, scale), np.where(better, candidate * xq, score)
-    return np.where(empty[:, 0], np.float32(0), scale)
+    return np.where(empty[:, 0], np.float32(0), np.ldexp(scale, exponent[:, 0]))
 
 
 def fit_scale_and_min(x: Floats, q_max: int, steps: Iterable[float]) -> tuple[Floats, Floats]:
