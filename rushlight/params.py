@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any
 
 from rushlight.errors import InvalidParameter
 
@@ -89,7 +89,6 @@ class EngineOptions:
         n_sequences: most sequences that run at once; more wait.
         kv_tokens: positions that the KV cache holds over all sequences; None: one context, and as many more
             (up to `n_sequences` of them) as 1 GiB holds.
-        kv_dtype: what keys and values are kept as, "f16" or "f32".
         prefix_cache: keep the KV blocks of finished sequences for prompts that begin the same way.
 
     Raises:
@@ -99,7 +98,6 @@ class EngineOptions:
     n_batch_tokens: int = 512
     n_sequences: int = 8
     kv_tokens: int | None = None
-    kv_dtype: Literal["f16", "f32"] = "f16"
     prefix_cache: bool = True
 
     def __post_init__(self) -> None:
@@ -112,8 +110,6 @@ class EngineOptions:
             )
         if self.kv_tokens is not None:
             _check_int("kv_tokens", self.kv_tokens, 1)
-        if self.kv_dtype not in ("f16", "f32"):
-            raise InvalidParameter(f'kv_dtype is {self.kv_dtype!r}; it must be "f16" or "f32".')
         _check_bool("prefix_cache", self.prefix_cache)
 
 

@@ -75,7 +75,7 @@ def test_numpy_scalars_are_numbers() -> None:
     ("name", "value"),
     [
         ("n_batch_tokens", 0), ("n_batch_tokens", 4), ("n_sequences", 0), ("n_sequences", 1.5),
-        ("kv_tokens", 0), ("kv_dtype", "f64"), ("kv_dtype", None), ("prefix_cache", 1),
+        ("kv_tokens", 0), ("kv_tokens", "1G"), ("prefix_cache", 1),
     ],
 )  # fmt: skip
 def test_engine_options_are_validated(name: str, value: object) -> None:

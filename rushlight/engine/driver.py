@@ -1,0 +1,63 @@
+"""One thread runs the engine for all others, so that what they ask for at once is computed in one batch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from rushlight.engine.engine import Engine
+from rushlight.engine.sequence import Sequence
+from rushlight.errors import RushlightError
+
+
+class Driver:
+    """The thread that steps an engine, and its mailbox. Signals such as Ctrl-C never interrupt a step."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._mail: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="rushlight-engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, sequence: Sequence) -> None:
+        """Let a sequence wait for its turn; its listener hears of its tokens and of its end.
+
+        Raises:
+            RushlightError: the driver is closed.
+        """
+        with self._lock:
+            if self._closing:
+                raise RushlightError("The model is closed; load it again to use it.")
+            self._mail.put(lambda: self._engine.submit(sequence))
+
+    def abort(self, sequence: Sequence) -> None:
+        """End a sequence before the next step, if it has not ended."""
+        self._mail.put(lambda: self._engine.abort(sequence))
+
+    def close(self) -> None:
+        """End all sequences with an error, stop the thread and give the engine's memory back."""
+        with self._lock:
+            self._closing = True
+            self._mail.put(lambda: None)  # wakes the thread
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                while not (self._engine.has_work and self._mail.empty()) and not self._closing:
+                    self._mail.get()()
+                if not self._closing:
+                    self._engine.step()
+            except BaseException as error:
+                self._engine.fail(None, error)
+        self._read_all_mail()
+        self._engine.fail(None, RushlightError("The model was closed while it was writing."))
+        self._engine.close()
+
+    def _read_all_mail(self) -> None:
+        while not self._mail.empty():
+            self._mail.get()()

@@ -1,0 +1,179 @@
+"""The one generation loop: every text that Rushlight writes comes out of `Engine.step`."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+
+import numpy as np
+
+from rushlight.backends.base import Executor, Float32Array, Limits
+from rushlight.backends.cache import CacheLayout
+from rushlight.engine.batch_builder import build_batch
+from rushlight.engine.kv_blocks import KVBlocks
+from rushlight.engine.scheduler import Chunk, Scheduler
+from rushlight.engine.sequence import FinishReason, Listener, Sequence, Status
+from rushlight.errors import ContextOverflow, InvalidParameter
+from rushlight.params import SamplingParams
+from rushlight.sampling import draw_seed, sample
+
+
+class Engine:
+    """Sequences, their scheduler and their KV blocks, on a model bound to a backend.
+
+    One thread at a time may call it, all methods but `sequence` alike; `Driver` sees to that.
+
+    Args:
+        executor: the model; of it the engine knows nothing more.
+        layout: the model's cache groups.
+        limits: the sizes that the executor was made with.
+        n_vocab: V.
+        eog_ids: tokens that end an answer.
+        prefix_cache: as in `EngineOptions`.
+
+    Raises:
+        InvalidParameter: the blocks do not hold one sequence as long as the context.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        layout: CacheLayout,
+        limits: Limits,
+        *,
+        n_vocab: int,
+        eog_ids: Iterable[int] = (),
+        prefix_cache: bool = True,
+    ) -> None:
+        blocks = KVBlocks(layout, limits.n_blocks, limits.n_tokens, executor.copy_block, prefix_cache)
+        if not blocks.fits(limits.n_ctx):
+            raise InvalidParameter(
+                f"The KV cache, {limits.n_blocks} blocks, does not hold one context of {limits.n_ctx} tokens."
+            )
+        self.limits = limits
+        self._n_vocab = n_vocab
+        self._eog_ids = frozenset(eog_ids)
+        self._executor = executor
+        self._blocks = blocks
+        self._scheduler = Scheduler(blocks, limits)
+        self._n_arrived = 0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether any sequence waits or runs."""
+        return bool(self._scheduler.waiting or self._scheduler.running)
+
+    def sequence(
+        self,
+        prompt_ids: Iterable[int],
+        params: SamplingParams | None = None,
+        *,
+        listener: Listener | None = None,
+        prompt_logits: bool = False,
+    ) -> Sequence:
+        """Check a prompt and its parameters; the sequence is not submitted yet. Any thread may call this.
+
+        Args:
+            prompt_ids: at least one token id.
+            params: how to sample; None for the defaults.
+            listener: hears of every token.
+            prompt_logits: gather the logits after every token of the prompt instead of generating.
+
+        Raises:
+            InvalidParameter: an empty prompt, or a token id outside the vocabulary.
+            ContextOverflow: the prompt leaves no room for an answer in the context.
+        """
+        params = params or SamplingParams()
+        ids = tuple(int(i) for i in prompt_ids)
+        if not ids:
+            raise InvalidParameter("The prompt is empty; it must hold at least one token.")
+        self._check_ids("prompt", ids)
+        self._check_ids("logit_bias", params.logit_bias)
+        n_ctx = self.limits.n_ctx
+        if len(ids) > n_ctx - (0 if prompt_logits else 1):
+            raise ContextOverflow(
+                f"The prompt has {len(ids)} tokens, but the context of {n_ctx} must hold it and its answer; "
+                "shorten the prompt or load the model with a larger n_ctx."
+            )
+        seed = draw_seed() if params.seed is None else params.seed
+        return Sequence(ids, dataclasses.replace(params, seed=seed), seed, listener, prompt_logits)
+
+    def submit(self, sequence: Sequence) -> None:
+        """Let a sequence of `sequence` wait for its turn."""
+        sequence.arrival = self._n_arrived
+        self._n_arrived += 1
+        self._scheduler.add(sequence)
+
+    def step(self) -> None:
+        """Compute the next tokens of some sequences; does nothing where none waits or runs."""
+        if not (chunks := self._scheduler.schedule()):
+            return
+        try:
+            logits = self._executor.step(build_batch(chunks))
+        except Exception as error:
+            return self.fail((chunk.sequence for chunk in chunks), error)
+        first = 0
+        for chunk in chunks:
+            self._advance(chunk, logits[first : first + chunk.n_outputs])
+            first += chunk.n_outputs
+
+    def abort(self, sequence: Sequence) -> None:
+        """End a sequence now, with "abort"; does nothing where it is finished."""
+        if sequence.status is not Status.FINISHED:
+            self._finish(sequence, "abort")
+
+    def fail(self, sequences: Iterable[Sequence] | None, error: BaseException) -> None:
+        """End sequences (None: all of them) with "error"."""
+        everyone = [*self._scheduler.running, *self._scheduler.waiting]
+        for sequence in everyone if sequences is None else sequences:
+            if sequence.status is not Status.FINISHED:
+                sequence.error = error
+                self._finish(sequence, "error")
+
+    def close(self) -> None:
+        """Give the executor's memory and threads back."""
+        self._executor.close()
+
+    def _advance(self, chunk: Chunk, logits: Float32Array) -> None:
+        """Take a computed chunk in: `logits` is [n_outputs, V]."""
+        sequence = chunk.sequence
+        self._blocks.commit(sequence, chunk.stop)
+        if sequence.prompt_logits:
+            sequence.logit_rows.append(np.array(logits, np.float32))
+            if chunk.stop == sequence.n_tokens:
+                self._finish(sequence, "stop")
+        elif len(logits):
+            try:
+                self._append(sequence, logits[0])
+            except Exception as error:
+                self.fail((sequence,), error)
+
+    def _append(self, sequence: Sequence, logits: Float32Array) -> None:
+        """Sample the next token of a sequence, and end the sequence where it must."""
+        params, listener = sequence.params, sequence.listener
+        sampled = sample(logits, params, sequence.generated, sequence.seed)
+        sequence.token_ids.append(sampled.token_id)
+        if sequence.n_generated == 1:
+            sequence.times.first_token = time.perf_counter()
+        if listener is not None and listener.token(sampled):
+            return self._finish(sequence, "stop")
+        if sampled.token_id in self._eog_ids and not params.ignore_eos:
+            self._finish(sequence, "stop")
+        elif sequence.n_generated == params.max_tokens or sequence.n_tokens == self.limits.n_ctx:
+            self._finish(sequence, "length")
+
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
+        self._scheduler.remove(sequence)
+        sequence.status = Status.FINISHED
+        sequence.finish_reason = reason
+        sequence.times.finished = time.perf_counter()
+        if sequence.listener is not None:
+            sequence.listener.finished(sequence)
+
+    def _check_ids(self, what: str, ids: Iterable[int]) -> None:
+        for i in ids:
+            if not 0 <= i < self._n_vocab:
+                raise InvalidParameter(
+                    f"The {what} holds token id {i}; the vocabulary has ids 0 to {self._n_vocab - 1}."
+                )

@@ -1,0 +1,232 @@
+"""Which blocks hold a sequence's keys, values and states, in every cache group of the model.
+
+A full block is found again by its content: its key is a hash chained over all tokens up to its end, so equal
+keys mean equal prefixes. Only full blocks are shared, and they are never written again.
+
+- A group without a window keeps every block of a running sequence.
+- A group with a window lets go of the blocks that no later token can see.
+- A recurrent group holds one block, the state, which every token overwrites; copies of it (checkpoints) are
+  kept at some edges of blocks, under the key of the prefix up to there.
+
+Source: PagedAttention (Kwon et al. 2023) and vLLM's automatic prefix caching.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from rushlight.backends.cache import BLOCK_TOKENS, CacheGroup, CacheLayout
+from rushlight.engine.block_pool import BlockPool
+from rushlight.engine.sequence import Sequence
+
+CHECKPOINT_TOKENS = 8 * BLOCK_TOKENS
+NO_BLOCK = -1
+
+CopyBlock = Callable[[int, int, int], None]
+"""Copies a block: (group, source, target)."""
+
+
+def blocks_for(n_tokens: int) -> int:
+    """Blocks that hold this many positions."""
+    return -(-n_tokens // BLOCK_TOKENS)
+
+
+def first_visible_block(position: int, window: int) -> int:
+    """Index of the first block that the token at `position` can see, or part of it."""
+    return max(0, position - window + 1) // BLOCK_TOKENS if window else 0
+
+
+def most_blocks(n_tokens: int, window: int, n_chunk: int) -> int:
+    """Most blocks that a sequence of `n_tokens` holds at once when computed `n_chunk` tokens at a time."""
+    if not window:
+        return blocks_for(n_tokens)
+    return min(blocks_for(n_tokens), blocks_for(window - 1 + n_chunk) + 1)
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What the cache holds of a sequence's beginning.
+
+    Attributes:
+        n_tokens: how much of the beginning, a multiple of `BLOCK_TOKENS`.
+        tables: one a cache group, as in `Sequence.block_tables`; of a recurrent group the checkpoint.
+    """
+
+    n_tokens: int
+    tables: tuple[tuple[int, ...], ...]
+
+
+class KVBlocks:
+    """The block pools of all cache groups, and the block tables of the sequences that run.
+
+    Args:
+        layout: the model's cache groups.
+        n_blocks: blocks of each group.
+        n_chunk: most tokens of one sequence in one step.
+        copy_block: copies the content of a block, at once.
+        prefix_cache: keep the contents of unused blocks.
+    """
+
+    def __init__(
+        self,
+        layout: CacheLayout,
+        n_blocks: tuple[int, ...],
+        n_chunk: int,
+        copy_block: CopyBlock,
+        prefix_cache: bool = True,
+    ) -> None:
+        self.groups = layout.groups
+        self.pools = tuple(BlockPool(n) for n in n_blocks)
+        self._n_chunk = n_chunk
+        self._copy_block = copy_block
+        self._prefix_cache = prefix_cache
+
+    def fits(self, n_tokens: int) -> bool:
+        """Whether one sequence of `n_tokens` fits while no other runs."""
+        demand = self._demand(n_tokens)
+        return all(pool.n_blocks >= n for pool, n in zip(self.pools, demand, strict=True))
+
+    def find_prefix(self, sequence: Sequence) -> Prefix:
+        """The longest cached beginning of a sequence, at least one token short of the whole."""
+        usable = self._prefix_cache and not sequence.prompt_logits
+        keys = self._keys(sequence, (sequence.n_tokens - 1) // BLOCK_TOKENS if usable else 0)
+        runs = [_run_lengths(pool, keys) for pool in self.pools]
+        n = len(keys)
+        while n and any(
+            run[n - 1] < _n_needed(group, n) for run, group in zip(runs, self.groups, strict=True)
+        ):
+            n -= 1
+        tables = []
+        for group, pool in zip(self.groups, self.pools, strict=True):
+            wanted = keys[n - _n_needed(group, n) : n]
+            found = [block for key in wanted if (block := pool.find(key)) is not None]
+            n_gone = 0 if group.recurrent else n - len(found)
+            tables.append((NO_BLOCK,) * n_gone + tuple(found))
+        return Prefix(n * BLOCK_TOKENS, tuple(tables))
+
+    def can_start(self, sequence: Sequence, prefix: Prefix) -> bool:
+        """Whether the blocks for all of a waiting sequence's tokens, and one more to come, are there now."""
+        demand = self._demand(sequence.n_tokens + (0 if sequence.prompt_logits else 1))
+        for n, pool, table in zip(demand, self.pools, prefix.tables, strict=True):
+            found = [block for block in table if block != NO_BLOCK]
+            n_idle = sum(pool.is_idle(block) for block in found)
+            if n - len(found) > pool.n_available - n_idle:
+                return False
+        return True
+
+    def start(self, sequence: Sequence, prefix: Prefix) -> None:
+        """Give a waiting sequence the blocks of its cached beginning, and a state where it needs one."""
+        sequence.n_computed = prefix.n_tokens
+        sequence.n_kept = prefix.n_tokens // BLOCK_TOKENS
+        sequence.block_tables = [array("i", table) for table in prefix.tables]
+        sequence.n_slid = [table.count(NO_BLOCK) for table in prefix.tables]
+        for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
+            for block in prefix.tables[g]:
+                if block != NO_BLOCK:
+                    pool.share(block)
+            if group.recurrent:
+                state = pool.allocate()
+                for checkpoint in prefix.tables[g]:
+                    self._copy_block(g, checkpoint, state)
+                    pool.release(checkpoint)
+                sequence.block_tables[g] = array("i", [state])
+
+    def reserve(self, sequence: Sequence, stop: int) -> bool:
+        """Give a sequence the blocks of its positions below `stop`: all of them, or none and False."""
+        missing = [
+            0 if group.recurrent else max(0, blocks_for(stop) - len(table))
+            for group, table in zip(self.groups, sequence.block_tables, strict=True)
+        ]
+        if any(n > pool.n_available for n, pool in zip(missing, self.pools, strict=True)):
+            return False
+        for n, pool, table in zip(missing, self.pools, sequence.block_tables, strict=True):
+            table.extend(pool.allocate() for _ in range(n))
+        return True
+
+    def next_edge(self, sequence: Sequence) -> int:
+        """Where the sequence's next chunk must end at the latest, so that a checkpoint can be taken there."""
+        end = sequence.n_tokens
+        if not self._prefix_cache or not any(group.recurrent for group in self.groups):
+            return end
+        next_checkpoint = (sequence.n_computed // CHECKPOINT_TOKENS + 1) * CHECKPOINT_TOKENS
+        edges = (next_checkpoint, _prompt_edge(sequence), end)
+        return min(edge for edge in edges if edge > sequence.n_computed)
+
+    def commit(self, sequence: Sequence, stop: int) -> None:
+        """Note that the positions below `stop` are computed: keep full blocks, let go of unseen ones."""
+        sequence.n_computed = stop
+        if self._prefix_cache:
+            self._keep_full_blocks(sequence)
+        for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
+            table = sequence.block_tables[g]
+            first = min(first_visible_block(stop, group.window), len(table))
+            for i in range(sequence.n_slid[g], first):
+                pool.release(table[i])
+                table[i] = NO_BLOCK
+            sequence.n_slid[g] = first
+
+    def free(self, sequence: Sequence) -> None:
+        """Take back all blocks of a sequence, the ends of its tables first."""
+        for pool, table in zip(self.pools, sequence.block_tables, strict=False):
+            for block in reversed(table):
+                if block != NO_BLOCK:
+                    pool.release(block)
+        sequence.block_tables, sequence.n_slid = [], []
+        sequence.n_computed = sequence.n_kept = 0
+
+    def _keep_full_blocks(self, sequence: Sequence) -> None:
+        n_full = sequence.n_computed // BLOCK_TOKENS
+        keys = self._keys(sequence, n_full)
+        n_computed = sequence.n_computed
+        at_edge = n_computed == _prompt_edge(sequence) or n_computed % CHECKPOINT_TOKENS == 0
+        for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
+            if not group.recurrent:
+                for i in range(sequence.n_kept, n_full):
+                    pool.keep(sequence.block_tables[g][i], keys[i])
+            elif at_edge and n_full and pool.find(keys[-1]) is None and pool.n_available:
+                checkpoint = pool.allocate()
+                self._copy_block(g, sequence.block_tables[g][0], checkpoint)
+                pool.keep(checkpoint, keys[-1])
+                pool.release(checkpoint)
+        sequence.n_kept = n_full
+
+    def _keys(self, sequence: Sequence, n: int) -> list[bytes]:
+        """Content keys of the first n blocks of a sequence."""
+        keys = sequence.block_keys
+        while len(keys) < n:
+            start = len(keys) * BLOCK_TOKENS
+            tokens = array("i", sequence.token_ids[start : start + BLOCK_TOKENS])
+            parent = keys[-1] if keys else b""
+            keys.append(blake2b(parent + tokens.tobytes(), digest_size=16).digest())
+        return keys[:n]
+
+    def _demand(self, n_tokens: int) -> list[int]:
+        """Most blocks that a sequence of `n_tokens` holds at once (recurrent: the state and a checkpoint)."""
+        return [
+            2 if group.recurrent else most_blocks(n_tokens, group.window, self._n_chunk)
+            for group in self.groups
+        ]
+
+
+def _run_lengths(pool: BlockPool, keys: list[bytes]) -> list[int]:
+    """How many blocks are cached in a row, up to and with each key."""
+    lengths, n = [], 0
+    for key in keys:
+        n = n + 1 if pool.find(key) is not None else 0
+        lengths.append(n)
+    return lengths
+
+
+def _n_needed(group: CacheGroup, n: int) -> int:
+    """How many of a prefix's n blocks, the last ones, a group needs to go on after it."""
+    if group.recurrent:
+        return min(n, 1)
+    return n - first_visible_block(n * BLOCK_TOKENS, group.window)
+
+
+def _prompt_edge(sequence: Sequence) -> int:
+    """The last edge of blocks inside the prompt: where a prompt with the same beginning can go on."""
+    return (len(sequence.prompt_ids) - 1) // BLOCK_TOKENS * BLOCK_TOKENS

@@ -1,0 +1,115 @@
+"""Who runs in the next step: continuous batching, with prompts computed in chunks.
+
+Within a budget of tokens, first come first served: the running sequences that need one token (decode), then
+those whose tokens are not all computed yet (prefill), then waiting ones, while the blocks for all their
+tokens are there. When blocks run out, the sequence that came last is preempted: its blocks are taken back,
+and when it runs again its prompt and what it had generated are computed anew. Every running sequence came
+before every waiting one, so the first of all always goes on and nobody starves.
+
+Source: Orca (Yu et al. 2022), Sarathi-Serve (Agrawal et al. 2024) and vLLM's scheduler.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass
+
+from rushlight.backends.base import Limits
+from rushlight.engine.kv_blocks import KVBlocks
+from rushlight.engine.sequence import Sequence, Status
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The tokens of one sequence in a step.
+
+    Attributes:
+        sequence: whose.
+        start, stop: its tokens ``start`` to ``stop - 1``.
+        n_outputs: how many of them, the last ones, have their logits computed.
+    """
+
+    sequence: Sequence
+    start: int
+    stop: int
+    n_outputs: int
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of the chunk."""
+        return self.stop - self.start
+
+
+class Scheduler:
+    """The sequences that wait and those that run, each in order of arrival."""
+
+    def __init__(self, blocks: KVBlocks, limits: Limits) -> None:
+        self.waiting: list[Sequence] = []
+        self.running: list[Sequence] = []
+        self._blocks = blocks
+        self._limits = limits
+        self._plan: dict[Sequence, Chunk] = {}
+
+    def add(self, sequence: Sequence) -> None:
+        """Let a sequence wait for its turn."""
+        insort(self.waiting, sequence, key=lambda s: s.arrival)
+
+    def remove(self, sequence: Sequence) -> None:
+        """Take a sequence out, and its blocks back."""
+        (self.running if sequence.status is Status.RUNNING else self.waiting).remove(sequence)
+        self._blocks.free(sequence)
+
+    def schedule(self) -> list[Chunk]:
+        """The chunks of the next step, at least one if any sequence waits or runs, and no sequence twice."""
+        self._plan = {}
+        n_running = len(self.running)
+        for sequence in sorted(self.running, key=lambda s: (s.n_tokens - s.n_computed > 1, s.arrival)):
+            if sequence.status is Status.RUNNING and self._n_tokens_left():
+                self._plan_chunk(sequence)
+        if len(self.running) == n_running:
+            self._admit()
+        return list(self._plan.values())
+
+    def _admit(self) -> None:
+        """Start waiting sequences while there is room for them."""
+        while self.waiting and self._n_tokens_left() and len(self.running) < self._limits.n_sequences:
+            sequence = self.waiting[0]
+            prefix = self._blocks.find_prefix(sequence)
+            if not self._blocks.can_start(sequence, prefix):
+                return
+            self._blocks.start(sequence, prefix)
+            if sequence.n_cached is None:
+                sequence.n_cached = prefix.n_tokens
+            self.waiting.pop(0)
+            self.running.append(sequence)
+            sequence.status = Status.RUNNING
+            self._plan_chunk(sequence)
+
+    def _plan_chunk(self, sequence: Sequence) -> None:
+        """Plan the sequence's next chunk, preempting those that came after it, or itself, for blocks."""
+        start = sequence.n_computed
+        stop = min(start + self._n_tokens_left(), self._blocks.next_edge(sequence))
+        if sequence.prompt_logits:
+            stop = min(stop, start + self._n_rows_left() + 1)
+        while not self._blocks.reserve(sequence, stop):
+            last = self.running[-1]
+            self._preempt(last)
+            if last is sequence:
+                return
+        n_outputs = stop - start if sequence.prompt_logits else int(stop == sequence.n_tokens)
+        self._plan[sequence] = Chunk(sequence, start, stop, n_outputs)
+
+    def _preempt(self, sequence: Sequence) -> None:
+        self.remove(sequence)
+        self._plan.pop(sequence, None)
+        sequence.logit_rows.clear()  # all of them are computed again
+        sequence.status = Status.WAITING
+        self.add(sequence)
+
+    def _n_tokens_left(self) -> int:
+        return self._limits.n_tokens - sum(chunk.n_tokens for chunk in self._plan.values())
+
+    def _n_rows_left(self) -> int:
+        """Rows of logits left once each sequence has one."""
+        n_extra = sum(max(0, chunk.n_outputs - 1) for chunk in self._plan.values())
+        return self._limits.n_outputs - self._limits.n_sequences - n_extra

@@ -1,0 +1,104 @@
+"""One prompt and what has been generated from it."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, Protocol
+
+from rushlight.backends.base import Float32Array
+from rushlight.params import SamplingParams
+from rushlight.sampling import Sampled
+
+FinishReason = Literal["stop", "length", "abort", "error"]
+"""stop: an end token or a stop string; length: `max_tokens` or the end of the context."""
+
+
+class Status(Enum):
+    """Where a sequence stands. A preempted one waits again."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+class Listener(Protocol):
+    """Who hears of a sequence's progress, in the thread that runs the engine."""
+
+    def token(self, sampled: Sampled) -> bool:
+        """A token was generated; True ends the sequence with "stop"."""
+        ...
+
+    def finished(self, sequence: Sequence) -> None:
+        """The sequence is finished and holds no blocks any more."""
+        ...
+
+
+@dataclass
+class Times:
+    """Moments of a sequence's life, in seconds of `time.perf_counter`; 0 before they come."""
+
+    submitted: float = field(default_factory=time.perf_counter)
+    first_token: float = 0.0
+    finished: float = 0.0
+
+
+@dataclass(eq=False, repr=False)
+class Sequence:
+    """One prompt, what was generated from it, and the blocks that hold its keys and values.
+
+    Attributes:
+        prompt_ids: the prompt.
+        params: how to sample; `seed` is the one in use.
+        prompt_logits: the logits after every token of the prompt are wanted, and nothing is generated.
+        arrival: its place in the queue, lower first.
+        token_ids: prompt and generated tokens.
+        n_computed: how many of them have their keys and values in blocks.
+        n_cached: how many of them were found in the prefix cache when the sequence first ran.
+        block_tables: one a cache group, as in `Batch.block_tables`; of a group with a window the blocks
+            that slid out are -1, and `n_slid` counts them.
+        block_keys: content keys of the leading full blocks, as far as they were needed.
+        n_kept: full blocks already offered to the prefix cache.
+        finish_reason: why it ended, None before.
+        error: what went wrong where that is "error".
+        logit_rows: the rows gathered for `prompt_logits`, float32 [n, V] each.
+    """
+
+    prompt_ids: tuple[int, ...]
+    params: SamplingParams
+    seed: int
+    listener: Listener | None = None
+    prompt_logits: bool = False
+    arrival: int = -1
+    status: Status = Status.WAITING
+    token_ids: list[int] = field(default_factory=list)
+    n_computed: int = 0
+    n_cached: int | None = None
+    block_tables: list[array[int]] = field(default_factory=list)
+    n_slid: list[int] = field(default_factory=list)
+    block_keys: list[bytes] = field(default_factory=list)
+    n_kept: int = 0
+    finish_reason: FinishReason | None = None
+    error: BaseException | None = None
+    logit_rows: list[Float32Array] = field(default_factory=list)
+    times: Times = field(default_factory=Times)
+
+    def __post_init__(self) -> None:
+        self.token_ids = list(self.prompt_ids)
+
+    @property
+    def n_tokens(self) -> int:
+        """Prompt and generated tokens."""
+        return len(self.token_ids)
+
+    @property
+    def generated(self) -> list[int]:
+        """The generated tokens."""
+        return self.token_ids[len(self.prompt_ids) :]
+
+    @property
+    def n_generated(self) -> int:
+        """How many tokens were generated."""
+        return len(self.token_ids) - len(self.prompt_ids)

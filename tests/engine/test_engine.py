@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fake_executor import (
+    EOG,
+    N_VOCAB,
+    FakeExecutor,
+    assert_all_blocks_are_back,
+    finish,
+    layout_of,
+    make_engine,
+    plain_generation,
+    plain_logits,
+    start,
+)
+
+from rushlight.backends.cache import BLOCK_TOKENS
+from rushlight.engine.engine import Engine
+from rushlight.engine.kv_blocks import CHECKPOINT_TOKENS, most_blocks
+from rushlight.engine.sequence import Sequence, Status
+from rushlight.errors import ContextOverflow, InvalidParameter, RushlightError
+from rushlight.params import SamplingParams
+from rushlight.sampling import Sampled
+
+FULL = layout_of(0, 0)
+PROMPT = np.random.default_rng(0).integers(0, N_VOCAB - 1, 700).tolist()
+
+
+def executor_of(engine: Engine) -> FakeExecutor:
+    executor = engine._executor
+    assert isinstance(executor, FakeExecutor)
+    return executor
+
+
+class Listener:
+    """Notes what it hears; ends the sequence after some tokens, or raises."""
+
+    def __init__(self, engine: Engine, n: int = 10**9, error: Exception | None = None) -> None:
+        self.engine, self.n, self.error = engine, n, error
+        self.heard: list[int] = []
+        self.ended: list[Sequence] = []
+
+    def token(self, sampled: Sampled) -> bool:
+        if self.error is not None:
+            raise self.error
+        self.heard.append(sampled.token_id)
+        return len(self.heard) == self.n
+
+    def finished(self, sequence: Sequence) -> None:
+        self.ended.append(sequence)
+        assert_all_blocks_are_back(self.engine)
+
+
+@pytest.mark.parametrize("ignore_eos", [False, True])
+def test_an_end_token_ends_the_sequence(ignore_eos: bool) -> None:
+    row = plain_logits(PROMPT[:10], FULL)[-1]
+    eog = int(row.argmax())
+    engine = make_engine(FULL, eog=eog)
+    sequence = start(engine, PROMPT[:10], ignore_eos=ignore_eos, max_tokens=4)
+    finish(engine)
+    assert sequence.generated[0] == eog
+    assert (sequence.finish_reason, sequence.n_generated) == (("length", 4) if ignore_eos else ("stop", 1))
+    assert_all_blocks_are_back(engine)
+
+
+def test_the_context_ends_a_sequence() -> None:
+    engine = make_engine(FULL, n_ctx=50)
+    sequence = start(engine, PROMPT[:45], max_tokens=None)
+    finish(engine)
+    assert (sequence.finish_reason, sequence.n_tokens) == ("length", 50)
+    assert sequence.generated == plain_generation(sequence, FULL, 50)
+
+
+def test_a_listener_hears_every_token_and_may_end_the_sequence() -> None:
+    engine = make_engine(FULL)
+    listener = Listener(engine, 5)
+    sequence = engine.sequence(PROMPT[:40], SamplingParams(temperature=0, ignore_eos=True), listener=listener)
+    engine.submit(sequence)
+    finish(engine)
+    assert listener.heard == sequence.generated
+    assert len(listener.heard) == 5
+    assert sequence.finish_reason == "stop"
+    assert listener.ended == [sequence]
+
+
+def test_an_aborted_sequence_gives_its_blocks_back_at_once() -> None:
+    engine = make_engine(FULL)
+    running, other = start(engine, PROMPT[:50]), start(engine, PROMPT[100:140])
+    engine.step()
+    engine.abort(running)
+    assert (running.status, running.finish_reason) == (Status.FINISHED, "abort")
+    engine.abort(running)
+    finish(engine)
+    assert other.finish_reason == "length"
+    waiting = start(engine, PROMPT[:5])
+    engine.abort(waiting)
+    assert not engine.has_work
+    assert_all_blocks_are_back(engine)
+
+
+def test_prompts_that_cannot_run_are_refused() -> None:
+    engine = make_engine(FULL, n_ctx=64)
+    with pytest.raises(InvalidParameter, match="prompt is empty"):
+        start(engine, [])
+    with pytest.raises(
+        InvalidParameter, match=rf"token id {N_VOCAB}; the vocabulary has ids 0 to {N_VOCAB - 1}"
+    ):
+        start(engine, [1, N_VOCAB])
+    with pytest.raises(InvalidParameter, match="token id -1"):
+        start(engine, [-1])
+    with pytest.raises(InvalidParameter, match="logit_bias holds token id 99"):
+        start(engine, [1], logit_bias={99: 1.0})
+    with pytest.raises(ContextOverflow, match="65 tokens, but the context of 64"):
+        start(engine, PROMPT[:65])
+    with pytest.raises(ContextOverflow):
+        start(engine, PROMPT[:64])
+    start(engine, PROMPT[:64], prompt_logits=True)
+    assert finish(engine) > 0
+
+
+def test_a_pool_smaller_than_the_context_is_refused() -> None:
+    with pytest.raises(InvalidParameter, match="does not hold one context of 160"):
+        make_engine(FULL, n_ctx=160, n_blocks=4)
+
+
+def test_a_failing_step_fails_its_sequences_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine(FULL, n_sequences=1)
+    first, second = start(engine, PROMPT[:8]), start(engine, PROMPT[:9])
+
+    def fail(batch: object) -> None:
+        raise RushlightError("broken kernel")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._executor, "step", fail)
+        engine.step()
+    assert (first.finish_reason, str(first.error)) == ("error", "broken kernel")
+    finish(engine)
+    assert second.generated == plain_generation(second, FULL, 160)
+    assert_all_blocks_are_back(engine)
+
+
+def test_bad_logits_and_listeners_fail_only_their_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine(FULL)
+    bad, good = start(engine, PROMPT[:8]), start(engine, PROMPT[:9])
+    listener = Listener(engine, error=KeyError("listener"))
+    deaf = engine.sequence(PROMPT[:7], listener=listener)
+    engine.submit(deaf)
+    step = engine._executor.step
+
+    def poison(batch):  # type: ignore[no-untyped-def]
+        logits = step(batch)
+        logits[0, 3] = np.nan
+        return logits
+
+    listener.finished = lambda sequence: None  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._executor, "step", poison)
+        engine.step()
+    assert bad.finish_reason == "error"
+    assert "token 3 is nan" in str(bad.error)
+    assert isinstance(deaf.error, KeyError)
+    finish(engine)
+    assert good.generated == plain_generation(good, FULL, 160)
+    assert_all_blocks_are_back(engine)
+
+
+def test_decoding_goes_on_while_a_long_prompt_is_computed() -> None:
+    engine = make_engine(FULL, n_ctx=512, n_tokens=16, n_blocks=64)
+    early = start(engine, PROMPT[:5], max_tokens=100)
+    engine.step()
+    late = start(engine, PROMPT[:400], max_tokens=1)
+    n_steps = 0
+    while late.finish_reason is None:
+        before = early.n_generated
+        engine.step()
+        n_steps += 1
+        assert early.n_generated == before + 1
+    assert n_steps == -(-400 // 15)
+
+
+def test_first_come_first_served() -> None:
+    engine = make_engine(FULL, n_sequences=2)
+    sequences = [start(engine, PROMPT[i : i + 30], max_tokens=5) for i in range(0, 150, 30)]
+    order: list[Sequence] = []
+    while engine.has_work:
+        engine.step()
+        order += [s for s in sequences if s.status is Status.FINISHED and s not in order]
+    assert order == sequences
+
+
+def test_a_prefix_is_found_up_to_the_last_full_block() -> None:
+    engine = make_engine(FULL)
+    cold = start(engine, PROMPT[:96])
+    finish(engine)
+    same, longer, other = (
+        start(engine, prompt) for prompt in (PROMPT[:96], [*PROMPT[:70], 1, 2, 3], [5, *PROMPT[:95]])
+    )
+    finish(engine)
+    assert (cold.n_cached, same.n_cached, longer.n_cached, other.n_cached) == (0, 64, 64, 0)
+    assert same.generated == cold.generated
+    turn = start(engine, cold.token_ids + PROMPT[200:230])
+    finish(engine)
+    assert turn.n_cached == 96, "what was generated is found too, as far as blocks were full"
+    assert turn.generated == plain_generation(turn, FULL, 160)
+
+
+def test_nothing_is_found_without_a_prefix_cache() -> None:
+    engine = make_engine(FULL, prefix_cache=False)
+    start(engine, PROMPT[:96])
+    finish(engine)
+    again = start(engine, PROMPT[:96])
+    finish(engine)
+    assert again.n_cached == 0
+    assert engine._blocks.pools[0]._idle == {}
+
+
+def test_a_windowed_group_holds_no_more_than_its_window() -> None:
+    window, n_tokens = 70, 32
+    engine = make_engine(layout_of(0, window), n_ctx=640, n_tokens=n_tokens, n_blocks=(25, 10))
+    sequence = start(engine, PROMPT[:500], max_tokens=100)
+    most = 0
+    while engine.has_work:
+        engine.step()
+        pool = engine._blocks.pools[1]
+        most = max(most, sum(n > 0 for n in pool._n_users))
+    assert most <= most_blocks(640, window, n_tokens) == 5
+    assert sequence.finish_reason == "length"
+    turn = start(engine, [*sequence.token_ids[:590], 1])
+    finish(engine)
+    assert turn.n_cached == 576, "the last window is enough to go on"
+    assert turn.generated == plain_generation(turn, layout_of(0, window), 640)
+
+
+def test_a_recurrent_state_is_found_at_its_checkpoints() -> None:
+    layout = layout_of("state", 0)
+    engine = make_engine(layout, n_ctx=700, n_blocks=64, n_tokens=200)
+    cold = start(engine, PROMPT[:300], max_tokens=2)
+    finish(engine)
+    edge = 299 // BLOCK_TOKENS * BLOCK_TOKENS
+    hits = [start(engine, [*PROMPT[:n], 7], max_tokens=2) for n in (300, 290, 270)]
+    finish(engine)
+    assert [cold.n_cached, *(s.n_cached for s in hits)] == [0, edge, edge, CHECKPOINT_TOKENS]
+    for sequence in hits:
+        assert sequence.generated == plain_generation(sequence, layout, 700)
+    assert_all_blocks_are_back(engine)
+
+
+def test_prompt_logits_come_in_order_and_beside_others() -> None:
+    engine = make_engine(FULL, n_tokens=20)
+    start(engine, PROMPT[:96])
+    finish(engine)
+    talker = start(engine, PROMPT[:40], max_tokens=30)
+    readers = [start(engine, PROMPT[: 96 - i], prompt_logits=True) for i in range(2)]
+    finish(engine)
+    for reader in readers:
+        rows = np.concatenate(reader.logit_rows)
+        np.testing.assert_array_equal(rows, plain_logits(list(reader.prompt_ids), FULL))
+        assert (reader.finish_reason, reader.generated, reader.n_cached) == ("stop", [], 0)
+    assert talker.generated == plain_generation(talker, FULL, 160)
+    assert max(len(b.outputs) for b in executor_of(engine).batches) <= engine.limits.n_outputs
+
+
+def test_the_seed_in_use_is_reported() -> None:
+    engine = make_engine(FULL)
+    drawn = [start(engine, PROMPT[:5], temperature=1) for _ in range(2)]
+    given = start(engine, PROMPT[:5], temperature=1, seed=drawn[0].seed)
+    finish(engine)
+    assert drawn[0].seed != drawn[1].seed
+    assert given.params.seed == given.seed == drawn[0].seed
+    assert given.generated == drawn[0].generated != drawn[1].generated
+
+
+def test_default_end_token_is_honoured() -> None:
+    engine = make_engine(FULL)
+    sequences = [start(engine, PROMPT[i : i + 4], ignore_eos=False, max_tokens=150) for i in range(12)]
+    finish(engine)
+    assert {s.finish_reason for s in sequences} == {"stop", "length"}
+    for s in sequences:
+        assert (s.generated[-1] == EOG) == (s.finish_reason == "stop")
+        assert EOG not in s.generated[:-1]
