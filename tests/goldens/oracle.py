@@ -140,6 +140,14 @@ class Oracle:
         """Whether llama.cpp ends generation at this token."""
         return bool(llama_cpp.llama_vocab_is_eog(self.vocab, token))
 
+    def piece(self, token: int, special: bool = True) -> bytes:
+        """Bytes that one token adds to a stream of text."""
+        room = ctypes.create_string_buffer(1024)
+        n = llama_cpp.llama_token_to_piece(self.vocab, token, room, len(room), 0, special)
+        if n < 0:
+            raise RuntimeError(f"token {token} wants {-n} bytes")
+        return room.raw[:n]
+
     def tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
         """Token ids of text."""
         data = text.encode()
@@ -153,7 +161,7 @@ class Oracle:
     def detokenize(self, ids: list[int], remove_special: bool, unparse_special: bool) -> bytes:
         """Bytes of ids; a sequence cut inside a character gives invalid UTF-8."""
         tokens = (llama_cpp.llama_token * len(ids))(*ids)
-        room = 64 + 64 * len(ids)
+        room = 64 + 1024 * len(ids)
         text = ctypes.create_string_buffer(room)
         n = llama_cpp.llama_detokenize(
             self.vocab, tokens, len(ids), text, room, remove_special, unparse_special
