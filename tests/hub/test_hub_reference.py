@@ -146,7 +146,7 @@ def test_a_split_local_model_is_named_by_any_part(tmp_path: Path) -> None:
         assert (model.path, model.source, model.revision) == (parts[0], "local", None)
         assert model.size == sum(p.stat().st_size for p in parts)
     parts[1].unlink()
-    with pytest.raises(ModelNotFound, match="lacks its part .*00002-of-00003"):
+    with pytest.raises(ModelNotFound, match=r"lacks its part .*00002-of-00003"):
         resolve(str(parts[2]))
 
 
