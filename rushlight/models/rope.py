@@ -16,12 +16,14 @@ from decimal import Context, Decimal
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import RopeTable
+from rushlight.backends.base import Float32Array, RopeTable
 from rushlight.errors import InvalidFile
 from rushlight.models.rope_scaling import RopeScaling
 
 Float64Array = npt.NDArray[np.float64]
+Rotation = tuple[Float64Array, Float64Array]  # cosine and sine of one angle for each pair
 
+_RUN = 256  # positions whose angles are worked on together: a power of two, few enough to stay in the cache
 _DECIMAL = Context(prec=40)
 _MAX_FREQUENCY = 16.0  # radians from one position to the next; beyond it the series below loses digits
 _SERIES_TERMS = 32
@@ -75,10 +77,8 @@ def rope_table(
         magnitude = _magnitude(scaling)
     if not np.all(np.abs(frequencies) <= _MAX_FREQUENCY):
         raise InvalidFile(f"The RoPE scaling of the file gives {frequencies.max()} radians a position.")
-    cos, sin = _turn(frequencies, n_ctx)
-    cos *= magnitude
-    sin *= magnitude
-    return RopeTable(cos.astype(np.float32), sin.astype(np.float32), interleaved)
+    cos, sin = _turn(frequencies, n_ctx, magnitude)
+    return RopeTable(cos, sin, interleaved)
 
 
 def _frequencies(n_rot: int, freq_base: float) -> Float64Array:
@@ -121,25 +121,48 @@ def _magnitude(scaling: RopeScaling) -> float:
     return temperature * scaling.attn_factor
 
 
-def _turn(frequencies: Float64Array, n_ctx: int) -> tuple[Float64Array, Float64Array]:
-    """Cosines and sines of ``position * frequency``: float64 [n_ctx, n_rot / 2] each.
+def _turn(frequencies: Float64Array, n_ctx: int, magnitude: float) -> tuple[Float32Array, Float32Array]:
+    """`magnitude` times the cosines and sines of ``position * frequency``: float32 [n_ctx, n_rot / 2] each.
 
-    The rows known so far, turned on by their number, give as many more.
+    The angles of the first run of positions, turned on by the angle at which each other run begins.
     """
-    cos, sin = np.empty((2, n_ctx, len(frequencies)))
-    cos[0], sin[0] = 1.0, 0.0
-    c, s = _cos_sin(frequencies)
-    known = 1
-    while known < n_ctx:
-        n = min(known, n_ctx - known)
-        cos[known : known + n] = cos[:n] * c - sin[:n] * s
-        sin[known : known + n] = sin[:n] * c + cos[:n] * s
-        c, s = c * c - s * s, 2.0 * c * s
-        known *= 2
+    fine_cos, fine_sin, whole_run = _rotations(_cos_sin(frequencies), _RUN)
+    run_cos, run_sin, _ = _rotations(whole_run, -(-n_ctx // _RUN))
+    fine_cos *= magnitude
+    fine_sin *= magnitude
+    cos, sin = np.empty((2, n_ctx, len(frequencies)), np.float32)
+    a, b = np.empty((2, *fine_cos.shape))
+    for c, s, start in zip(run_cos, run_sin, range(0, n_ctx, _RUN), strict=True):
+        rows = slice(start, min(start + _RUN, n_ctx))
+        n = rows.stop - start
+        np.multiply(fine_cos, c, out=a)
+        np.multiply(fine_sin, s, out=b)
+        np.subtract(a[:n], b[:n], out=cos[rows], casting="same_kind")
+        np.multiply(fine_sin, c, out=a)
+        np.multiply(fine_cos, s, out=b)
+        np.add(a[:n], b[:n], out=sin[rows], casting="same_kind")
     return cos, sin
 
 
-def _cos_sin(angles: Float64Array) -> tuple[Float64Array, Float64Array]:
+def _rotations(step: Rotation, n: int) -> tuple[Float64Array, Float64Array, Rotation]:
+    """Rotations by 0 to ``n - 1`` steps, cosines and sines [n, n_rot / 2], and by the next power of two of n.
+
+    The rotations known so far, turned on by as many steps, give as many more.
+    """
+    c, s = step
+    cos, sin = np.empty((2, n, len(c)))
+    cos[0], sin[0] = 1.0, 0.0
+    known = 1
+    while known < n:
+        more = min(known, n - known)
+        cos[known : known + more] = cos[:more] * c - sin[:more] * s
+        sin[known : known + more] = sin[:more] * c + cos[:more] * s
+        c, s = c * c - s * s, 2.0 * c * s
+        known *= 2
+    return cos, sin, (c, s)
+
+
+def _cos_sin(angles: Float64Array) -> Rotation:
     """Cosine and sine by their Taylor series, for angles up to `_MAX_FREQUENCY`."""
     square = angles * angles
     cos, sin = np.ones_like(angles), np.ones_like(angles)
