@@ -4,8 +4,8 @@ Run from the repository root with the Python of the oracle's environment (see or
 
     oracle/bin/python tests/goldens/make_tokens.py FILE.gguf ...
 
-The files are the two real models, named smollm2.gguf and gemma3-270m.gguf, and llama.cpp's vocabulary files of
-types BPE and SPM (vendor/llama.cpp/models/ggml-vocab-*.gguf in the llama-cpp-python sdist). A golden holds
+The files are the two real models, named smollm2.gguf and gemma3-270m.gguf, and llama.cpp's vocabulary files
+of types BPE and SPM (vendor/llama.cpp/models/ggml-vocab-*.gguf in the llama-cpp-python sdist). A golden holds
 
     metadata   file name, SHA-256, versions
     special    ids of bos, eos, eot, ... (-1: none) and whether bos and eos are added

@@ -1,7 +1,8 @@
-"""llama.cpp's vocabulary files: some are in tests/data/vocab, the others in the llama-cpp-python sdist on PyPI."""
+"""llama.cpp's vocabulary files: some are in tests/data/vocab, the others in llama-cpp-python's PyPI sdist."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import lzma
@@ -47,8 +48,8 @@ def vocabulary_file(name: str) -> Path:
     if not _is_whole(path):
         if is_packed(name):
             _store(path, lzma.decompress(_packed(name).read_bytes()))
-        else:
-            _unpack_sdist()
+        elif reason := _unpack_sdist():
+            raise VocabularyUnavailableError(f"pip could not download {SDIST}: {reason}")
     if not _is_whole(path):
         raise VocabularyUnavailableError(f"{path.name} in {SDIST} is not the file its golden was made from")
     return path
@@ -82,8 +83,12 @@ def _store(path: Path, data: bytes) -> None:
     os.replace(file.name, path)
 
 
-def _unpack_sdist() -> None:
-    """Fetch the sdist with pip and store every vocabulary file it holds."""
+@functools.cache
+def _unpack_sdist() -> str:
+    """Fetch the sdist with pip and store every vocabulary file it holds; say why not, or nothing.
+
+    Cached, so that a machine without network waits for pip's retries once.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
         done = subprocess.run(
@@ -91,12 +96,10 @@ def _unpack_sdist() -> None:
         )
         sdists = list(Path(folder).glob("*.tar.gz"))
         if done.returncode != 0 or not sdists:
-            reason = (done.stderr.strip() or "pip gave no reason").splitlines()[-1]
-            raise VocabularyUnavailableError(f"pip could not download {SDIST}: {reason}")
+            return (done.stderr.strip() or "pip gave no reason").splitlines()[-1]
         with tarfile.open(sdists[0]) as archive:
             for member in archive:
                 name = Path(member.name).name
-                if name.startswith("ggml-vocab-") and name.endswith(".gguf"):
-                    content = archive.extractfile(member)
-                    if content is not None:
-                        _store(_cache_dir() / name, content.read())
+                if member.isfile() and name.startswith("ggml-vocab-") and name.endswith(".gguf"):
+                    _store(_cache_dir() / name, archive.extractfile(member).read())
+    return ""
