@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +27,16 @@ class Answer:
     token_ids: list[int] = field(default_factory=list)
     last: Chunk | None = None
 
-    def take(self, chunks: Iterable[Chunk], *, show: bool) -> None:
-        """Add chunks as they come; `show` writes their text at once."""
-        for chunk in chunks:
-            self.text += chunk.text
-            self.token_ids += chunk.token_ids
-            if show and chunk.text:
-                write(chunk.text)
-            if chunk.finish_reason is not None:
-                self.last = chunk
+    def take(self, chunks: Generator[Chunk, None, None], *, show: bool) -> None:
+        """Add chunks as they come; `show` writes their text at once. However it ends, `chunks` is closed."""
+        with closing(chunks):
+            for chunk in chunks:
+                self.text += chunk.text
+                self.token_ids += chunk.token_ids
+                if show and chunk.text:
+                    write(chunk.text)
+                if chunk.finish_reason is not None:
+                    self.last = chunk
 
     def as_dict(self) -> dict[str, Any]:
         """The answer as ``rushlight run --json`` writes it; times are seconds."""

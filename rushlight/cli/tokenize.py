@@ -23,24 +23,42 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--no-special", action="store_true", help="add no special tokens, and take none out of the text"
     )
-    parser.add_argument("--json", action="store_true", help="write a JSON array of objects with id and piece")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="write a JSON array of objects with id and piece (a text, or bytes)",
+    )
 
 
 def execute(parser: Parser, args: Namespace) -> int:
-    """Write one token a line: id, tab, piece as a JSON string."""
+    """Write one token a line: id, tab, the quoted piece, in which bytes of half a character are escaped."""
     from rushlight.text import load_tokenizer
 
     tokenizer = load_tokenizer(_tokenizer_file(args.model))
     special = not args.no_special
     ids = tokenizer.encode(read_prompt(args.text), add_special=special, parse_special=special)
-    pieces = [tokenizer.decode([token]) for token in ids]
+    pieces = [tokenizer.token_bytes(token) for token in ids]
     if args.json:
-        rows = [{"id": token, "piece": piece} for token, piece in zip(ids, pieces, strict=True)]
+        rows = [{"id": token, "piece": _as_json(piece)} for token, piece in zip(ids, pieces, strict=True)]
         write(json.dumps(rows, ensure_ascii=False) + "\n")
-        return 0
-    for token, piece in zip(ids, pieces, strict=True):
-        write(f"{token}\t{json.dumps(piece, ensure_ascii=False)}\n")
+    else:
+        write("".join(f"{token}\t{_quoted(piece)}\n" for token, piece in zip(ids, pieces, strict=True)))
     return 0
+
+
+def _as_json(piece: bytes) -> str | list[int]:
+    """The piece as text, or its bytes where it ends or begins inside a character."""
+    try:
+        return piece.decode("utf-8")
+    except UnicodeDecodeError:
+        return list(piece)
+
+
+def _quoted(piece: bytes) -> str:
+    text = _as_json(piece)
+    if isinstance(text, str):
+        return json.dumps(text, ensure_ascii=False)
+    return '"' + piece.decode("utf-8", "backslashreplace") + '"'
 
 
 def _tokenizer_file(model: str) -> str:

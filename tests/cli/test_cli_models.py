@@ -136,3 +136,22 @@ def test_doctor_says_why_no_kernel_runs(
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["auto_backend"] == "reference" and "z80" in found["kernel_target"]
+
+
+def test_tokenize(capsys: Captured) -> None:
+    byte_level = str(TINY / "llama-f32.gguf")
+    assert main(["tokenize", "-m", byte_level, "Hi 🏒"]) == 0
+    out = capsys.readouterr().out
+    assert out == '72\t"H"\n105\t"i"\n32\t" "\n240\t"\\xf0"\n159\t"\\x9f"\n143\t"\\x8f"\n146\t"\\x92"\n'
+    assert main(["tokenize", "-m", byte_level, "--json", "H🏒<s>"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["piece"] for row in rows] == ["H", [0xF0], [0x9F], [0x8F], [0x92], "<s>"]
+
+
+def test_tokenize_without_special_tokens(capsys: Captured) -> None:
+    sentence_piece = str(TINY / "phi3-f32.gguf")
+    assert main(["tokenize", "-m", sentence_piece, "--json", "Hi<s>"]) == 0
+    with_special = [row["piece"] for row in json.loads(capsys.readouterr().out)]
+    assert with_special == ["<s>", " ", "H", "i", "<s>"]
+    assert main(["tokenize", "-m", sentence_piece, "--json", "--no-special", "Hi<s>"]) == 0
+    assert [row["piece"] for row in json.loads(capsys.readouterr().out)] == [" ", "H", "i", "<", "s", ">"]
