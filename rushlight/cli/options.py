@@ -42,7 +42,7 @@ def add_model_options(parser: Parser) -> None:
         "--ctx",
         type=int,
         metavar="N",
-        help="tokens of context (default: as the model was trained, within memory)",
+        help="tokens of context (default: as many as the model was trained for, up to 8192)",
     )
 
 
