@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rushlight.models.decoder import CausalModel
 from rushlight.models.loader import load_model, supported_architectures
 
-__all__ = ["load_model", "supported_architectures"]
+__all__ = ["CausalModel", "load_model", "supported_architectures"]

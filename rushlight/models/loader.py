@@ -9,7 +9,7 @@ from typing import cast
 
 from rushlight.backends.base import Backend
 from rushlight.errors import InvalidFile, UnsupportedModel
-from rushlight.gguf import GGUFFile
+from rushlight.gguf import GGUFFile, StringArray
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.decoder import CausalModel
 
@@ -48,4 +48,7 @@ def load_model(file: GGUFFile, backend: Backend, n_ctx: int | None = None) -> Ca
     accounts = Accounting(file, arch)
     model = cast(CausalModel, module.Model(accounts, backend, n_ctx))
     accounts.finish()
+    vocabulary = file.metadata.get("tokenizer.ggml.tokens")
+    if isinstance(vocabulary, StringArray) and len(vocabulary) != model.n_vocab:
+        raise InvalidFile(f"The file has {len(vocabulary)} tokens, but embeddings of {model.n_vocab}.")
     return model

@@ -16,8 +16,7 @@ from rushlight.backends.reference import ReferenceBackend
 from rushlight.backends.reference.pools import StatePool
 from rushlight.errors import BackendUnavailable, InvalidParameter
 from rushlight.gguf import open_gguf
-from rushlight.models import load_model
-from rushlight.models.decoder import CausalModel
+from rushlight.models import CausalModel, load_model
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from rushlight.backends.reference import ReferenceBackend
 from rushlight.gguf import open_gguf
-from rushlight.models import load_model
-from rushlight.models.decoder import CausalModel
+from rushlight.models import CausalModel, load_model
 
 # BLAS adds in another order for another number of rows.
 ROUNDING = 5e-6

@@ -15,8 +15,7 @@ from rushlight.backends.reference import ReferenceBackend
 from rushlight.errors import InvalidFile, InvalidParameter, UnsupportedModel
 from rushlight.gguf import GGMLType, GGUFTensor, open_gguf
 from rushlight.gguf.writer import write_gguf
-from rushlight.models import load_model, supported_architectures
-from rushlight.models.decoder import CausalModel
+from rushlight.models import CausalModel, load_model, supported_architectures
 
 Tensors = dict[str, tuple[GGMLType, tuple[int, ...], Any]]
 Edit = Callable[[dict[str, Any], Tensors], object]
@@ -176,6 +175,15 @@ def test_a_tensor_of_another_shape(tmp_path: Path) -> None:
     for name, shape in (("token_embd.weight", (320, 32)), ("blk.1.attn_norm.weight", (63,))):
         with pytest.raises(InvalidFile, match=re.escape(name)):
             load_edited(tmp_path, "llama-f32", add_tensor(name, *shape))
+
+
+def test_a_vocabulary_of_another_size(tmp_path: Path) -> None:
+    def edit(metadata: dict[str, Any], tensors: Tensors) -> None:
+        for name in ("token_embd.weight", "output.weight"):
+            tensors[name] = f32(321, 64)
+
+    with pytest.raises(InvalidFile, match="320 tokens, but embeddings of 321"):
+        load_edited(tmp_path, "llama-f32", edit)
 
 
 def test_longrope_needs_both_sets_of_factors(tmp_path: Path) -> None:
