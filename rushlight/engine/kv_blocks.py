@@ -175,7 +175,7 @@ class KVBlocks:
                 if block != NO_BLOCK:
                     pool.release(block)
         sequence.block_tables, sequence.n_slid = [], []
-        sequence.n_computed = sequence.n_kept = 0
+        sequence.n_computed = 0
 
     def _keep_full_blocks(self, sequence: Sequence) -> None:
         n_full = sequence.n_computed // BLOCK_TOKENS

@@ -205,6 +205,19 @@ def test_a_prefix_is_found_up_to_the_last_full_block() -> None:
     assert turn.generated == plain_generation(turn, FULL, 160)
 
 
+def test_a_block_is_known_by_all_that_stands_before_it() -> None:
+    a, b, x, y = (PROMPT[i : i + 32] for i in (0, 40, 80, 120))
+    for layout in (FULL, layout_of(33)):
+        engine = make_engine(layout)
+        for prompt in ([*a, *x, 1], [*b, *y, 1]):
+            start(engine, prompt)
+        finish(engine)
+        crossed = start(engine, [*b, *x, 1])
+        finish(engine)
+        assert crossed.n_cached == 32
+        assert crossed.generated == plain_generation(crossed, layout, 160)
+
+
 def test_nothing_is_found_without_a_prefix_cache() -> None:
     engine = make_engine(FULL, prefix_cache=False)
     start(engine, PROMPT[:96])
@@ -259,6 +272,21 @@ def test_prompt_logits_come_in_order_and_beside_others() -> None:
         assert (reader.finish_reason, reader.generated, reader.n_cached) == ("stop", [], 0)
     assert talker.generated == plain_generation(talker, FULL, 160)
     assert max(len(b.outputs) for b in executor_of(engine).batches) <= engine.limits.n_outputs
+
+
+def test_a_sequence_is_preempted_after_it_was_planned() -> None:
+    """The first to come computes its prompt slowly, so that the second decodes, and is planned, before it."""
+    engine = make_engine(FULL, n_ctx=128, n_blocks=4, n_tokens=8)
+    reader = start(engine, PROMPT[:128], prompt_logits=True)
+    talker = start(engine, PROMPT[:5], max_tokens=60)
+    preempted = False
+    while engine.has_work:
+        before = talker.n_computed
+        engine.step()
+        preempted |= talker.n_computed < before
+    assert preempted
+    assert talker.generated == plain_generation(talker, FULL, 128)
+    np.testing.assert_array_equal(np.concatenate(reader.logit_rows), plain_logits(PROMPT[:128], FULL))
 
 
 def test_the_seed_in_use_is_reported() -> None:

@@ -1,0 +1,102 @@
+"""What generation gives back: pieces of an answer as they come, and the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rushlight.engine.sequence import FinishReason, Sequence
+from rushlight.sampling import TokenLogprobs
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How many tokens a request took.
+
+    Attributes:
+        prompt_tokens: tokens of the prompt.
+        completion_tokens: tokens generated, the end token included.
+        cached_tokens: those of the prompt that were found in the prefix cache.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long a request took, in seconds.
+
+    Attributes:
+        prompt_tokens: tokens of the prompt that were computed, so without cached ones.
+        prompt_seconds: from joining the queue to the first token.
+        completion_tokens: tokens generated; the first comes out of the prompt's last step.
+        completion_seconds: from the first token to the end.
+        time_to_first_token: from the call to the first token, tokenization included.
+    """
+
+    prompt_tokens: int
+    prompt_seconds: float
+    completion_tokens: int
+    completion_seconds: float
+    time_to_first_token: float
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of an answer. The last one has no token and says how the answer ended.
+
+    Attributes:
+        text: what became certain: whole characters only, and nothing that may begin a stop string.
+        token_ids: the tokens generated since the last chunk.
+        logprobs: their log probabilities, if `SamplingParams.logprobs` asks for them.
+        finish_reason: "stop" (an end token or a stop string), "length" (`max_tokens` or the end of the
+            context) or "abort"; None before the last chunk, as are the rest.
+        usage: tokens used.
+        seed: the seed in use, the drawn one if none was given.
+        timings: seconds used.
+    """
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprobs, ...] | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    seed: int | None = None
+    timings: Timings | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer; see `Chunk` for its parts. `token_ids` ends with the end token if there was one."""
+
+    text: str
+    token_ids: list[int]
+    finish_reason: FinishReason
+    usage: Usage
+    logprobs: list[TokenLogprobs] | None
+    seed: int
+    timings: Timings
+
+
+def usage_of(sequence: Sequence) -> Usage:
+    """The tokens that a finished sequence used."""
+    return Usage(len(sequence.prompt_ids), sequence.n_generated, sequence.n_cached or 0)
+
+
+def timings_of(sequence: Sequence, called: float) -> Timings:
+    """The times of a finished sequence, asked for at the moment `called`."""
+    times, usage = sequence.times, usage_of(sequence)
+    first_token = times.first_token or times.finished
+    return Timings(
+        prompt_tokens=usage.prompt_tokens - usage.cached_tokens,
+        prompt_seconds=first_token - times.submitted,
+        completion_tokens=usage.completion_tokens,
+        completion_seconds=times.finished - first_token,
+        time_to_first_token=first_token - called,
+    )

@@ -1,0 +1,258 @@
+"""`LLM`: a model in memory, ready to write. Start reading here.
+
+What happens to a prompt: the tokenizer (`rushlight.text`) turns it into token ids, the engine
+(`rushlight.engine`) computes one step after the other for all prompts at once through a model
+(`rushlight.models`) on a backend (`rushlight.backends`), `rushlight.sampling` chooses each next token, and an
+`Answer` turns the tokens back into text.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from rushlight.answer import Answer
+from rushlight.backends.base import Float32Array
+from rushlight.completion import Chunk, Completion, Timings, Usage
+from rushlight.engine.driver import Driver
+from rushlight.engine.sequence import Sequence
+from rushlight.errors import InvalidParameter
+from rushlight.gguf import open_gguf
+from rushlight.hub import resolve
+from rushlight.loading import load_engine
+from rushlight.params import EngineOptions, SamplingParams
+from rushlight.progress import Progress
+from rushlight.prompts import Message, Prompt, Prompts, batch_of, encode_rendered, is_messages, prompt_of
+from rushlight.text import load_tokenizer
+
+if TYPE_CHECKING:
+    from rushlight.text import ChatTemplate
+
+__all__ = ["LLM", "Chunk", "Completion", "Timings", "Usage"]
+
+Request = tuple[Sequence, Answer]
+
+
+class LLM:
+    """A loaded model. Safe to use from several threads; what they ask for at once is computed in one batch.
+
+    Also a context manager, which closes it.
+
+    Args:
+        model: a reference: a ``.gguf`` file, ``org/repo``, ``pypi:name`` or an alias.
+        backend: "auto", "cpu" or "reference".
+        n_threads: to compute with; None: one for each core.
+        n_ctx: most tokens of a prompt and its answer; None: as many as the model was trained for, up to 8192.
+        kv_dtype: what keys and values are kept as, "f16" or "f32".
+        tokenizer: a ``tokenizer.json`` to use instead of the file's own vocabulary.
+        progress: called with a label, the amount done and the total, while anything takes long.
+        options: the sizes of the engine.
+
+    Attributes:
+        tokenizer: of the model.
+        config: its hyper-parameters, in llama.cpp's names.
+        n_ctx: the context in use.
+
+    Raises:
+        ModelNotFound: the reference leads to no file; see `rushlight.errors` for its kinds.
+        InvalidFile, UnsupportedModel, UnsupportedTensorType, UnsupportedTokenizer: the file cannot be used.
+        InvalidParameter: an argument outside its range.
+        OutOfMemory: the weights or the KV cache do not fit.
+        BackendUnavailable: this machine cannot run the backend.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        *,
+        backend: str = "auto",
+        n_threads: int | None = None,
+        n_ctx: int | None = None,
+        kv_dtype: str = "f16",
+        tokenizer: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
+        options: EngineOptions | None = None,
+    ) -> None:
+        self._file = open_gguf(resolve(os.fspath(model), progress=progress or False).path)
+        self.tokenizer = load_tokenizer(self._file if tokenizer is None else tokenizer)
+        loaded, self._engine = load_engine(
+            self._file,
+            self.tokenizer,
+            backend=backend,
+            n_threads=n_threads,
+            n_ctx=n_ctx,
+            kv_dtype=kv_dtype,
+            progress=progress,
+            options=options or EngineOptions(),
+        )
+        self.config = loaded.config
+        self.n_ctx = loaded.n_ctx
+        self._driver = Driver(self._engine)
+        self._finalizer = weakref.finalize(self, self._driver.close)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The file's metadata."""
+        return self._file.metadata
+
+    @overload
+    def generate(self, prompts: Prompt, params: SamplingParams | None = None) -> Completion: ...
+    @overload
+    def generate(
+        self, prompts: Prompts, params: SamplingParams | list[SamplingParams] | None = None
+    ) -> list[Completion]: ...
+    def generate(
+        self, prompts: Prompt | Prompts, params: SamplingParams | list[SamplingParams] | None = None
+    ) -> Completion | list[Completion]:
+        """Continue one prompt or several, as they are: no chat template is applied.
+
+        Args:
+            prompts: a text or token ids, or a list of such.
+            params: for all of them, or one for each.
+
+        Raises:
+            InvalidParameter: an empty prompt, unknown token ids, or as many params as prompts they are not.
+            ContextOverflow: a prompt that leaves no room for an answer.
+        """
+        batch, single = batch_of(prompts)
+        each = params if isinstance(params, list) else [params] * len(batch)
+        if len(each) != len(batch):
+            raise InvalidParameter(
+                f"There are {len(batch)} prompts and {len(each)} params; give one for each."
+            )
+        requests = [self._request(prompt, own) for prompt, own in zip(batch, each, strict=True)]
+        completions = self._complete(requests)
+        return completions[0] if single else completions
+
+    def chat(
+        self,
+        messages: list[Message],
+        params: SamplingParams | None = None,
+        *,
+        tools: list[Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+    ) -> Completion:
+        """Answer a conversation, written out by the model's chat template.
+
+        Args:
+            messages: mappings with a "role" and its "content".
+            params: how to sample.
+            tools: what the template tells the model about the tools it may call.
+            response_format: None or ``{"type": "text"}``; constrained formats are not implemented.
+
+        Raises:
+            TemplateError: the template refuses the conversation.
+            InvalidParameter, ContextOverflow: as `generate`.
+        """
+        if response_format is not None and response_format.get("type") != "text":
+            raise InvalidParameter(
+                f"response_format is {dict(response_format)}; only {{'type': 'text'}} is supported so far."
+            )
+        return self._complete([self._request(messages, params, tools)])[0]
+
+    def stream(
+        self,
+        prompt: Prompt | list[Message],
+        params: SamplingParams | None = None,
+        *,
+        tools: list[Any] | None = None,
+    ) -> Generator[Chunk, None, None]:
+        """The answer in chunks, as they come. Closing the generator ends the computation.
+
+        Args:
+            prompt: a text or token ids, used as they are, or messages, which go through the chat template.
+            params, tools: as in `chat`.
+
+        Raises:
+            TemplateError, InvalidParameter, ContextOverflow: at once, as `generate` and `chat`.
+        """
+        return self._chunks(*self._request(prompt, params, tools))
+
+    def tokenize(self, text: str, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        """The token ids of a text; see `Tokenizer.encode`."""
+        return self.tokenizer.encode(text, add_special, parse_special)
+
+    def detokenize(self, ids: list[int], skip_special: bool = False) -> str:
+        """The text of token ids; see `Tokenizer.decode`."""
+        return self.tokenizer.decode(ids, skip_special)
+
+    def apply_chat_template(
+        self, messages: list[Message], tools: list[Any] | None = None, add_generation_prompt: bool = True
+    ) -> str:
+        """A conversation as one text. Raises TemplateError where the template refuses it."""
+        return self.chat_template.render(messages, tools, add_generation_prompt=add_generation_prompt)
+
+    @cached_property
+    def chat_template(self) -> ChatTemplate:
+        """The model's chat template; one with `is_fallback` where the file has none."""
+        from rushlight.text.default_templates import chat_template_for  # brings the template engine in
+
+        return chat_template_for(self.tokenizer)
+
+    def logits(self, token_ids: list[int]) -> Float32Array:
+        """The logits after each token of one sequence: float32 [T, V].
+
+        Raises:
+            InvalidParameter, ContextOverflow: as `generate`; here the whole context may be used.
+        """
+        params = SamplingParams()
+        answer = Answer(self.tokenizer, params, strip_prefix=False)
+        sequence = self._engine.sequence(token_ids, params, listener=answer, prompt_logits=True)
+        self._complete([(sequence, answer)])
+        return np.concatenate(sequence.logit_rows)
+
+    def close(self) -> None:
+        """Give memory and threads back. Answers still being written end with an error."""
+        self._finalizer()
+        self._file.close()
+
+    def __enter__(self) -> LLM:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _request(
+        self,
+        prompt: Prompt | list[Message],
+        params: SamplingParams | None,
+        tools: list[Any] | None = None,
+    ) -> Request:
+        """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
+        params = params or SamplingParams()
+        answer = Answer(self.tokenizer, params, strip_prefix=is_messages(prompt))
+        if is_messages(prompt):
+            ids = encode_rendered(self.tokenizer, self.apply_chat_template(prompt, tools))
+        else:
+            single = prompt_of(prompt)
+            ids = self.tokenizer.encode(single) if isinstance(single, str) else single
+        return self._engine.sequence(ids, params, listener=answer), answer
+
+    def _complete(self, requests: list[Request]) -> list[Completion]:
+        with self._running(requests):
+            return [answer.completion() for _, answer in requests]
+
+    def _chunks(self, sequence: Sequence, answer: Answer) -> Generator[Chunk, None, None]:
+        with self._running([(sequence, answer)]):
+            yield from answer.chunks()
+
+    @contextmanager
+    def _running(self, requests: list[Request]) -> Iterator[None]:
+        """Submit sequences; whatever ends the block, a Ctrl-C too, ends those that are not finished."""
+        try:
+            for sequence, _ in requests:
+                self._driver.submit(sequence)
+            yield
+        finally:
+            for sequence, _ in requests:
+                if sequence.finish_reason is None:
+                    self._driver.abort(sequence)

@@ -1,0 +1,76 @@
+"""From an open file to an engine that runs its model."""
+
+from __future__ import annotations
+
+from rushlight.backends import load_backend
+from rushlight.engine.engine import Engine
+from rushlight.engine.limits import limits_for
+from rushlight.errors import InvalidParameter, OutOfMemory
+from rushlight.gguf import GGUFFile
+from rushlight.models import load_model
+from rushlight.models.decoder import CausalModel
+from rushlight.params import EngineOptions
+from rushlight.progress import Progress
+from rushlight.text import Tokenizer
+
+DEFAULT_CTX = 8192
+
+
+def load_engine(
+    file: GGUFFile,
+    tokenizer: Tokenizer,
+    *,
+    backend: str,
+    n_threads: int | None,
+    n_ctx: int | None,
+    kv_dtype: str,
+    progress: Progress | None,
+    options: EngineOptions,
+) -> tuple[CausalModel, Engine]:
+    """Load the model of a file and bind it to a backend; the arguments are those of `LLM`.
+
+    Raises:
+        InvalidParameter: an argument outside its range.
+        OutOfMemory: the weights or the KV cache do not fit.
+        InvalidFile, UnsupportedModel, UnsupportedTensorType, BackendUnavailable: see `load_model` and
+            `load_backend`.
+    """
+    if n_threads is not None and (
+        isinstance(n_threads, bool) or not isinstance(n_threads, int) or n_threads < 1
+    ):
+        raise InvalidParameter(f"n_threads is {n_threads!r}; it must be a positive integer.")
+    try:
+        runner = load_backend(backend, n_threads, progress)
+        model = load_model(file, runner, _context(file, n_ctx))
+        limits = limits_for(model.cache, model.n_ctx, kv_dtype, options)
+        executor = runner.executor(model, limits)
+    except MemoryError as error:
+        raise OutOfMemory(
+            f"{file.path.name} ({file.n_bytes / 2**30:.1f} GiB) and its KV cache do not fit the memory; "
+            "choose a smaller model, n_ctx or kv_tokens."
+        ) from error
+    engine = Engine(
+        executor,
+        model.cache,
+        limits,
+        n_vocab=model.n_vocab,
+        eog_ids=tokenizer.eog_ids,
+        prefix_cache=options.prefix_cache,
+    )
+    return model, engine
+
+
+def _context(file: GGUFFile, n_ctx: int | None) -> int | None:
+    """The context to load for.
+
+    Raises:
+        InvalidParameter: more than the model was trained for, or no integer of at least 2.
+    """
+    trained = file.metadata.get(f"{file.metadata.get('general.architecture')}.context_length")
+    if not isinstance(trained, int):
+        return n_ctx  # the model's loader says what is missing
+    if n_ctx is None:
+        return min(trained, DEFAULT_CTX)
+    if isinstance(n_ctx, bool) or not isinstance(n_ctx, int) or not 2 <= n_ctx <= trained:
+        raise InvalidParameter(f"n_ctx is {n_ctx!r}; it must be from 2 to {trained}, the model's own.")
+    return n_ctx

@@ -1,0 +1,88 @@
+"""What counts as a prompt, a batch of prompts and a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from rushlight.errors import InvalidParameter
+from rushlight.text import Tokenizer
+
+Prompt = str | list[int]
+"""A text, or token ids."""
+
+Prompts = list[str] | list[list[int]] | list[Prompt]
+"""A batch of prompts."""
+
+Message = Mapping[str, Any]
+"""One turn of a conversation: a "role" and its "content"."""
+
+
+def batch_of(prompts: Prompt | Prompts) -> tuple[list[Prompt], bool]:
+    """A batch, and whether the prompt was a single one.
+
+    Raises:
+        InvalidParameter: neither a prompt nor a list of prompts.
+    """
+    if isinstance(prompts, str) or _is_token_ids(prompts):
+        return [prompt_of(prompts)], True
+    if isinstance(prompts, list | tuple) and prompts:
+        return [prompt_of(prompt) for prompt in prompts], False
+    raise InvalidParameter(
+        f"A prompt is a text or a list of token ids, and a batch a list of such; got {_shown(prompts)}."
+    )
+
+
+def is_messages(prompt: object) -> TypeGuard[list[Message]]:
+    """Whether this is a conversation.
+
+    Raises:
+        InvalidParameter: a conversation with a turn that has no role.
+    """
+    if not isinstance(prompt, list | tuple) or not prompt or not isinstance(prompt[0], Mapping):
+        return False
+    for message in prompt:
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            raise InvalidParameter(
+                f'A message is a mapping with a "role" and "content"; got {_shown(message)}.'
+            )
+    return True
+
+
+def prompt_of(prompt: object) -> Prompt:
+    """A single prompt, token ids as a list of int.
+
+    Raises:
+        InvalidParameter: it is none.
+    """
+    if isinstance(prompt, str):
+        return prompt
+    if _is_token_ids(prompt):
+        return [int(i) for i in prompt]
+    raise InvalidParameter(f"A prompt is a text or a list of token ids; got {_shown(prompt)}.")
+
+
+def encode_rendered(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Tokens of a rendered conversation: the BOS and EOS that `encode` adds are not added twice."""
+    special = tokenizer.special_tokens
+    if tokenizer.add_bos:
+        text = text.removeprefix(special.get("bos_token", ""))
+    if tokenizer.add_eos:
+        text = text.removesuffix(special.get("eos_token", ""))
+    return tokenizer.encode(text)
+
+
+def _is_token_ids(prompt: object) -> TypeGuard[list[int]]:
+    if isinstance(prompt, np.ndarray):
+        return prompt.ndim == 1 and np.issubdtype(prompt.dtype, np.integer)
+    if not isinstance(prompt, list | tuple) or not prompt:
+        return False
+    return all(isinstance(i, Integral) and not isinstance(i, bool) for i in prompt)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

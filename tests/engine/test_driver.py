@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from queue import SimpleQueue
+
+import pytest
+from fake_executor import FakeExecutor, assert_all_blocks_are_back, layout_of, make_engine, plain_generation
+
+from rushlight.engine.driver import Driver
+from rushlight.engine.engine import Engine
+from rushlight.engine.sequence import Sequence
+from rushlight.errors import RushlightError
+from rushlight.params import SamplingParams
+from rushlight.sampling import Sampled
+
+LAYOUT = layout_of(0, 40)
+WAIT = 30
+
+
+class Waiter:
+    """A listener that others can wait for."""
+
+    def __init__(self) -> None:
+        self.tokens: SimpleQueue[int] = SimpleQueue()
+        self.done = threading.Event()
+
+    def token(self, sampled: Sampled) -> bool:
+        self.tokens.put(sampled.token_id)
+        return False
+
+    def finished(self, sequence: Sequence) -> None:
+        self.done.set()
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return make_engine(LAYOUT, n_ctx=160, n_sequences=4)
+
+
+@pytest.fixture
+def driver(engine: Engine) -> Iterator[Driver]:
+    driver = Driver(engine)
+    yield driver
+    driver.close()
+
+
+def ask(engine: Engine, driver: Driver, prompt: list[int], **params: object) -> tuple[Sequence, Waiter]:
+    waiter = Waiter()
+    options = SamplingParams(**{"temperature": 0, "ignore_eos": True, **params})  # type: ignore[arg-type]
+    sequence = engine.sequence(prompt, options, listener=waiter)
+    driver.submit(sequence)
+    return sequence, waiter
+
+
+def test_many_threads_get_their_own_words_and_share_steps(engine: Engine, driver: Driver) -> None:
+    results: dict[int, Sequence] = {}
+
+    def work(i: int) -> None:
+        sequence, waiter = ask(engine, driver, [i] * (20 + i), max_tokens=25)
+        assert waiter.done.wait(WAIT)
+        results[i] = sequence
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    for i in range(8):
+        assert results[i].generated == plain_generation(results[i], LAYOUT, 160)
+    executor = engine._executor
+    assert isinstance(executor, FakeExecutor)
+    assert max(batch.n_sequences for batch in executor.batches) > 1
+    assert_all_blocks_are_back(engine)
+
+
+def test_abort_ends_a_sequence_and_leaves_the_others(engine: Engine, driver: Driver) -> None:
+    endless, first = ask(engine, driver, [1, 2, 3], max_tokens=150)
+    other, second = ask(engine, driver, [4, 5, 6], max_tokens=100)
+    first.tokens.get(timeout=WAIT)
+    driver.abort(endless)
+    assert first.done.wait(WAIT)
+    assert second.done.wait(WAIT)
+    assert endless.finish_reason == "abort"
+    assert other.generated == plain_generation(other, LAYOUT, 160)
+
+
+def test_close_ends_everything_and_is_final(engine: Engine) -> None:
+    driver = Driver(engine)
+    sequence, waiter = ask(engine, driver, [1, 2, 3], max_tokens=150)
+    waiter.tokens.get(timeout=WAIT)
+    driver.close()
+    driver.close()
+    assert waiter.done.is_set()
+    assert sequence.finish_reason == "length" or isinstance(sequence.error, RushlightError)
+    assert isinstance(engine._executor, FakeExecutor)
+    assert engine._executor.closed
+    with pytest.raises(RushlightError, match="closed"):
+        ask(engine, driver, [1])
+
+
+def test_an_unforeseen_error_reaches_every_waiting_thread(
+    engine: Engine, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._scheduler, "schedule", broken)
+        asked = [ask(engine, driver, [i, i], max_tokens=3) for i in range(3)]
+        assert all(waiter.done.wait(WAIT) for _, waiter in asked)
+        assert {type(sequence.error) for sequence, _ in asked} == {ZeroDivisionError}
+    sequence, waiter = ask(engine, driver, [1, 2], max_tokens=3)
+    assert waiter.done.wait(WAIT)
+    assert sequence.generated == plain_generation(sequence, LAYOUT, 160)
