@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -167,13 +168,14 @@ class Recorder:
             raise ValueError(f"linear of {x.n_columns} columns with weights {weight.shape}")
         if bias is not None and bias.shape != weight.shape[:1]:
             raise ValueError(f"linear with weights {weight.shape} and bias {bias.shape}")
-        y = self._new(x.buffer.rows, weight.shape[0])
+        starts = [0, *accumulate(part.n_rows for part in weight.parts)]
+        # A part writes whole groups of 16, past its last row too; the next part overwrites those.
+        n_written = max(start + 16 * part.n_groups for start, part in zip(starts, weight.parts, strict=False))
+        y = Value(self._new(x.buffer.rows, n_written).buffer, weight.shape[0])
         self.recording.keep += [weight, bias]
-        start = 0
-        for part in weight.parts:
+        for start, part in zip(starts, weight.parts, strict=False):
             address = _vector(bias).address + 4 * start if bias is not None else 0
             self._linear_part(x, part, address, Value(y.buffer, part.n_rows, 4 * start))
-            start += part.n_rows
         return y
 
     def _linear_part(self, x: Value, part: PackedPart, bias: int, y: Value) -> None:

@@ -57,11 +57,11 @@ class Matrix:
 
 
 class Vector:
-    """Norm weights or a bias: float32, padded with zeros to whole vectors of 16."""
+    """Norm weights or a bias: float32, padded with zeros so that 16 may be read from any of its numbers on."""
 
     def __init__(self, values: Float32Array) -> None:
         self.shape: tuple[int, ...] = values.shape
-        self.region = Region(align(4 * values.size), "a vector of weights")
+        self.region = Region(align(4 * (values.size + 15)), "a vector of weights")
         self.region.bytes.view(np.float32)[: values.size] = values
 
     @property

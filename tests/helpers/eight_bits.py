@@ -1,0 +1,37 @@
+"""Activations in 8 bits, as the cpu backend promises to round them: an independent NumPy version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 32
+
+
+@dataclass(frozen=True)
+class EightBits:
+    """Rows of blocks of 32 columns.
+
+    Attributes:
+        integers: int64 [rows, blocks, 32], from -127 to 127.
+        scales: float32 [rows, blocks]; 0 where ``max|x| / 127`` is subnormal.
+    """
+
+    integers: NDArray[np.int64]
+    scales: NDArray[np.float32]
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """What the integers stand for: float64 [rows, columns]."""
+        return (self.integers * self.scales[:, :, None].astype(np.float64)).reshape(len(self.integers), -1)
+
+
+def eight_bits(x: NDArray[np.float32]) -> EightBits:
+    """Quantize: ``scale = max|x| / 127`` of each block, then the nearest multiples, ties to even."""
+    blocks = x.reshape(len(x), -1, BLOCK)
+    scales = np.abs(blocks).max(axis=-1) / np.float32(127)
+    scales = np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(0))
+    inverse = np.divide(np.float32(1), scales, out=np.zeros_like(scales), where=scales > 0)
+    return EightBits(np.rint(blocks * inverse[:, :, None]).astype(np.int64), scales)
