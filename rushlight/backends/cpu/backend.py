@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from rushlight.backends.base import Limits, Model, Progress, Weight
 from rushlight.backends.cpu.executor import CpuExecutor
-from rushlight.backends.cpu.runtime import usable_processors
+from rushlight.backends.cpu.objects import KernelLibrary
+from rushlight.backends.cpu.packer import Packer
+from rushlight.backends.cpu.runtime import Team, usable_processors
 from rushlight.backends.cpu.target import detect_target
-from rushlight.backends.cpu.weights import Matrix, PackedPart, Table, Vector
+from rushlight.backends.cpu.weights import Matrix, Table, Vector
 from rushlight.errors import BackendUnavailable, InvalidFile
 from rushlight.gguf import GGUFTensor
 from rushlight.quants import dequantize
@@ -36,13 +38,16 @@ class CpuBackend:
         self.target = detection.target
         self.n_threads = usable_processors() if n_threads is None else n_threads
         self._progress = progress
+        self._loop = KernelLibrary(["run"], self.target, progress)
+        self._team = Team(self.n_threads, self._loop.addresses["run"])
+        self._packer = Packer(self.target, self._team, progress)
 
     def matrix(self, *tensors: GGUFTensor) -> Weight:
         """See `Backend.matrix`."""
         if not tensors or any(len(t.shape) != 2 or t.shape[1] != tensors[0].shape[1] for t in tensors):
             found = ", ".join(f"{t.name} {t.shape}" for t in tensors)
             raise InvalidFile(f"Matrices with equal numbers of columns were expected, not {found or 'none'}.")
-        return Matrix(tuple(PackedPart.of(tensor) for tensor in tensors))
+        return Matrix(tuple(self._packer.pack(tensor) for tensor in tensors))
 
     def vector(self, tensor: GGUFTensor) -> Weight:
         """See `Backend.vector`."""
@@ -54,4 +59,4 @@ class CpuBackend:
 
     def executor(self, model: Model, limits: Limits) -> CpuExecutor:
         """See `Backend.executor`."""
-        return CpuExecutor(model, limits, self.target, self.n_threads, self._progress)
+        return CpuExecutor(model, limits, self.target, self._team, self._progress)

@@ -168,10 +168,12 @@ def define_dot(module: ir.Module, kind: str, rows: int, instructions: str) -> No
     function.attributes.add("alwaysinline")
     builder = ir.IRBuilder(function.append_basic_block())
     address, stride = function.args[-2:]
+    offsets = [builder.mul(stride, ir.Constant(_I64, m)) for m in range(rows)]
+    starts = [builder.inttoptr(builder.add(address, offset), _POINTER) for offset in offsets]
 
     def word(m: int, j: int) -> ir.Value:
-        offset = builder.add(builder.mul(stride, ir.Constant(_I64, m)), ir.Constant(_I64, 4 * j))
-        return builder.load(builder.inttoptr(builder.add(address, offset), _POINTER), align=1, typ=_I32)
+        place = builder.gep(starts[m], [ir.Constant(_I64, 4 * j)], source_etype=_I8)
+        return builder.load(place, align=1, typ=_I32)
 
     tile = [builder.extract_value(function.args[0], m) for m in range(rows)]
     weights = list(function.args[1:-2])

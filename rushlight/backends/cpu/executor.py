@@ -22,8 +22,8 @@ from rushlight.backends.cpu.program import (
     Value,
     _value,
 )
-from rushlight.backends.cpu.records import OP_BYTES, STEP
-from rushlight.backends.cpu.runtime import Team, yield_address
+from rushlight.backends.cpu.records import OP_BYTES
+from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.scratch import scratch_bytes
 from rushlight.backends.cpu.target import Target
 from rushlight.errors import UnsupportedModel
@@ -35,9 +35,9 @@ class CpuExecutor:
     """See `backends.base.Executor`."""
 
     def __init__(
-        self, model: Model, limits: Limits, target: Target, n_threads: int, progress: Progress | None = None
+        self, model: Model, limits: Limits, target: Target, team: Team, progress: Progress | None = None
     ) -> None:
-        """Record the model, load its kernels, reserve its memory and start its threads.
+        """Record the model, load its kernels and reserve its memory.
 
         Raises:
             UnsupportedModel: the model has recurrent layers, for which there are no kernels yet.
@@ -50,11 +50,10 @@ class CpuExecutor:
         for item in (logits.buffer, *(embedded.value.buffer for embedded in self._recording.inputs)):
             item.first, item.last = (0, item.last) if item is not logits.buffer else (item.first, 1 << 60)
         self._cache = _KVCache(model.cache, limits)
-        kernels = {op.kernel for op in self._recording.ops} | {"run"}
-        self._library = KernelLibrary(kernels, target, progress)
+        self._library = KernelLibrary({op.kernel for op in self._recording.ops}, target, progress)
         self._bind()
-        self._team = Team(n_threads, self._library.addresses["run"])
-        self._prepare_step(n_threads)
+        self._team = team
+        self._prepare_step()
 
     def _bind(self) -> None:
         """Lay out the buffers and write the op records; a zero record ends the program."""
@@ -80,15 +79,13 @@ class CpuExecutor:
             return self._cache.address(item)
         return item
 
-    def _prepare_step(self, n_threads: int) -> None:
+    def _prepare_step(self) -> None:
         stride = align(scratch_bytes(*self._recording.scratch_heads))
-        self._scratch = Region(stride * n_threads, "scratch memory")
+        self._scratch = Region(stride * self._team.n_threads, "scratch memory")
         self._tables = np.zeros((len(self._cache.layout.groups), 2), np.int64)
-        self._step = np.zeros(1, STEP)
+        self._step = self._team.new_step()
         self._step["tables"] = self._tables.ctypes.data
         self._step["scratch"], self._step["scratch_stride"] = self._scratch.address, stride
-        self._step["barrier"] = self._team.barrier.ctypes.data
-        self._step["yield_thread"] = yield_address()
 
     def step(self, batch: Batch) -> Float32Array:
         """See `backends.base.Executor.step`."""

@@ -58,7 +58,7 @@ def _source_digest() -> bytes:
     return digest.digest()
 
 
-_SHARED = ("compiler.py", "dots.py", "records.py", "scratch.py", "../cache.py")
+_SHARED = ("compiler.py", "dots.py", "layout.py", "records.py", "scratch.py", "../cache.py")
 
 
 def _object_path(name: str, target: Target) -> Path:

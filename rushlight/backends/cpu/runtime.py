@@ -11,8 +11,9 @@ import sys
 import threading
 
 import numpy as np
+import numpy.typing as npt
 
-from rushlight.backends.cpu.records import BARRIER
+from rushlight.backends.cpu.records import BARRIER, STEP
 from rushlight.errors import InvalidParameter
 
 _RUN = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -48,7 +49,7 @@ class Team:
     """`n_threads` threads, the caller's among them, that run a program together."""
 
     def __init__(self, n_threads: int, run_address: int) -> None:
-        """Start the threads.
+        """Make a team; its threads start with the first program.
 
         Args:
             n_threads: 1 to `MAX_THREADS`.
@@ -60,22 +61,33 @@ class Team:
         if not 1 <= n_threads <= MAX_THREADS:
             raise InvalidParameter(f"n_threads is {n_threads}; it must be from 1 to {MAX_THREADS}.")
         self.n_threads = n_threads
-        self.barrier = np.zeros(1, BARRIER)
+        self._barrier = np.zeros(1, BARRIER)
         self._run = _RUN(run_address)
         self._work = (0, 0)
         self._closing = False
-        self._start = [threading.Semaphore(0) for _ in range(1, n_threads)]
+        self._start: list[threading.Semaphore] = []
         self._done = threading.Semaphore(0)
-        self._threads = [
-            threading.Thread(target=self._serve, args=(i,), name=f"rushlight-{i}", daemon=True)
-            for i in range(1, n_threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
 
-    def _serve(self, index: int) -> None:
+    def new_step(self) -> npt.NDArray[np.void]:
+        """A step record [1] with this team's barrier; the caller fills in the rest."""
+        step = np.zeros(1, STEP)
+        step["barrier"], step["yield_thread"] = self._barrier.ctypes.data, yield_address()
+        return step
+
+    def _start_threads(self) -> None:
+        self._closing = False
+        self._start = [threading.Semaphore(0) for _ in range(1, self.n_threads)]
+        for i, start in enumerate(self._start, 1):
+            name = f"rushlight-{i}"
+            self._threads.append(
+                threading.Thread(target=self._serve, args=(i, start), name=name, daemon=True)
+            )
+            self._threads[-1].start()
+
+    def _serve(self, index: int, start: threading.Semaphore) -> None:
         while True:
-            self._start[index - 1].acquire()
+            start.acquire()
             if self._closing:
                 return
             self._run(*self._work, index, self.n_threads)
@@ -86,20 +98,22 @@ class Team:
 
         Args:
             program: address of its first op record.
-            step: address of the step record, whose barrier is this team's.
+            step: address of a step record from `new_step`.
         """
+        if len(self._threads) != self.n_threads - 1:
+            self._start_threads()
         self._work = (program, step)
-        for semaphore in self._start:
-            semaphore.release()
+        for start in self._start:
+            start.release()
         self._run(program, step, 0, self.n_threads)
         for _ in self._start:
             self._done.acquire()
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; another program would start them again."""
         self._closing = True
-        for semaphore in self._start:
-            semaphore.release()
+        for start in self._start:
+            start.release()
         for thread in self._threads:
             thread.join()
         self._start, self._threads = [], []

@@ -8,7 +8,6 @@ import numpy as np
 
 from rushlight.backends.base import Float32Array
 from rushlight.backends.cpu.memory import Region, align
-from rushlight.backends.cpu.pack import LANES, PACKINGS, pack_rows
 from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.quants import dequantize
 
@@ -32,16 +31,6 @@ class PackedPart:
     n_groups: int
     n_blocks: int
     region: Region
-
-    @classmethod
-    def of(cls, tensor: GGUFTensor) -> PackedPart:
-        """Pack a matrix [N, K]."""
-        n_rows, n_columns = tensor.shape
-        packing = PACKINGS[tensor.type]
-        n_groups, n_blocks = -(-n_rows // LANES), n_columns // packing.columns
-        region = Region(n_groups * n_blocks * packing.group_bytes, f"the weights {tensor.name}")
-        pack_rows(tensor.raw, tensor.type, region.bytes.reshape(n_groups, n_blocks, packing.group_bytes))
-        return cls(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rushlight.backends.cpu import records
+from rushlight.backends.cpu.layout import LAYOUTS
 
 
 class KernelSource(NamedTuple):
@@ -15,8 +16,6 @@ class KernelSource(NamedTuple):
     module: str
     record: np.dtype[np.void] | None
 
-
-MATRIX_TYPES = ("f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q6_k")
 
 KERNELS: dict[str, KernelSource] = {
     "run": KernelSource("loop", None),
@@ -34,5 +33,6 @@ KERNELS: dict[str, KernelSource] = {
     "gelu": KernelSource("elementwise", records.BINARY),
     "add": KernelSource("elementwise", records.BINARY),
     "outputs": KernelSource("elementwise", records.GATHER),
-    **{f"linear_{t}": KernelSource("linear", records.LINEAR) for t in MATRIX_TYPES},
+    **{f"pack_{t}": KernelSource("packing", records.PACK) for t in LAYOUTS},
+    **{f"linear_{t}": KernelSource("linear", records.LINEAR) for t in LAYOUTS},
 }

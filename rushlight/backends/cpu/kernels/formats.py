@@ -1,13 +1,12 @@
 """How a packed block of each weight type becomes small integers, scales and offsets.
 
-The layouts are those of `pack`. `block_sums(rows)` gives the function that adds one packed block, of 32 or
-256 columns, to a tile of `rows` tokens.
+The sizes stand in `layout`; `packing` writes what is read here. A format's function adds one packed block, of
+32 or 256 columns, to a tile of tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from rushlight.backends.cpu.kernels.work import inline
@@ -28,22 +27,8 @@ from rushlight.backends.cpu.simd import (
     to_f32,
 )
 
-
-@dataclass(frozen=True)
-class Format:
-    """A quantized type: bytes of a packed block of 16 rows, its columns, and the function that uses it."""
-
-    group_bytes: int
-    columns: int
-    block_sums: Callable[[int], Any]
-
-
-@dataclass(frozen=True)
-class FloatFormat:
-    """A floating-point type: how 16 weights are loaded, and the bytes of one."""
-
-    load: Any
-    itemsize: int
+BlockSums = Callable[[int], Any]
+"""Of the rows of a tile: the function that adds one packed block to it."""
 
 
 def _nibble_sums(rows: int, shift: int) -> Any:
@@ -85,7 +70,7 @@ def _five_bit_sums(rows: int, shift: int) -> Any:
     return sums
 
 
-def _centred(sums: Callable[[int, int], Any], shift: int, q_bytes: int) -> Format:
+def _centred(sums: Callable[[int, int], Any], shift: int) -> BlockSums:
     """Q4_0 and Q5_0: 16 half scales, then integers stored with an offset of ``2**shift``."""
 
     def block_sums(rows: int) -> Any:
@@ -98,10 +83,10 @@ def _centred(sums: Callable[[int, int], Any], shift: int, q_bytes: int) -> Forma
 
         return add
 
-    return Format(32 + q_bytes, 32, block_sums)
+    return block_sums
 
 
-def _with_minimum(sums: Callable[[int, int], Any], q_bytes: int) -> Format:
+def _with_minimum(sums: Callable[[int, int], Any]) -> BlockSums:
     """Q4_1 and Q5_1: 16 half scales, 16 half minima, then unsigned integers."""
 
     def block_sums(rows: int) -> Any:
@@ -115,7 +100,7 @@ def _with_minimum(sums: Callable[[int, int], Any], q_bytes: int) -> Format:
 
         return add
 
-    return Format(64 + q_bytes, 32, block_sums)
+    return block_sums
 
 
 def _q8_0(rows: int) -> Any:
@@ -137,7 +122,7 @@ def _q8_0(rows: int) -> Any:
     return add
 
 
-def _superblock(sums: Callable[[int, int], Any], q_bytes: int) -> Format:
+def _superblock(sums: Callable[[int, int], Any], q_bytes: int) -> BlockSums:
     """Q4_K and Q5_K: 16 half scales of scales, 16 of minima, 16 signed bytes of each of 8 scales, then of
     8 minima, then 8 blocks of integers.
     """
@@ -159,7 +144,7 @@ def _superblock(sums: Callable[[int, int], Any], q_bytes: int) -> Format:
 
         return add
 
-    return Format(320 + 8 * q_bytes, 256, block_sums)
+    return block_sums
 
 
 def _q6_k(rows: int) -> Any:
@@ -198,19 +183,16 @@ def _q6_k(rows: int) -> Any:
     return add
 
 
-FORMATS: dict[str, Format] = {
-    "q4_0": _centred(_nibble_sums, 3, 256),
-    "q4_1": _with_minimum(_nibble_sums, 256),
-    "q5_0": _centred(_five_bit_sums, 4, 320),
-    "q5_1": _with_minimum(_five_bit_sums, 320),
-    "q8_0": Format(544, 32, _q8_0),
+FORMATS: dict[str, BlockSums] = {
+    "q4_0": _centred(_nibble_sums, 3),
+    "q4_1": _with_minimum(_nibble_sums),
+    "q5_0": _centred(_five_bit_sums, 4),
+    "q5_1": _with_minimum(_five_bit_sums),
+    "q8_0": _q8_0,
     "q4_k": _superblock(_nibble_sums, 256),
     "q5_k": _superblock(_five_bit_sums, 320),
-    "q6_k": Format(3360, 256, _q6_k),
+    "q6_k": _q6_k,
 }
 
-FLOATS: dict[str, FloatFormat] = {
-    "f32": FloatFormat(load_f32x16, 4),
-    "f16": FloatFormat(load_f16x16, 2),
-    "bf16": FloatFormat(load_bf16x16, 2),
-}
+FLOATS: dict[str, Any] = {"f32": load_f32x16, "f16": load_f16x16, "bf16": load_bf16x16}
+"""How 16 weights are loaded."""

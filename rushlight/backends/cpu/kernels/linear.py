@@ -1,8 +1,8 @@
 """Matrix products for every weight type, for one token and for many.
 
-A weight is packed in groups of 16 rows (see `pack`); within a group, block after block of 32 columns. A
-`Format` says how one block becomes 8 vectors of small integers (4 columns of 16 rows each) and how its scale
-and offset are found; `_integer_linear` does everything else the same way for all of them. For each block of
+A weight is packed in groups of 16 rows (see `packing`); within a group, block after block. `formats` says how
+a block of each type becomes vectors of small integers (4 columns of 16 rows each), scales and offsets; the
+rest is the same for all of them. For each block of
 32 columns, in this order: ``y += d * (sum(q * a) * a_scale)``, then ``y += m * a_sum``.
 """
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rushlight.backends.cpu.kernels.formats import FLOATS, FORMATS, FloatFormat, Format
+from rushlight.backends.cpu.kernels.formats import FLOATS, FORMATS
 from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
+from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import load_f32x16, outer_add, store_f32x16, store_tile, zero_tile
 from rushlight.backends.cpu.target import Target
@@ -23,27 +24,28 @@ TOKENS_PER_PIECE = 64
 GROUPS_PER_PIECE = 4
 
 
-def _integer_group(format: Format, tile_rows: int) -> Any:
+def _integer_group(name: str, tile_rows: int) -> Any:
     """16 weight rows times `tile_rows` tokens."""
-    block_sums, block_bytes, blocks = format.block_sums(tile_rows), format.group_bytes, format.columns // 32
+    add_block, layout = FORMATS[name](tile_rows), LAYOUTS[name]
+    group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, META_BYTES * layout.columns // 32
 
     @inline
     def group(op, weight, token, y):
         x, meta = op.x + token * op.x_stride, op.meta + token * op.meta_stride
         total = zero_tile(tile_rows)
         for _ in range(op.n_blocks):
-            total = block_sums(total, weight, x, op.x_stride, meta, op.meta_stride)
-            weight += block_bytes
-            x += 32 * blocks
-            meta += META_BYTES * blocks
+            total = add_block(total, weight, x, op.x_stride, meta, op.meta_stride)
+            weight += group_bytes
+            x += columns
+            meta += meta_bytes
         store_tile(total, y, op.y_stride)
 
     return group
 
 
-def _float_group(format: FloatFormat, tile_rows: int) -> Any:
-    """16 weight rows times `tile_rows` tokens, in float32; `n_blocks` counts columns."""
-    load, itemsize = format.load, format.itemsize
+def _float_group(name: str, tile_rows: int) -> Any:
+    """16 weight rows times `tile_rows` tokens, in float32; a block is one column."""
+    load, group_bytes = FLOATS[name], LAYOUTS[name].group_bytes
 
     @inline
     def group(op, weight, token, y):
@@ -51,7 +53,7 @@ def _float_group(format: FloatFormat, tile_rows: int) -> Any:
         total = zero_tile(tile_rows)
         for column in range(op.n_blocks):
             total = outer_add(total, load(weight), x + 4 * column, op.x_stride)
-            weight += 16 * itemsize
+            weight += group_bytes
         store_tile(total, y, op.y_stride)
 
     return group
@@ -96,10 +98,8 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """A kernel for each weight type, by name."""
     rows = target.tile_rows
     found = {}
-    for name, format in FORMATS.items():
-        many, one = _integer_group(format, rows), _integer_group(format, 1)
-        found[f"linear_{name}"] = _kernel(format.group_bytes, many, one, rows)
-    for name, float_format in FLOATS.items():
-        many, one = _float_group(float_format, rows), _float_group(float_format, 1)
-        found[f"linear_{name}"] = _kernel(16 * float_format.itemsize, many, one, rows)
+    for names, group in ((FORMATS, _integer_group), (FLOATS, _float_group)):
+        for name in names:
+            many, one = group(name, rows), group(name, 1)
+            found[f"linear_{name}"] = _kernel(LAYOUTS[name].group_bytes, many, one, rows)
     return found

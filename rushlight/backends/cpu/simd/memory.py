@@ -44,7 +44,6 @@ def _storer(numba_type: types.Type) -> Any:
 
 load_i8x64, load_f32x16 = _loader(i8x64, i8x64.ir_type), _loader(f32x16, f32x16.ir_type)
 load_f32, load_i32 = _loader(types.float32, ir.FloatType()), _loader(types.int32, _I32)
-load_i16 = _loader(types.int16, ir.IntType(16))
 load_i64 = _loader(types.intp, ir.IntType(64))
 store_f32x16, store_f32 = _storer(f32x16), _storer(types.float32)
 store_i32, store_i64 = _storer(types.int32), _storer(types.intp)
@@ -70,6 +69,33 @@ def load_bf16x16(typing_context: Any, address: Any) -> Any:
         return builder.bitcast(builder.shl(bits, ir.Constant(i32x16.ir_type, [16] * 16)), f32x16.ir_type)
 
     return f32x16(types.intp), generate
+
+
+def _unsigned(bits: int) -> tuple[Any, Any]:
+    """Load and store of unsigned integers of `bits` bits, held as intp."""
+    kind, word = ir.IntType(bits), ir.IntType(64)
+
+    @intrinsic
+    def load(typing_context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            return builder.zext(_read(builder, args[0], kind), word)
+
+        return types.intp(types.intp), generate
+
+    @intrinsic
+    def store(typing_context: Any, address: Any, value: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            builder.store(builder.trunc(args[1], kind), builder.inttoptr(args[0], _POINTER), align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp), generate
+
+    return load, store
+
+
+load_u8, store_u8 = _unsigned(8)
+load_u16, store_u16 = _unsigned(16)
+load_u32, store_u32 = _unsigned(32)
 
 
 def _widening_loader(signed: bool) -> Any:
