@@ -50,7 +50,7 @@ def translate(error: Exception, want: HubReference) -> RushlightError | None:
         return ModelNotFound(no_space(want.file or want.repo, hub_cache_dir(), OTHER_CACHE))
     if isinstance(error, OSError) and "onsistency check" in str(error):
         return CorruptDownload(f"The download of {_name(want)} came out with the wrong length; try again.")
-    if isinstance(error, _transport_errors()):
+    if isinstance(error, transport_errors()):
         return NetworkUnavailable(f"{_host()} cannot be reached ({_short(error)}). {_cache_hint(want)}")
     if isinstance(error, PermissionError):
         return ModelNotFound(
@@ -88,7 +88,7 @@ def offline() -> bool:
     return value.upper() in {"1", "ON", "YES", "TRUE"}
 
 
-def _transport_errors() -> tuple[type[BaseException], ...]:
+def transport_errors() -> tuple[type[BaseException], ...]:
     """Network errors of whichever HTTP client `huggingface_hub` has loaded: requests, httpx or httpx2."""
     found: list[type[BaseException]] = [ConnectionError, TimeoutError]
     for client, name in (

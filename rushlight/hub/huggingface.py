@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from rushlight.errors import CorruptDownload, ModelNotFound, NetworkUnavailable, RushlightError
 from rushlight.hub.hub_cache import find_snapshot, hub_cache_dir, repo_dir
-from rushlight.hub.hub_errors import OTHER_CACHE, offline, translate
+from rushlight.hub.hub_errors import OTHER_CACHE, offline, translate, transport_errors
 from rushlight.hub.hub_progress import tqdm_for
 from rushlight.hub.model import ResolvedModel
 from rushlight.hub.near import did_you_mean, listing
@@ -19,6 +20,7 @@ from rushlight.hub.select import candidates, choose, split_parts
 from rushlight.hub.verify import require_space, sha256_of
 from rushlight.progress import Progress
 
+_ATTEMPTS = 3
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -106,17 +108,19 @@ def _download(want: HubReference, file: str, progress: Progress | None) -> Path:
         if metadata.size and not (repo_dir(want.repo) / "blobs" / etag).is_file():
             require_space(hub_cache_dir(), metadata.size, file, OTHER_CACHE)
     fresh = not (repo_dir(want.repo) / "blobs" / etag).is_file()
-    path = hf_hub_download(
-        want.repo,
-        file,
-        revision=revision,
-        cache_dir=hub_cache_dir(),
-        endpoint=endpoint,
-        **tqdm_for(progress, file),
-    )
+    fetch = partial(hf_hub_download, want.repo, file, revision=revision, endpoint=endpoint)
+    path = _insist(partial(fetch, cache_dir=hub_cache_dir(), **tqdm_for(progress, file)))
     if fresh and _SHA256.fullmatch(etag):
         _check(Path(path), etag, progress)
     return Path(path)
+
+
+def _insist(fetch: Callable[[], str]) -> str:
+    """Take a broken download up again: not every version of `huggingface_hub` does so itself."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(*transport_errors()):
+            return fetch()
+    return fetch()
 
 
 def _check(path: Path, expected: str, progress: Progress | None) -> None:
