@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check clean
+.PHONY: run test check bench clean
 run: .venv/.run
 	$(BIN)/rushlight run -m smollm2 "Write a haiku about ice hockey"
 
@@ -13,6 +13,9 @@ check: .venv/.check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: .venv/.run
+	$(BIN)/python -m benchmarks
 
 .venv/.run: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
