@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import Protocol, TextIO
@@ -45,46 +46,63 @@ def describe(label: str, done: int, total: int | None) -> str:
 class ProgressLine:
     """A `Progress` that keeps one line up to date on a terminal and wipes it at the end.
 
-    Where the stream is no terminal it writes nothing, so that logs and pipes stay clean.
+    A thread draws it, so that it appears in time even while the work has nothing new to tell. Where the
+    stream is no terminal nothing is written, so that logs and pipes stay clean.
 
     Args:
         stream: where the line goes; standard error by default.
-        first_after: seconds that the work must have taken before a line appears.
+        first_after: seconds that work must have taken before the line appears.
     """
 
     def __init__(self, stream: TextIO | None = None, *, first_after: float = _FIRST_AFTER) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._enabled = self._stream is not None and self._stream.isatty()
         self._first_after = first_after
-        self._label = ""
-        self._started = self._drawn = 0.0
-        self._width = 0
+        self._lock = threading.Lock()
+        self._state: tuple[str, int, int | None] | None = None
+        self._started = 0.0
+        self._shown = ""
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def __call__(self, label: str, done: int, total: int | None) -> None:
-        """Draw the state, unless it is too early or too soon after the last drawing."""
+        """Take note of the state; it shows at the next drawing."""
         if not self._enabled:
             return
-        now = time.monotonic()
-        if label != self._label:
-            self._label, self._started, self._drawn = label, now, 0.0
-        if total is not None and done >= total:
-            self.close()
-        elif now - self._started >= self._first_after and now - self._drawn >= _EVERY:
-            self._drawn = now
-            self._draw(describe(label, done, total))
+        with self._lock:
+            if self._state is None or self._state[0] != label:
+                self._started = time.monotonic()
+            self._state = (label, done, total)
+            if total is not None and done >= total:
+                self._state = None
+                self._draw("")
+            elif self._thread is None:
+                self._stop.clear()
+                self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+                self._thread.start()
 
     def close(self) -> None:
-        """Wipe the line, if one is showing."""
-        if self._width:
+        """Wipe the line, if one is showing; work that goes on may show it again."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stop.set()
+            thread.join()
+        with self._lock:
+            self._state = None
             self._draw("")
-            self._stream.write("\r")
-            self._stream.flush()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_EVERY):
+            with self._lock:
+                if self._state is not None and time.monotonic() - self._started >= self._first_after:
+                    self._draw(describe(*self._state))
 
     def _draw(self, text: str) -> None:
         text = text[: max(10, shutil.get_terminal_size().columns - 1)]
-        self._stream.write("\r" + text + " " * max(0, self._width - len(text)))
-        self._stream.flush()
-        self._width = len(text)
+        if text != self._shown:
+            self._stream.write("\r" + text.ljust(len(self._shown)) + ("" if text else "\r"))
+            self._stream.flush()
+            self._shown = text
 
     def __enter__(self) -> ProgressLine:
         return self

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-
-import pytest
+import threading
+import time
 
 from rushlight.progress import ProgressLine, describe, format_bytes
 
@@ -29,19 +29,27 @@ def test_quick_work_stays_silent() -> None:
     assert stream.getvalue() == ""
 
 
-def test_long_work_shows_and_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+def wait_for(stream: Terminal, text: str) -> None:
+    deadline = time.monotonic() + 10
+    while text not in stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert text in stream.getvalue()
+
+
+def test_long_work_shows_and_is_wiped() -> None:
     stream = Terminal()
-    progress = ProgressLine(stream)
-    for i in range(4):
-        clock[0] = i * 0.6
-        progress("Working", i, 4)
-    assert "Working  50% of 4" in stream.getvalue()
-    assert "25%" not in stream.getvalue()
-    progress("Working", 4, 4)
-    written = stream.getvalue()
-    assert written.endswith("\r") and written.split("\r")[-2].strip() == ""
+    with ProgressLine(stream, first_after=0.2) as progress:
+        progress("Working", 1, 4)
+        assert stream.getvalue() == ""
+        wait_for(stream, "\rWorking  25% of 4")  # nothing more was told, yet it appears
+        progress("Working", 2, 4)
+        wait_for(stream, "\rWorking  50% of 4")
+        progress("Working", 4, 4)
+        assert stream.getvalue().endswith("\r" + " " * len("Working  50% of 4") + "\r")
+        progress("More", 0, None)
+        wait_for(stream, "\rMore")
+    assert stream.getvalue().endswith("\r    \r")
+    assert not any(t.name == "progress" for t in threading.enumerate())
 
 
 def test_words() -> None:

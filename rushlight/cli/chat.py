@@ -17,6 +17,7 @@ from rushlight.progress import ProgressLine
 if TYPE_CHECKING:
     from rushlight.llm import LLM
     from rushlight.params import SamplingParams
+    from rushlight.prompts import Message
 
 _HELP = """\
 /system TEXT  start over with a system message (without TEXT: without one)
@@ -66,7 +67,7 @@ class Conversation:
         self._params = params
         self._system = system
         self._verbose = verbose
-        self.messages: list[dict[str, str]] = []
+        self.messages: list[Message] = []
         self._start_over()
 
     def hold(self, lines: LineInput) -> None:

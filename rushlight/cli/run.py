@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from rushlight.cli.answer import Answer
 from rushlight.cli.options import add_model_options, add_sampling_options, load_model, sampling_params
@@ -12,6 +13,9 @@ from rushlight.cli.output import say, write
 from rushlight.cli.parser import Parser
 from rushlight.cli.prompt import read_prompt
 from rushlight.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from rushlight.prompts import Message
 
 
 def add_arguments(parser: Parser) -> None:
@@ -59,6 +63,6 @@ def execute(parser: Parser, args: Namespace) -> int:
     return 0
 
 
-def _messages(prompt: str, system: str | None) -> list[dict[str, str]]:
-    first = [] if system is None else [{"role": "system", "content": system}]
+def _messages(prompt: str, system: str | None) -> list[Message]:
+    first: list[Message] = [] if system is None else [{"role": "system", "content": system}]
     return [*first, {"role": "user", "content": prompt}]

@@ -29,6 +29,7 @@ def tqdm_for(progress: Progress | None, file: str) -> dict[str, Any]:
             super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call,unused-ignore]
             self.total = kwargs.get("total")
             self.n = kwargs.get("initial") or 0
+            self.update(0)
 
         def update(self, n: float | None = 1) -> bool | None:
             """Count `n` more bytes."""

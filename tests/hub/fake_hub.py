@@ -6,6 +6,7 @@ tree, ``resolve`` with a redirect to a content host, byte ranges.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -54,6 +55,8 @@ class FakeHub:
         self.requests: list[Request] = []
         self.drop_after: list[int] = []  # for each coming content response: bytes after which it breaks off
         self.tamper = False  # send wrong bytes of the right length
+        self.stall = threading.Event()  # clear it, and downloads stop half way until it is set
+        self.stall.set()
         self.status: int | None = None  # answer everything with it
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -83,6 +86,7 @@ class FakeHub:
         return [r for r in self.requests if r.method == "GET" and r.path.startswith("/content/")]
 
     def close(self) -> None:
+        self.stall.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -225,6 +229,11 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             if body and "/content/" in self.path and hub.drop_after:
                 body = body[: hub.drop_after.pop(0)]
                 self.close_connection = True
-            self.wfile.write(body)
+            if "/content/" in self.path and not hub.stall.is_set():
+                self.wfile.write(body[: len(body) // 2])
+                body = body[len(body) // 2 :]
+                hub.stall.wait(60)
+            with contextlib.suppress(ConnectionError):  # the client may be gone by now
+                self.wfile.write(body)
 
     return Handler
