@@ -1,0 +1,160 @@
+"""Element by element against float64, over the whole range of float32 where the function needs care."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.cpu import (
+    TOKEN_COUNTS,
+    Build,
+    Floats,
+    PoisonedExecutor,
+    assert_close,
+    cpu_backend,
+    cpu_rows,
+    flat_batch,
+    randn,
+    tensor,
+)
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+
+
+def silu(x: Doubles) -> Doubles:
+    # The form that does not overflow on the side that is computed.
+    e = np.exp(-np.abs(x))
+    return x * np.where(x >= 0, 1, e) / (1 + e)
+
+
+def gelu(x: Doubles) -> Doubles:
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def two_halves(name: str) -> Build:
+    """An op on the first and the second half of the columns."""
+
+    def build(backend: Any) -> Any:
+        def run(ops: Any, x: Any) -> Any:
+            half = x.n_columns // 2
+            return getattr(ops, name)(x.columns(0, half), x.columns(half, 2 * half))
+
+        return run
+
+    return build
+
+
+def whole(name: str) -> Build:
+    return lambda backend: lambda ops, x: getattr(ops, name)(x)
+
+
+def hard_numbers() -> Floats:
+    """Every size that float32 has, both zeros, subnormals, and each side of where exp leaves its range."""
+    tiny = np.finfo(np.float32).tiny
+    sizes = np.concatenate([np.logspace(-44, 2, 400), np.linspace(0, 20, 1001), np.linspace(80, 95, 301)])
+    edges = np.array([0.0, 1e-45, tiny, tiny / 2, 1, 87, 88, 88.72, 88.73, 200, 1000])
+    numbers = np.concatenate([edges, sizes]).astype(np.float32)
+    return np.concatenate([numbers, -numbers])
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 100])
+@pytest.mark.parametrize(
+    ("name", "exact"),
+    [
+        ("add", lambda x, y: x + y),
+        ("silu_mul", lambda x, y: silu(x) * y),
+        ("gelu_mul", lambda x, y: gelu(x) * y),
+    ],
+)
+def test_two_operands(name: str, exact: Callable[..., Any], n: int) -> None:
+    x = 3 * randn(max(TOKEN_COUNTS), 2 * n)
+    expected = exact(x[:, :n].astype(np.float64), x[:, n:].astype(np.float64))
+    # What 1 + tanh loses to cancellation in gelu is a part of x, not of the result.
+    atol = 1e-6 + 2e-7 * np.abs(x[:, :n] * x[:, n:])
+    executor = PoisonedExecutor(two_halves(name), x)
+    for n_tokens in TOKEN_COUNTS:
+        found = executor.rows(n_tokens)
+        assert found.shape == (n_tokens, n)
+        assert_close(found, expected[:n_tokens], atol[:n_tokens], rtol=5e-7)
+    executor.close()
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 100])
+def test_gelu(n: int) -> None:
+    x = 3 * randn(max(TOKEN_COUNTS), n)
+    executor = PoisonedExecutor(whole("gelu"), x)
+    for n_tokens in TOKEN_COUNTS:
+        assert_close(executor.rows(n_tokens), gelu(x[:n_tokens].astype(np.float64)), atol=1e-6, rtol=5e-7)
+    executor.close()
+
+
+def test_add_is_one_rounding() -> None:
+    x = randn(7, 90)
+    np.testing.assert_array_equal(cpu_rows(two_halves("add"), x), x[:, :45] + x[:, 45:])
+
+
+def test_silu_over_the_whole_range() -> None:
+    """To 4 units in the last place wherever ``exp(-x)`` is a normal float32; beyond, within 1e-35 of 0."""
+    x = hard_numbers()
+    found = cpu_rows(two_halves("silu_mul"), np.concatenate([x, np.ones_like(x)])[None])[0]
+    assert_close(found, silu(x.astype(np.float64)), atol=1e-35, rtol=5e-7)
+    assert found[(x > 17)].tolist() == x[x > 17].tolist()
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(x))
+
+
+def test_gelu_over_the_whole_range() -> None:
+    """To 4 units in the last place for x > -1; further left ``1 + tanh`` cancels, down to 1e-7 of x."""
+    x = hard_numbers()
+    x = x[np.abs(x) <= 1000]
+    found = cpu_rows(whole("gelu"), x[None])[0]
+    exact = gelu(x.astype(np.float64))
+    right = x > -1
+    assert_close(found[right], exact[right], atol=1e-44, rtol=5e-7)
+    assert_close(found[~right], exact[~right], atol=1.2e-7 * np.abs(x[~right]))
+    assert not np.any(found[x < -10])
+
+
+def test_gelu_mul_is_gelu_times_the_other() -> None:
+    x = randn(5, 62)
+    product = cpu_rows(whole("gelu"), np.ascontiguousarray(x[:, :31])) * x[:, 31:]
+    np.testing.assert_array_equal(cpu_rows(two_halves("gelu_mul"), x), product)
+
+
+def test_no_number_depends_on_its_neighbours() -> None:
+    """Infinity and NaN stay in their own elements, in every lane of a vector."""
+    x = randn(3, 100)
+    clean = {name: cpu_rows(two_halves(name), x) for name in ("add", "silu_mul", "gelu_mul")}
+    x[0, 3], x[1, 16], x[2, 49] = np.nan, np.inf, np.nan
+    for name, expected in clean.items():
+        executor = PoisonedExecutor(two_halves(name), x)
+        found = executor.executor.step(flat_batch(range(3))).copy()
+        assert not np.isfinite(found[[0, 1, 2], [3, 16, 49]]).any()
+        found[[0, 1, 2], [3, 16, 49]] = expected[[0, 1, 2], [3, 16, 49]]
+        np.testing.assert_array_equal(found, expected)
+        executor.close()
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 48, 100])
+def test_outputs_copies_rows(n: int) -> None:
+    x = randn(max(TOKEN_COUNTS), n + 5)
+    executor = PoisonedExecutor(lambda backend: lambda ops, y: ops.outputs(y.columns(5, n + 5)), x)
+    rng = np.random.default_rng(0)
+    for n_tokens in TOKEN_COUNTS:
+        for n_outputs in {0, 1, n_tokens // 2, n_tokens}:
+            chosen = sorted(rng.permutation(n_tokens)[:n_outputs].tolist())
+            found = executor.step(flat_batch(range(n_tokens), outputs=chosen))
+            np.testing.assert_array_equal(found, x[chosen, 5:])
+    executor.close()
+
+
+def test_embeddings_are_scaled() -> None:
+    x = randn(9, 20)
+
+    def build(backend: Any) -> Any:
+        return lambda ops, y: ops.add(ops.embed(table, scale=4.5), y)
+
+    table = cpu_backend().embedding(tensor(x))
+    np.testing.assert_array_equal(cpu_rows(build, x), x * np.float32(4.5) + x)

@@ -1,0 +1,108 @@
+"""Norms against NumPy in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.cpu import (
+    TOKEN_COUNTS,
+    Build,
+    Floats,
+    PoisonedExecutor,
+    assert_close,
+    cpu_rows,
+    randn,
+    reference_rows,
+    tensor,
+)
+from numpy.typing import NDArray
+
+
+def rms_norm(weight: Floats, eps: float, n_group: int) -> Build:
+    def build(backend: Any) -> Any:
+        vector = backend.vector(tensor(weight))
+        return lambda ops, x: ops.rms_norm(x, vector, eps, n_group)
+
+    return build
+
+
+def layer_norm(weight: Floats, bias: Floats | None, eps: float) -> Build:
+    def build(backend: Any) -> Any:
+        vectors = backend.vector(tensor(weight)), None if bias is None else backend.vector(tensor(bias))
+        return lambda ops, x: ops.layer_norm(x, *vectors, eps)
+
+    return build
+
+
+def exact_rms_norm(x: Floats, weight: Floats, eps: float, n_group: int) -> NDArray[np.float64]:
+    groups = x.astype(np.float64).reshape(len(x), n_group, -1)
+    return (groups / np.sqrt((groups**2).mean(-1, keepdims=True) + eps) * weight).reshape(x.shape)
+
+
+def exact_layer_norm(x: Floats, weight: Floats, bias: Floats | None, eps: float) -> NDArray[np.float64]:
+    centred = x.astype(np.float64) - x.astype(np.float64).mean(-1, keepdims=True)
+    scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps) * weight
+    return scaled if bias is None else scaled + bias
+
+
+@pytest.mark.parametrize("n_group", [1, 3, 4])
+@pytest.mark.parametrize("n", [1, 8, 15, 16, 17, 64, 96, 100, 576])
+def test_rms_norm(n: int, n_group: int) -> None:
+    x, weight = 3 * randn(max(TOKEN_COUNTS), n * n_group), randn(n, seed=1)
+    executor = PoisonedExecutor(rms_norm(weight, 1e-5, n_group), x)
+    expected = exact_rms_norm(x, weight, 1e-5, n_group)
+    for n_tokens in TOKEN_COUNTS:
+        assert_close(executor.rows(n_tokens), expected[:n_tokens], atol=1e-7, rtol=1e-6)
+    executor.close()
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("n", [1, 8, 15, 16, 17, 100, 576])
+def test_layer_norm(n: int, biased: bool) -> None:
+    x, weight = 3 * randn(max(TOKEN_COUNTS), n) - 2, randn(n, seed=1)
+    bias = randn(n, seed=2) if biased else None
+    executor = PoisonedExecutor(layer_norm(weight, bias, 1e-5), x)
+    expected = exact_layer_norm(x, weight, bias, 1e-5)
+    for n_tokens in TOKEN_COUNTS:
+        assert_close(executor.rows(n_tokens), expected[:n_tokens], atol=3e-6, rtol=1e-6)
+    executor.close()
+
+
+def test_a_mean_far_from_zero_is_taken_off_before_squares_are_summed() -> None:
+    """In one pass, E[x^2] - E[x]^2 would keep no digit here, and lanes past the row would count as -mean."""
+    x, weight = (randn(5, 37) + 4096).astype(np.float32), np.ones(37, np.float32)
+    found = cpu_rows(layer_norm(weight, None, 1e-5), x)
+    # The mean itself is rounded at 4096: 1/4096 of a standard deviation is what is left.
+    assert_close(found, exact_layer_norm(x, weight, None, 1e-5), atol=2**-11)
+
+
+@pytest.mark.parametrize("eps", [1e-6, 1e-5, 1.0])
+def test_rows_without_variance(eps: float) -> None:
+    x, weight, bias = np.zeros((4, 33), np.float32), randn(33), randn(33, seed=1)
+    x[1], x[2], x[3] = 1e-20, 7.5, -1e-3
+    assert_close(cpu_rows(rms_norm(weight, eps, 1), x), exact_rms_norm(x, weight, eps, 1), 1e-12, 1e-6)
+    assert_close(cpu_rows(layer_norm(weight, bias, eps), x), np.tile(bias, (4, 1)), 1e-6)
+
+
+def test_a_view_of_columns_agrees_with_the_reference() -> None:
+    """Query heads behind other columns, as in a joint attn_qkv: rows begin where no vector is aligned."""
+    x, weight = randn(9, 150), randn(24, seed=1)
+
+    def build(backend: Any) -> Any:
+        vector = backend.vector(tensor(weight))
+        return lambda ops, y: ops.rms_norm(y.columns(29, 29 + 72), vector, 1e-6, n_group=3)
+
+    assert_close(cpu_rows(build, x), reference_rows(build, x), atol=1e-6, rtol=1e-6)
+
+
+def test_no_row_depends_on_its_neighbours() -> None:
+    x, weight = randn(8, 45), randn(45, seed=1)
+    norms = [rms_norm(weight, 1e-5, 1), layer_norm(weight, None, 1e-5)]
+    clean = [cpu_rows(build, x) for build in norms]
+    x[3], x[5, 7] = np.nan, np.inf
+    for build, expected in zip(norms, clean, strict=True):
+        found = cpu_rows(build, x)
+        others = [0, 1, 2, 4, 6, 7]
+        np.testing.assert_array_equal(found[others], expected[others])
