@@ -43,6 +43,7 @@ class CpuExecutor:
             UnsupportedModel: the model has recurrent layers, for which there are no kernels yet.
             OutOfMemory: the system refuses the memory.
         """
+        self._model = model  # keeps the weights, which the program knows by address only
         recorder = Recorder(model.cache, limits.kv_dtype)
         logits = _value(model.forward(recorder))
         self._recording, self._limits, self._logits = recorder.recording, limits, logits
