@@ -115,8 +115,9 @@ class Oracle:
         """Forget every token decoded so far."""
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
 
-    def decode(self, ids: list[int], start: int = 0) -> NDArray[np.float32]:
-        """Logits [T, V] float32 after each of ids, which stand at positions start, start + 1, ..."""
+    def decode(self, ids: list[int], start: int = 0, n_last: int | None = None) -> NDArray[np.float32]:
+        """Logits [n_last, V] float32 after the last n_last (default: all) of ids, which follow from start."""
+        n_rows = len(ids) if n_last is None else n_last
         batch = llama_cpp.llama_batch_init(len(ids), 0, 1)
         batch.n_tokens = len(ids)
         for i, token in enumerate(ids):
@@ -124,13 +125,13 @@ class Oracle:
             batch.pos[i] = start + i
             batch.n_seq_id[i] = 1
             batch.seq_id[i][0] = 0
-            batch.logits[i] = True
+            batch.logits[i] = i >= len(ids) - n_rows
         status = llama_cpp.llama_decode(self.context, batch)
         llama_cpp.llama_batch_free(batch)
         if status != 0:
             raise RuntimeError(f"llama_decode returned {status}")
-        flat = np.ctypeslib.as_array(llama_cpp.llama_get_logits(self.context), (len(ids) * self.n_vocab,))
-        return flat.reshape(len(ids), self.n_vocab).copy()
+        flat = np.ctypeslib.as_array(llama_cpp.llama_get_logits(self.context), (n_rows * self.n_vocab,))
+        return flat.reshape(n_rows, self.n_vocab).copy()
 
     def forget_before(self, position: int) -> None:
         """Remove the cached keys and values of every position below this one."""
