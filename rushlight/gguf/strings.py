@@ -8,6 +8,10 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+# A byte that UTF-8 never contains, so only a damaged string can hold it, and what it decodes to.
+_SEPARATOR = 0xFF
+_DECODED_SEPARATOR = "\udcff"
+
 
 class StringArray(Sequence[str]):
     """The strings of one metadata array: 262,144 tokens cost a few megabytes and no decoding.
@@ -58,6 +62,18 @@ class StringArray(Sequence[str]):
         for end in self._ends.tolist():
             yield encoded[start:end].decode("utf-8", "surrogateescape")
             start = end + 8
+
+    def tolist(self) -> list[str]:
+        """All strings at once, several times faster than one by one."""
+        if not len(self._ends):
+            return []
+        stored = np.frombuffer(self._encoded, np.uint8).copy()
+        starts = np.concatenate(([0], self._ends[:-1]))
+        kept = np.ones(len(stored), bool)
+        kept[starts[:, None] + np.arange(1, 8)] = False
+        stored[starts] = _SEPARATOR
+        strings = stored[kept].tobytes().decode("utf-8", "surrogateescape").split(_DECODED_SEPARATOR)[1:]
+        return strings if len(strings) == len(self) else list(self)
 
     def __repr__(self) -> str:
         return f"StringArray(n={len(self)})"

@@ -51,13 +51,10 @@ class BPEEncoder:
         if is_whole and symbols in ids:
             return [ids[symbols]]
         out: list[int] = []
-        for symbol in merge(list(symbols), self._rank):
+        for symbol in merge(symbols, self._ranks, " "):
             id = ids.get(symbol)
             out += self._parts_of(symbol) if id is None else [id]
         return out
-
-    def _rank(self, left: str, right: str) -> int | None:
-        return self._ranks.get(f"{left} {right}")
 
     def _parts_of(self, symbol: str) -> list[int]:
         """What stands for a symbol without a token: its ASCII characters, or byte tokens; others drop."""

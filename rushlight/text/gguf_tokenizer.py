@@ -12,7 +12,7 @@ from rushlight.text.pre_tokenizers import PreTokenizer, pre_tokenizer
 from rushlight.text.special import SpecialTokens, find_special_tokens
 from rushlight.text.spm import SPMEncoder
 from rushlight.text.tokenizer import Tokenizer, TokenizerInfo, replace_surrogates
-from rushlight.text.vocabulary import TokenType, Vocabulary, number_list, read_vocabulary, string_list
+from rushlight.text.vocabulary import TokenType, Vocabulary, number_array, read_vocabulary, string_list
 
 _SUPPORTED = ("gpt2", "gemma4", "llama")
 _TEMPLATE_KEY = "tokenizer.chat_template"
@@ -79,8 +79,8 @@ def tokenizer_from_metadata(metadata: Mapping[str, Any]) -> GGUFTokenizer:
 
 def _spm_tokenizer(metadata: Mapping[str, Any]) -> GGUFTokenizer:
     vocabulary = read_vocabulary(metadata, byte_level=False)
-    scores = number_list(metadata, "tokenizer.ggml.scores", len(vocabulary))
-    if not scores:
+    scores = number_array(metadata, "tokenizer.ggml.scores", len(vocabulary))
+    if scores is None:
         raise InvalidFile("tokenizer.ggml.scores is missing; a SentencePiece vocabulary needs its scores.")
     special, vocabulary = find_special_tokens(metadata, vocabulary, {"bos": 1, "eos": 2, "unk": 0})
     info = _info(metadata, vocabulary, special, add_bos=True, add_space_prefix=True)
@@ -161,10 +161,9 @@ def _partition(metadata: Mapping[str, Any], vocabulary: Vocabulary) -> Partition
     name = str(metadata.get("general.name", "")).lower()
     is_phi3 = "phi-3" in name or "phi3" in name
     tokens = []
-    for id, type in enumerate(vocabulary.types):
-        if type in _PARTITIONED:
-            text = vocabulary.texts[id]
-            strip_right = is_phi3 and text not in _PHI3_KEEPS_SPACE
-            hidden = type != TokenType.USER_DEFINED
-            tokens.append(SpecialText(text, id, hidden=hidden, strip_right=strip_right))
+    for id in vocabulary.ids_of_types(*_PARTITIONED):
+        text = vocabulary.texts[id]
+        strip_right = is_phi3 and text not in _PHI3_KEEPS_SPACE
+        hidden = vocabulary.types[id] != TokenType.USER_DEFINED
+        tokens.append(SpecialText(text, id, hidden=hidden, strip_right=strip_right))
     return Partition(tokens)

@@ -112,14 +112,14 @@ def _vocabulary(library: Library, byte_level: bool) -> Vocabulary:
     ids: dict[str, int] = library.get_vocab(with_added_tokens=True)
     n = max(ids.values()) + 1
     texts = [""] * n
-    types: list[int] = [TokenType.UNUSED] * n
+    types = bytearray([TokenType.UNUSED]) * n
     for text, id in ids.items():
         texts[id] = text
         is_byte = not byte_level and BYTE_TOKEN.fullmatch(text)
         types[id] = TokenType.BYTE if is_byte else TokenType.NORMAL
     for id, token in library.get_added_tokens_decoder().items():
         types[id] = TokenType.CONTROL if token.special else TokenType.USER_DEFINED
-    return Vocabulary(texts, ids, types, byte_level)
+    return Vocabulary(texts, ids, bytes(types), byte_level)
 
 
 def _added(library: Library) -> tuple[list[int], list[int]]:

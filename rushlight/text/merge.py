@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 
-Priority = Callable[[str, str], float | None]
+_LEFT_BITS = 32
+_SIZE_BITS = 32
+_LEFT_MASK = (1 << _LEFT_BITS) - 1
+_SIZE_MASK = (1 << _SIZE_BITS) - 1
 
 
-def merge(symbols: list[str], priority: Priority) -> list[str]:
-    """Join neighbours, the most urgent pair first, until no pair may be joined.
+def merge(text: Iterable[str], ranks: Mapping[str, int], joint: str) -> list[str]:
+    """Join neighbours, the pair of the smallest rank first, until no pair has a rank.
 
     This is the merging of llama.cpp (``llm_tokenizer_bpe_session`` and ``llm_tokenizer_spm_session`` in
     ``src/llama-vocab.cpp``): pairs are judged by their text, and of equal pairs the leftmost is joined first.
@@ -20,36 +23,44 @@ def merge(symbols: list[str], priority: Priority) -> list[str]:
     Takes O(n log n) time.
 
     Args:
-        symbols: the symbols to start from, usually single characters.
-        priority: of a pair, the smallest being the most urgent; None if it may not be joined.
+        text: the symbols to start from, at most 2**32; a string gives its characters.
+        ranks: by the text of a pair, which is its left symbol, `joint` and its right symbol.
+        joint: what stands between the symbols of a pair in `ranks`.
 
     Returns:
         The joined symbols, whose concatenation is that of the input.
     """
-    symbols = list(symbols)
+    symbols = list(text)
     n = len(symbols)
     before = list(range(-1, n - 1))
     after = list(range(1, n + 1))
-    heap: list[tuple[float, int, int, int]] = []
-    for left in range(n - 1):
-        urgency = priority(symbols[left], symbols[left + 1])
-        if urgency is not None:
-            heap.append((urgency, left, left + 1, len(symbols[left]) + len(symbols[left + 1])))
+    rank_of = ranks.get
+
+    def candidate(left: int, right: int) -> int | None:
+        """Rank, position and size of a pair in one number, which the heap compares fastest."""
+        a, b = symbols[left], symbols[right]
+        rank = rank_of(f"{a}{joint}{b}")
+        if rank is None:
+            return None
+        return (rank << _LEFT_BITS | left) << _SIZE_BITS | len(a) + len(b)
+
+    heap = [pair for left in range(n - 1) if (pair := candidate(left, left + 1)) is not None]
     heapify(heap)
     while heap:
-        _, left, right, size = heappop(heap)
-        # A symbol only grows, and one that was joined to its left neighbour is empty: the size tells both.
-        if not symbols[left] or not symbols[right] or len(symbols[left]) + len(symbols[right]) != size:
+        pair = heappop(heap)
+        left, size = pair >> _SIZE_BITS & _LEFT_MASK, pair & _SIZE_MASK
+        right = after[left]
+        # Symbols only grow, until they are joined to the left: while the size is the same, so is the pair.
+        if right >= n or not symbols[left] or len(symbols[left]) + len(symbols[right]) != size:
             continue
         symbols[left] += symbols[right]
         symbols[right] = ""
         following = after[left] = after[right]
+        previous = before[left]
+        if previous >= 0 and (pair_left := candidate(previous, left)) is not None:
+            heappush(heap, pair_left)
         if following < n:
             before[following] = left
-        for a, b in ((before[left], left), (left, following)):
-            if a < 0 or b >= n:
-                continue
-            urgency = priority(symbols[a], symbols[b])
-            if urgency is not None:
-                heappush(heap, (urgency, a, b, len(symbols[a]) + len(symbols[b])))
+            if (pair_right := candidate(left, following)) is not None:
+                heappush(heap, pair_right)
     return [symbol for symbol in symbols if symbol]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+# Thousands of tokens can share a beginning ("<unused"), so texts are searched for beginnings first.
+_PREFIX_LENGTH = 4
 _SPACES = " \t\n\v\f\r"
 
 
@@ -43,6 +46,9 @@ class Partition:
             return len(token.text.encode("utf-8", "surrogateescape"))
 
         self._tokens: Sequence[SpecialText] = sorted(tokens, key=length, reverse=True)
+        self._by_prefix: dict[str, list[int]] = {}
+        for i, token in enumerate(self._tokens):
+            self._by_prefix.setdefault(token.text[:_PREFIX_LENGTH], []).append(i)
 
     def __call__(self, text: str, parse_special: bool) -> list[str | int]:
         """The text as pieces of plain text (never empty) and ids of special tokens.
@@ -52,10 +58,15 @@ class Partition:
             parse_special: whether hidden tokens are recognized too.
         """
         fragments: list[str | int] = [text] if text else []
-        for token in self._tokens:
-            if (parse_special or not token.hidden) and token.text in text:
+        for token in self._present(text):
+            if parse_special or not token.hidden:
                 fragments = [part for fragment in fragments for part in _cut(fragment, token)]
         return fragments
+
+    def _present(self, text: str) -> list[SpecialText]:
+        """The tokens that occur in a text, the longest first."""
+        groups = [group for prefix, group in self._by_prefix.items() if prefix in text]
+        return [self._tokens[i] for i in sorted(chain(*groups)) if self._tokens[i].text in text]
 
 
 def _cut(fragment: str | int, token: SpecialText) -> list[str | int]:

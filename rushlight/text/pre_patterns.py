@@ -21,7 +21,6 @@ NUMBER = r"\p{N}"
 NUMBER_RUN = r"\p{N}+"
 NUMBERS_BY_3 = r"\p{N}{1,3}"
 DIGITS_OF_3 = r"[0-9][0-9][0-9]"
-NOT_SPACE = r"\S+"
 CJK_AND_KANA = r"[\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+"
 CJK_AND_HANGUL = r"[\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}&&[^\s]]+"
 

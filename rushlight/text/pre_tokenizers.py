@@ -174,7 +174,6 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
     "gemma4": _GEMMA4,
     "granite-embed-multi-311m": _GEMMA4,
     "sarvam-moe": PreTokenizer((p.NEWLINE_RUNS,), byte_level=False, escape_spaces=True),
-    "whitespace": PreTokenizer((p.NOT_SPACE,), byte_level=False),
 }
 
 

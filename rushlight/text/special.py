@@ -48,7 +48,7 @@ def find_special_tokens(
     named = _named_ids(metadata, len(vocabulary))
     found = {role: id for role, id in defaults.items() if id < len(vocabulary)} | named
     ids = {role: id for role, id in found.items() if id is not None}
-    types = list(vocabulary.types)
+    types = bytearray(vocabulary.types)
     for role, texts in TEXTS.items():
         if role in ids:
             continue
@@ -64,7 +64,7 @@ def find_special_tokens(
         types[id] = TokenType.USER_DEFINED
     _drop_false_ends(ends, types, vocabulary)
     special = SpecialTokens(ids, frozenset(role for role in named if role in ids), frozenset(ends))
-    return special, replace(vocabulary, types=types)
+    return special, replace(vocabulary, types=bytes(types))
 
 
 def _named_ids(metadata: Mapping[str, Any], n_vocab: int) -> dict[str, int | None]:
@@ -89,7 +89,7 @@ def _ids_of(texts: Iterable[str], vocabulary: Vocabulary) -> list[int]:
     return [vocabulary.ids[text] for text in texts if text in vocabulary.ids]
 
 
-def _drop_false_ends(ends: set[int], types: list[int], vocabulary: Vocabulary) -> None:
+def _drop_false_ends(ends: set[int], types: bytearray, vocabulary: Vocabulary) -> None:
     """Take back two texts that end a generation in some models and are ordinary in others."""
     texts = {vocabulary.texts[id] for id in ends}
     calls = texts & {"<|call|>", "<|calls|>"}

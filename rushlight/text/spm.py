@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from rushlight.text.merge import merge
 from rushlight.text.vocabulary import SPACE_MARK, Vocabulary
@@ -20,13 +24,17 @@ class SPMEncoder:
 
     Args:
         vocabulary: the tokens.
-        scores: float [n_vocab], the score of each token.
+        scores: float [n_vocab], finite, the score of each token.
         add_space_prefix: a text at the start, or after a special token, gets a space before it.
     """
 
-    def __init__(self, vocabulary: Vocabulary, scores: Sequence[float], add_space_prefix: bool) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, scores: npt.NDArray[np.floating[Any]], add_space_prefix: bool
+    ) -> None:
         self._vocabulary = vocabulary
-        self._urgency = [-score for score in scores]
+        # Tokens of one score share a rank, and the highest score has the smallest.
+        _, ranks = np.unique(-scores, return_inverse=True)
+        self._ranks = dict(zip(vocabulary.texts, ranks.tolist(), strict=True))
         self._add_space_prefix = add_space_prefix
         self._boundary = _word_boundary(vocabulary.texts)
         self._words = WordCache(self._encode_word)
@@ -48,14 +56,10 @@ class SPMEncoder:
     def _encode_word(self, word: str) -> list[int]:
         ids = self._vocabulary.ids
         out: list[int] = []
-        for symbol in merge(list(word), self._pair_urgency):
+        for symbol in merge(word, self._ranks, ""):
             id = ids.get(symbol)
             out += self._bytes_of(symbol) if id is None else [id]
         return out
-
-    def _pair_urgency(self, left: str, right: str) -> float | None:
-        id = self._vocabulary.ids.get(left + right)
-        return None if id is None else self._urgency[id]
 
     def _bytes_of(self, symbol: str) -> list[int]:
         """Byte tokens, or the one-character tokens of old files; a byte with neither is dropped."""
@@ -66,6 +70,7 @@ class SPMEncoder:
 
 def _word_boundary(texts: Sequence[str]) -> re.Pattern[str]:
     """Matches, without length, the points before a space mark that no token crosses."""
-    pairs = re.findall(f"([^{SPACE_MARK}]){SPACE_MARK}", "\0".join(texts), flags=re.DOTALL)
-    crossed = "".join(re.escape(character) for character in sorted({*pairs, SPACE_MARK}))
+    code_points = np.frombuffer("\0".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    before_marks = code_points[np.flatnonzero(code_points[1:] == ord(SPACE_MARK))]
+    crossed = "".join(re.escape(chr(c)) for c in {*np.unique(before_marks).tolist(), ord(SPACE_MARK)})
     return re.compile(f"(?<=[^{crossed}])(?={SPACE_MARK})")

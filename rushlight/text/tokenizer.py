@@ -62,12 +62,13 @@ class Tokenizer(ABC):
         self.pad_id = info.special.get("pad")
         self.special_roles = dict(info.special)
         self.eog_ids = info.eog_ids
-        self.special_ids = frozenset(i for i, type in enumerate(info.vocabulary.types) if type in _HIDDEN)
+        self.special_ids = frozenset(info.vocabulary.ids_of_types(*_HIDDEN))
         self.add_bos = info.add_bos
         self.add_eos = info.add_eos
         self.add_space_prefix = info.add_space_prefix
         self.special_tokens = dict(info.special_tokens)
         self.chat_templates = dict(info.chat_templates)
+        self._pieces: dict[int, bytes] = {}
         self.chat_template = self.chat_templates.get("default")
 
     @abstractmethod
@@ -111,8 +112,11 @@ class Tokenizer(ABC):
         Raises:
             InvalidParameter: the id is outside the vocabulary.
         """
-        self._check(id)
-        return self.vocabulary.piece(id)
+        piece = self._pieces.get(id)
+        if piece is None:
+            self._check(id)
+            piece = self._pieces[id] = self.vocabulary.piece(id)
+        return piece
 
     def token_text(self, id: int) -> str:
         """A token as the vocabulary writes it (``▁the``, ``Ġthe``, ``<0x0A>``).

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from rushlight.errors import InvalidFile
+from rushlight.gguf.strings import StringArray
 from rushlight.text.byte_alphabet import BYTE_OF_CHARACTER
 
 SPACE_MARK = "\u2581"
@@ -34,18 +38,23 @@ class Vocabulary:
     Attributes:
         texts: the token texts as the file has them; bytes that are not UTF-8 are lone surrogates (PEP 383).
         ids: the id of each text.
-        types: the `TokenType` number of each token.
+        types: uint8 [n_vocab], the `TokenType` number of each token.
         byte_level: normal tokens are written in GPT-2's alphabet of bytes; otherwise they are plain text in
             which U+2581 stands for a space.
     """
 
     texts: Sequence[str]
     ids: Mapping[str, int]
-    types: Sequence[int]
+    types: bytes
     byte_level: bool
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def ids_of_types(self, *types: TokenType) -> list[int]:
+        """The ids of all tokens of these types."""
+        found: list[int] = np.flatnonzero(np.isin(np.frombuffer(self.types, np.uint8), types)).tolist()
+        return found
 
     def piece(self, id: int) -> bytes:
         """The bytes that a token stands for in a text. Unused and undefined tokens stand for none.
@@ -86,20 +95,29 @@ def read_vocabulary(metadata: Mapping[str, Any], byte_level: bool) -> Vocabulary
         InvalidFile: there are no tokens, two have the same text, the types are of another number, or a byte
             token is not written ``<0xXX>``.
     """
-    texts = [text or f"[EMPTY_{i}]" for i, text in enumerate(string_list(metadata, "tokenizer.ggml.tokens"))]
+    texts = string_list(metadata, "tokenizer.ggml.tokens")
     if not texts:
         raise InvalidFile(
             "The vocabulary (tokenizer.ggml.tokens) is empty; the file holds no usable tokenizer."
         )
     ids = dict(zip(texts, range(len(texts)), strict=True))
+    if "" in ids:
+        texts = [text or f"[EMPTY_{i}]" for i, text in enumerate(texts)]
+        ids = dict(zip(texts, range(len(texts)), strict=True))
     if len(ids) != len(texts):
-        first, second, text = next((ids[t], i, t) for i, t in enumerate(texts) if ids[t] != i)
-        raise InvalidFile(f"Tokens {second} and {first} have the same text {text!r}; each must have its own.")
-    types = number_list(metadata, "tokenizer.ggml.token_type", len(texts)) or [TokenType.NORMAL] * len(texts)
-    for i, type in enumerate(types):
-        if type == TokenType.BYTE and not BYTE_TOKEN.fullmatch(texts[i]):
-            raise InvalidFile(f"Token {i} is marked as a byte, but its text is {texts[i]!r} and not <0xXX>.")
-    return Vocabulary(texts, ids, types, byte_level)
+        first, second, text = next((i, ids[t], t) for i, t in enumerate(texts) if ids[t] != i)
+        raise InvalidFile(f"Tokens {first} and {second} have the same text {text!r}; each must have its own.")
+    numbers = number_array(metadata, "tokenizer.ggml.token_type", len(texts))
+    if numbers is None:
+        numbers = np.full(len(texts), TokenType.NORMAL)
+    known = (numbers >= 0) & (numbers <= max(TokenType))
+    vocabulary = Vocabulary(texts, ids, np.where(known, numbers, 0).astype(np.uint8).tobytes(), byte_level)
+    for id in vocabulary.ids_of_types(TokenType.BYTE):
+        if not BYTE_TOKEN.fullmatch(texts[id]):
+            raise InvalidFile(
+                f"Token {id} is marked as a byte, but its text is {texts[id]!r} and not <0xXX>."
+            )
+    return vocabulary
 
 
 def string_list(metadata: Mapping[str, Any], key: str) -> list[str]:
@@ -108,24 +126,25 @@ def string_list(metadata: Mapping[str, Any], key: str) -> list[str]:
     if isinstance(values, str) or not isinstance(values, Sequence):
         found = "is missing" if values is None else f"is {type(values).__name__}"
         raise InvalidFile(f"{key} {found}; an array of strings was expected.")
-    strings = list(values)
-    if not all(isinstance(string, str) for string in strings):
+    strings = values.tolist() if isinstance(values, StringArray) else list(values)
+    if not set(map(type, strings)) <= {str}:
         raise InvalidFile(f"{key} holds something other than strings.")
     return strings
 
 
-def number_list(metadata: Mapping[str, Any], key: str, n: int) -> list[Any]:
-    """The array of `n` numbers under `key`, empty if it is missing.
+def number_array(metadata: Mapping[str, Any], key: str, n: int) -> npt.NDArray[Any] | None:
+    """The array of `n` finite numbers under `key`, None if it is missing.
 
     Raises:
-        InvalidFile: it is no array of numbers, or not of `n`.
+        InvalidFile: it is no array of numbers, or not of `n`, or one is not finite.
     """
-    values = metadata.get(key)
-    if values is None:
-        return []
-    numbers = values.tolist() if hasattr(values, "tolist") else values
-    if not isinstance(numbers, list) or not all(isinstance(x, int | float) for x in numbers[:1]):
+    if key not in metadata:
+        return None
+    numbers = np.asarray(metadata[key])
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
         raise InvalidFile(f"{key} is no array of numbers.")
     if len(numbers) != n:
         raise InvalidFile(f"{key} has {len(numbers)} entries for {n} tokens; there must be one for each.")
+    if not np.isfinite(numbers).all():
+        raise InvalidFile(f"{key} holds numbers that are not finite.")
     return numbers
