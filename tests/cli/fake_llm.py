@@ -46,6 +46,8 @@ class Script:
         script = self
 
         class FakeLLM:
+            backend = "fake"
+
             def __init__(self, reference: str, **options: Any) -> None:
                 script.loaded.append({"reference": reference, **options})
                 if script.load_error is not None:
