@@ -39,7 +39,7 @@ class CpuBackend:
         self.n_threads = usable_processors() if n_threads is None else n_threads
         self._progress = progress
         self._loop = KernelLibrary(["run"], self.target, progress)
-        self._team = Team(self.n_threads, self._loop.addresses["run"])
+        self._team = Team(self.n_threads, self._loop.addresses["run"], self._loop)
         self._packer = Packer(self.target, self._team, progress)
 
     def matrix(self, *tensors: GGUFTensor) -> Weight:

@@ -48,12 +48,13 @@ def yield_address() -> int:
 class Team:
     """`n_threads` threads, the caller's among them, that run a program together."""
 
-    def __init__(self, n_threads: int, run_address: int) -> None:
+    def __init__(self, n_threads: int, run_address: int, library: object = None) -> None:
         """Make a team; its threads start with the first program.
 
         Args:
             n_threads: 1 to `MAX_THREADS`.
             run_address: the native loop (kernel "run").
+            library: what holds the loop's machine code; kept for as long as the team.
 
         Raises:
             InvalidParameter: `n_threads` is out of range.
@@ -63,6 +64,7 @@ class Team:
         self.n_threads = n_threads
         self._barrier = np.zeros(1, BARRIER)
         self._run = _RUN(run_address)
+        self._library = library
         self._work = (0, 0)
         self._closing = False
         self._start: list[threading.Semaphore] = []
