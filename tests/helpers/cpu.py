@@ -15,7 +15,7 @@ from rushlight.backends.base import Backend, Limits, Ops, Tensor, Weight
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.cpu import CpuBackend
-from rushlight.backends.cpu.program import OUTPUTS, TOKENS
+from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
 from rushlight.backends.reference import ReferenceBackend
 from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.quants import quantize

@@ -12,16 +12,8 @@ from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.memory import Region, align
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.plan import plan_buffers
-from rushlight.backends.cpu.program import (
-    OUTPUTS,
-    TOKENS,
-    Buffer,
-    CacheAddress,
-    Field,
-    Recorder,
-    Value,
-    _value,
-)
+from rushlight.backends.cpu.recorder import Recorder, as_value
+from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, CacheAddress, Field, Value
 from rushlight.backends.cpu.records import OP_BYTES
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.scratch import scratch_bytes
@@ -45,7 +37,7 @@ class CpuExecutor:
         """
         self._model = model  # keeps the weights, which the program knows by address only
         recorder = Recorder(model.cache, limits.kv_dtype)
-        logits = _value(model.forward(recorder))
+        logits = as_value(model.forward(recorder))
         self._recording, self._limits, self._logits = recorder.recording, limits, logits
         self._n_vocab = model.n_vocab
         for item in (logits.buffer, *(embedded.value.buffer for embedded in self._recording.inputs)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rushlight.backends.cpu.program import Buffer
+from rushlight.backends.cpu.recording import Buffer
 
 
 def plan_buffers(buffers: Sequence[Buffer], n_rows: Mapping[int, int]) -> tuple[dict[Buffer, int], int]:

@@ -46,7 +46,7 @@ class Matrix:
 
 
 class Vector:
-    """Norm weights or a bias: float32, padded with zeros so that 16 may be read from any of its numbers on."""
+    """Norm weights or a bias: float32, zero-padded so that 16 may be read from each of its numbers on."""
 
     def __init__(self, values: Float32Array) -> None:
         self.shape: tuple[int, ...] = values.shape

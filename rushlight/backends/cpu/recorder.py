@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
@@ -11,86 +10,27 @@ import numpy as np
 from rushlight.backends.base import RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache, CacheLayout
 from rushlight.backends.cpu.memory import align
+from rushlight.backends.cpu.recording import (
+    OUTPUTS,
+    TOKENS,
+    Buffer,
+    CacheAddress,
+    EmbedInput,
+    Field,
+    RecordedOp,
+    Recording,
+    Value,
+)
 from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.weights import Matrix, PackedPart, Table, Vector
 from rushlight.errors import UnsupportedModel
 from rushlight.gguf import GGMLType
 
-TOKENS, OUTPUTS = 0, 1
 FLOAT_TYPES = (GGMLType.F32, GGMLType.F16, GGMLType.BF16)
 
 
-@dataclass(eq=False)
-class Buffer:
-    """Memory of an op's result: rows of `row_bytes`, for the step's tokens or outputs.
-
-    Attributes:
-        rows: `TOKENS` or `OUTPUTS`.
-        row_bytes: distance between rows, a multiple of the alignment.
-        first, last: indices of the ops that write it and that read it last.
-    """
-
-    rows: int
-    row_bytes: int
-    first: int
-    last: int
-
-
-@dataclass(frozen=True)
-class Value:
-    """An activation: columns of a buffer. The `Tensor` of this backend."""
-
-    buffer: Buffer
-    n_columns: int
-    offset: int = 0
-
-    def columns(self, start: int, stop: int) -> Value:
-        """A view of columns ``start`` to ``stop - 1``."""
-        if not 0 <= start < stop <= self.n_columns:
-            raise ValueError(f"columns {start} to {stop} of {self.n_columns}")
-        return Value(self.buffer, stop - start, self.offset + 4 * start)
-
-
-@dataclass(frozen=True)
-class CacheAddress:
-    """A layer's keys or values, wherever the executor will put them."""
-
-    layer: int
-    values: bool
-
-
-Field = int | float | Buffer | Value | CacheAddress
-
-
-@dataclass(frozen=True)
-class RecordedOp:
-    """A kernel and the fields of its record; addresses are filled in when memory is planned."""
-
-    kernel: str
-    fields: Mapping[str, Field]
-
-
-@dataclass(frozen=True)
-class EmbedInput:
-    """A buffer that is filled with embeddings before the program runs."""
-
-    value: Value
-    table: Table
-    scale: float
-
-
-@dataclass
-class Recording:
-    """What a model does in a step."""
-
-    ops: list[RecordedOp] = field(default_factory=list)
-    buffers: list[Buffer] = field(default_factory=list)
-    inputs: list[EmbedInput] = field(default_factory=list)
-    keep: list[object] = field(default_factory=list)
-    scratch_heads: tuple[int, int] = (0, 0)
-
-
-def _value(tensor: Tensor) -> Value:
+def as_value(tensor: Tensor) -> Value:
+    """A tensor of this backend; a TypeError for one of another."""
     if not isinstance(tensor, Value):
         raise TypeError(f"a tensor of the cpu backend was expected, not {type(tensor).__name__}")
     return tensor
@@ -139,12 +79,12 @@ class Recorder:
 
     def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Value:
         """See `Ops.rms_norm`."""
-        return self._norm("rms_norm", _value(x), _vector(weight), None, eps, n_group)
+        return self._norm("rms_norm", as_value(x), _vector(weight), None, eps, n_group)
 
     def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Value:
         """See `Ops.layer_norm`."""
         return self._norm(
-            "layer_norm", _value(x), _vector(weight), None if bias is None else _vector(bias), eps, 1
+            "layer_norm", as_value(x), _vector(weight), None if bias is None else _vector(bias), eps, 1
         )
 
     def _norm(
@@ -163,7 +103,7 @@ class Recorder:
 
     def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Value:
         """See `Ops.linear`."""
-        x = _value(x)
+        x = as_value(x)
         if not isinstance(weight, Matrix) or weight.shape[1] != x.n_columns:
             raise ValueError(f"linear of {x.n_columns} columns with weights {weight.shape}")
         if bias is not None and bias.shape != weight.shape[:1]:
@@ -222,7 +162,7 @@ class Recorder:
 
     def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Value:
         """See `Ops.rope`."""
-        x = _value(x)
+        x = as_value(x)
         head_dim = x.n_columns // n_head
         if head_dim * n_head != x.n_columns or table.n_rot > head_dim:
             raise ValueError(f"rope of {table.n_rot} columns in {n_head} heads of {x.n_columns} columns")
@@ -239,7 +179,7 @@ class Recorder:
         self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
     ) -> Value:
         """See `Ops.attention`."""
-        q, k, v = _value(q), _value(k), _value(v)
+        q, k, v = as_value(q), as_value(k), as_value(v)
         spec = self._cache.specs[layer]
         if not isinstance(spec, AttentionCache):
             raise UnsupportedModel("The cpu backend has no recurrent layers; use the reference backend.")
@@ -295,7 +235,7 @@ class Recorder:
         return self._binary("add", x, y)
 
     def _binary(self, kernel: str, x: Tensor, z: Tensor) -> Value:
-        x, z = _value(x), _value(z)
+        x, z = as_value(x), as_value(z)
         if x.n_columns != z.n_columns or x.buffer.rows != z.buffer.rows:
             raise ValueError(f"{kernel} of {x.n_columns} and {z.n_columns} columns")
         y = self._new(x.buffer.rows, x.n_columns)
@@ -304,7 +244,7 @@ class Recorder:
 
     def outputs(self, x: Tensor) -> Value:
         """See `Ops.outputs`."""
-        x = _value(x)
+        x = as_value(x)
         y = self._new(OUTPUTS, x.n_columns)
         strides: dict[str, Field] = {"x_stride": x.buffer.row_bytes, "y_stride": y.buffer.row_bytes}
         self._add_op("outputs", {"x": x, "y": y, "n": x.n_columns, **strides})

@@ -1,0 +1,80 @@
+"""What a recorded model is made of: ops over named buffers, before any of them has an address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rushlight.backends.cpu.weights import Table
+
+TOKENS, OUTPUTS = 0, 1
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory of an op's result: rows of `row_bytes`, for the step's tokens or outputs.
+
+    Attributes:
+        rows: `TOKENS` or `OUTPUTS`.
+        row_bytes: distance between rows, a multiple of the alignment.
+        first, last: indices of the ops that write it and that read it last.
+    """
+
+    rows: int
+    row_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """An activation: columns of a buffer. The `Tensor` of this backend."""
+
+    buffer: Buffer
+    n_columns: int
+    offset: int = 0
+
+    def columns(self, start: int, stop: int) -> Value:
+        """A view of columns ``start`` to ``stop - 1``."""
+        if not 0 <= start < stop <= self.n_columns:
+            raise ValueError(f"columns {start} to {stop} of {self.n_columns}")
+        return Value(self.buffer, stop - start, self.offset + 4 * start)
+
+
+@dataclass(frozen=True)
+class CacheAddress:
+    """A layer's keys or values, wherever the executor will put them."""
+
+    layer: int
+    values: bool
+
+
+Field = int | float | Buffer | Value | CacheAddress
+
+
+@dataclass(frozen=True)
+class RecordedOp:
+    """A kernel and the fields of its record; addresses are filled in when memory is planned."""
+
+    kernel: str
+    fields: Mapping[str, Field]
+
+
+@dataclass(frozen=True)
+class EmbedInput:
+    """A buffer that is filled with embeddings before the program runs."""
+
+    value: Value
+    table: Table
+    scale: float
+
+
+@dataclass
+class Recording:
+    """What a model does in a step."""
+
+    ops: list[RecordedOp] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
+    inputs: list[EmbedInput] = field(default_factory=list)
+    keep: list[object] = field(default_factory=list)
+    scratch_heads: tuple[int, int] = (0, 0)
