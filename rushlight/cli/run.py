@@ -59,7 +59,7 @@ def execute(parser: Parser, args: Namespace) -> int:
         )
         if args.verbose:
             say(f"model        {args.model}")
-            say(f"backend      {llm.backend}")
+            say(f"context      {llm.n_ctx} tokens")
             answer.report(load_seconds=load_seconds)
     return 0
 

@@ -89,7 +89,7 @@ def _looks_local(text: str) -> bool:
 
 def _parse_hub(text: str) -> HubReference:
     match = _HUB.fullmatch(text)
-    parts = (match["file"] or "").split("/") if match else []
+    parts = [*(match["file"] or "").split("/"), *(match["revision"] or "").split("/")] if match else []
     if match is None or ".." in parts or (match["file"] and match["quant"]):
         raise ModelNotFound(
             f"{text!r} is no model reference: a Hugging Face one reads org/repo, org/repo:Q4_K_M or "

@@ -46,7 +46,7 @@ class Script:
         script = self
 
         class FakeLLM:
-            backend = "fake"
+            n_ctx = 8192
 
             def __init__(self, reference: str, **options: Any) -> None:
                 script.loaded.append({"reference": reference, **options})

@@ -94,7 +94,7 @@ def test_verbose_tells_the_seed_and_the_timings(script: Script, capsys: Captured
     out, err = capsys.readouterr()
     assert out == "Ice and sticks\n"
     lines = dict(line.split(None, 1) for line in err.splitlines())
-    assert (lines["model"], lines["backend"], lines["seed"]) == ("smollm2", "fake", "4242")
+    assert (lines["model"], lines["context"], lines["seed"]) == ("smollm2", "8192 tokens", "4242")
     assert lines["prompt"] == "7 tokens in 0.50 s, 14.0 tok/s"
     assert lines["answer"] == "3 tokens in 0.25 s, 8.0 tok/s"
     assert "after 0.500 s" in err

@@ -51,7 +51,7 @@ def test_windows_paths_are_local() -> None:
         "a/b/../../../etc/passwd",
         "pypi:",
         "pypi:--index-url=x",
-        "pypi:x@",
+        "pypi:x@", "org/repo@../../x",
         "org/re po",
         "org/r:Q4:Q5",
         "/".join("ab") + "/f.gguf:Q4_0",
