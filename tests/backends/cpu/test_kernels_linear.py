@@ -20,27 +20,15 @@ from helpers.cpu import (
     type_name,
 )
 from helpers.eight_bits import eight_bits
+from helpers.weights import FLOAT_TYPES, random_weights
 from numpy.typing import NDArray
 
 from rushlight.gguf import GGMLType, GGUFTensor
-from rushlight.gguf.types import BLOCK_SIZES, row_bytes
+from rushlight.gguf.types import BLOCK_SIZES
 from rushlight.quants import BLOCK_DTYPES, dequantize
 
-FLOAT_TYPES = (GGMLType.F32, GGMLType.F16, GGMLType.BF16)
 QUANTIZED = tuple(type for type in GGMLType if type not in FLOAT_TYPES)
 TOLERANCE = 1e-5
-
-
-def random_weights(type: GGMLType, n_rows: int, n_columns: int, seed: int = 0) -> GGUFTensor:
-    """Every bit at random, but scales and minima near 1/100."""
-    rng = np.random.default_rng(seed)
-    if type in FLOAT_TYPES:
-        return tensor(rng.standard_normal((n_rows, n_columns)), type)
-    raw = rng.integers(0, 256, (n_rows, row_bytes(type, n_columns)), np.uint8)
-    blocks = raw.view(BLOCK_DTYPES[type])
-    for name in {"d", "m", "dmin"} & set(blocks.dtype.names or ()):
-        blocks[name] = rng.standard_normal(blocks.shape) / 100
-    return GGUFTensor("random.weight", (n_rows, n_columns), type, raw)
 
 
 def n_columns_of(type: GGMLType) -> tuple[int, ...]:
