@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from rushlight.cli.answer import Answer
 from rushlight.cli.line_input import LineInput, open_line_input
-from rushlight.cli.options import add_model_options, add_sampling_options, load_model, sampling_params
+from rushlight.cli.options import (
+    add_model_options,
+    add_sampling_options,
+    load_model,
+    note_missing_template,
+    sampling_params,
+)
 from rushlight.cli.output import complain, say, write
 from rushlight.cli.parser import Parser
 from rushlight.errors import RushlightError
@@ -43,6 +49,7 @@ def execute(parser: Parser, args: Namespace) -> int:
     started = time.perf_counter()
     with ProgressLine() as progress, load_model(args, progress) as llm:
         progress.close()
+        note_missing_template(llm)
         lines = open_line_input()
         if lines.interactive:
             say(f"{args.model}, loaded in {time.perf_counter() - started:.1f} s. /help tells the commands.")

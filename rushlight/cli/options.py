@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from rushlight.cli.output import say
 from rushlight.cli.parser import Parser
 from rushlight.errors import InvalidParameter
 from rushlight.hub import DEFAULT_MODEL
@@ -106,6 +107,12 @@ def sampling_params(parser: Parser, args: Namespace) -> SamplingParams:
         )
     except InvalidParameter as error:
         parser.error(str(error).rstrip("."))
+
+
+def note_missing_template(llm: LLM) -> None:
+    """Say on standard error that a model without chat template is made to chat."""
+    if llm.chat_template.is_fallback:
+        say("note: the model has no chat template, ChatML stands in; 'rushlight run --raw' continues a text.")
 
 
 def load_model(args: Namespace, progress: Progress | None) -> LLM:

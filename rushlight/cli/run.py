@@ -8,7 +8,13 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from rushlight.cli.answer import Answer
-from rushlight.cli.options import add_model_options, add_sampling_options, load_model, sampling_params
+from rushlight.cli.options import (
+    add_model_options,
+    add_sampling_options,
+    load_model,
+    note_missing_template,
+    sampling_params,
+)
 from rushlight.cli.output import say, write
 from rushlight.cli.parser import Parser
 from rushlight.cli.prompt import read_prompt
@@ -43,6 +49,8 @@ def execute(parser: Parser, args: Namespace) -> int:
     with ProgressLine() as progress, load_model(args, progress) as llm:
         progress.close()
         load_seconds = time.perf_counter() - started
+        if not args.raw:
+            note_missing_template(llm)
         answer = Answer()
         try:
             answer.take(

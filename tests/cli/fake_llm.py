@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -40,7 +41,7 @@ class Script:
     load_error: BaseException | None = None
     loaded: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[Any, Any]] = field(default_factory=list)
-    on_piece: Callable[[str], None] = lambda piece: None
+    no_template: bool = False
 
     def model(self) -> type:
         script = self
@@ -53,6 +54,10 @@ class Script:
                 if script.load_error is not None:
                     raise script.load_error
 
+            @property
+            def chat_template(self) -> SimpleNamespace:
+                return SimpleNamespace(is_fallback=script.no_template)
+
             def __enter__(self) -> FakeLLM:
                 return self
 
@@ -64,7 +69,6 @@ class Script:
                 for i, piece in enumerate(script.pieces):
                     if isinstance(piece, BaseException):
                         raise piece
-                    script.on_piece(piece)
                     yield Chunk(piece, (i,))
                 seed = 4242 if params.seed is None else params.seed
                 yield Chunk("", (), "stop", Usage(7, len(script.pieces)), seed, Timings())

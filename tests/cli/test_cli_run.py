@@ -70,6 +70,14 @@ def test_raw_leaves_the_template_out(script: Script) -> None:
     assert script.asked[0][0] == "Once upon"
 
 
+def test_a_model_without_template_is_noted(script: Script, capsys: Captured) -> None:
+    script.no_template = True
+    assert main(["run", "--raw", "Hi"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["run", "Hi"]) == 0
+    assert "no chat template" in capsys.readouterr().err
+
+
 def stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
 
