@@ -12,9 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from rushlight.errors import CorruptDownload, ModelNotFound, NetworkUnavailable, RushlightError
 from rushlight.hub.verify import no_space
@@ -50,11 +50,8 @@ def pip_download(requirements: Sequence[str], work: Path, progress: Progress | N
         *_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--progress-bar=off",
         "--no-input", "--disable-pip-version-check", "-vv", "--dest", str(out), "--", *requirements,
     ]  # fmt: skip
-    log = work / "pip.log"
     label = f"Downloading {requirements[0].partition('==')[0]} from PyPI"
-    with log.open("w+b") as stream:
-        code = _run(command, work, stream, label, progress)
-    said = log.read_text(encoding="utf-8", errors="replace")
+    code, said = _run(command, work, label, progress)
     if code:
         raise _failure(said, requirements, work)
     return sorted(out.glob("*.whl"))
@@ -73,39 +70,44 @@ def _pip() -> list[str]:
     )
 
 
-def _run(command: list[str], work: Path, log: IO[bytes], label: str, progress: Progress | None) -> int:
+def _run(command: list[str], work: Path, label: str, progress: Progress | None) -> tuple[int, str]:
     """Run pip to its end, reporting how much lies in `work`; it never outlives this call.
 
-    Its verbose output, which tells a network that fails from a package that is not there, goes to `log`.
+    Returns:
+        Its exit code, and its verbose output, which tells a network that fails from a package that is not
+        there. The output is kept in memory: the disk may be full, and then it is needed most.
     """
     env = {**os.environ, **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(work))}
+    said: list[str] = []
     # Run in `work`, so that no pip.py in the user's directory is taken for pip.
-    process = subprocess.Popen(
-        command, cwd=work, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-    )
-    try:
-        while True:
-            try:
-                return process.wait(timeout=_POLL)
-            except subprocess.TimeoutExpired:
+    with subprocess.Popen(
+        command, cwd=work, env=env, encoding="utf-8", errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        reader = threading.Thread(target=said.extend, args=(process.stdout,), name="pip output")
+        reader.start()
+        try:
+            while process.poll() is None:
+                reader.join(timeout=_POLL)
                 if progress is not None:
-                    _report(work, label, progress)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        if progress is not None:
-            progress(label, 1, 1)
+                    _report(work, "".join(said), label, progress)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            reader.join()
+            if progress is not None:
+                progress(label, 1, 1)
+    return process.returncode, "".join(said)
 
 
-def _report(work: Path, label: str, progress: Progress) -> None:
+def _report(work: Path, said: str, label: str, progress: Progress) -> None:
     done = 0
     for path in work.rglob("*"):
         try:
             done += path.stat().st_size
         except OSError:
             continue  # pip moved it meanwhile
-    said = (work / "pip.log").read_text(encoding="utf-8", errors="replace")
     total = int(sum(float(m["size"]) * _UNITS[m["unit"]] for m in _ANNOUNCED.finditer(said)))
     progress(label, min(done, total - 1) if total else done, total or None)
 
