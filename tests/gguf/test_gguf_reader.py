@@ -121,6 +121,26 @@ def test_strings_that_are_not_utf8_keep_their_bytes(tmp_path: Path) -> None:
             tokens.raw(i)
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        [b""],
+        [b"", b"", b"a"],
+        [b"\xc3", b"\xa9"],
+        [b"\xff", b"a"],
+        [b"a\xff\xff", b""],
+        ["日本".encode(), b"\xe6"],
+    ],
+)
+def test_all_strings_at_once_are_the_strings_one_by_one(tmp_path: Path, pieces: list[bytes]) -> None:
+    encoded = b"".join(string(piece) for piece in pieces)
+    image = Image(entries=[entry("pieces", ARR, array(STR, len(pieces), encoded))])
+    with open_gguf(write(tmp_path / "pieces.gguf", image.build())) as file:
+        found = file.metadata["pieces"]
+    assert found.tolist() == list(found) == [piece.decode("utf-8", "surrogateescape") for piece in pieces]
+
+
 def test_a_large_vocabulary_is_opened_without_decoding_it(tmp_path: Path) -> None:
     n = 262_144
     encoded = b"".join(string(f"token{i}") for i in range(n))
