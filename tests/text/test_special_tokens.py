@@ -1,0 +1,148 @@
+"""Which tokens are special, and what is refused of a vocabulary."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.tiny_vocabularies import CONTROL, NORMAL, USER_DEFINED, bpe_metadata, spm_metadata
+
+from rushlight.errors import InvalidFile, UnsupportedTokenizer
+from rushlight.text import Tokenizer, load_tokenizer
+from rushlight.text.partition import Partition, SpecialText
+
+
+def tokenizer(metadata: dict[str, Any]) -> Tokenizer:
+    return load_tokenizer(SimpleNamespace(metadata=metadata))
+
+
+def end_texts(t: Tokenizer) -> set[str]:
+    return {t.token_text(id) for id in t.eog_ids}
+
+
+def test_default_ids_of_each_model() -> None:
+    spm = tokenizer(spm_metadata({}))
+    assert (spm.bos_id, spm.eos_id, spm.unk_id, spm.add_bos) == (1, 2, 0, True)
+    bpe = tokenizer(bpe_metadata([]))
+    assert (bpe.bos_id, bpe.eos_id, bpe.unk_id, bpe.add_bos) == (11, 11, None, False)
+    assert tokenizer(bpe_metadata([], pre="llama-bpe")).add_bos
+    assert tokenizer(bpe_metadata([], pre="glm4")).bos_id is None
+
+
+def test_no_pre_tokenizer_means_default() -> None:
+    ids = tokenizer(bpe_metadata([], pre="default")).encode("1234 don't\n")
+    assert tokenizer(bpe_metadata([], pre=None)).encode("1234 don't\n") == ids
+
+
+def test_end_tokens_are_found_by_text_and_become_control_tokens() -> None:
+    t = tokenizer(bpe_metadata([], {"<|im_end|>": USER_DEFINED, "<|endoftext|>": CONTROL}, eos_token_id=257))
+    assert end_texts(t) == {"<|im_end|>", "<|endoftext|>"}
+    assert t.eot_id == 256
+    assert t.is_special(256)
+    assert t.decode([256], skip_special=True) == ""
+
+
+def test_named_end_tokens_and_fill_in_the_middle_tokens_end_too() -> None:
+    specials = dict.fromkeys(["<stop>", "<over>", "<done>", "<PAD>", "<REPO>"], CONTROL)
+    t = tokenizer(bpe_metadata([], specials, eos_token_id=256, eot_token_id=257, eom_token_id=258))
+    assert end_texts(t) == set(specials)
+
+
+def test_an_inner_end_token_is_no_end() -> None:
+    harmony = dict.fromkeys(["<|return|>", "<|call|>", "<|end|>", "<|channel|>"], CONTROL)
+    t = tokenizer(bpe_metadata([], harmony, eos_token_id=256))
+    assert end_texts(t) == {"<|return|>", "<|call|>"}
+    assert not t.is_special(258)
+    assert not t.is_special(259)
+    phi = tokenizer(bpe_metadata([], {"<|end|>": CONTROL}, eos_token_id=256))
+    assert end_texts(phi) == {"<|end|>"}
+
+
+def test_an_html_tag_is_no_end() -> None:
+    t = tokenizer(bpe_metadata([], {"</s>": NORMAL, "<|tool_response>": CONTROL}, eos_token_id=257))
+    assert end_texts(t) == {"<|tool_response>"}
+    assert not t.is_special(256)
+
+
+@pytest.mark.parametrize("unset", [-1, 0xFFFFFFFF])
+def test_ids_written_as_unset_are_none(unset: int) -> None:
+    t = tokenizer(spm_metadata({}, bos_token_id=unset, padding_token_id=unset, add_bos_token=False))
+    assert (t.bos_id, t.pad_id) == (None, None)
+
+
+def test_a_wrong_pad_id_does_no_harm() -> None:
+    assert tokenizer(spm_metadata({}, padding_token_id=99_999)).pad_id is None
+
+
+def refused(metadata: dict[str, Any]) -> str:
+    with pytest.raises(InvalidFile) as caught:
+        tokenizer(metadata)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokenizer.ggml.model": None}, "tokenizer.ggml.model is missing"),
+        ({"tokenizer.ggml.tokens": None}, "tokenizer.ggml.tokens is missing"),
+        ({"tokenizer.ggml.tokens": []}, "is empty"),
+        ({"tokenizer.ggml.tokens": "abc"}, "an array of strings was expected"),
+        ({"tokenizer.ggml.tokens": np.zeros(4)}, "an array of strings was expected"),
+        ({"tokenizer.ggml.tokens": [1, 2]}, "something other than strings"),
+        ({"tokenizer.ggml.tokens": ["a", "b", "a"]}, "Tokens 0 and 2 have the same text 'a'"),
+        ({"tokenizer.ggml.scores": None}, "scores is missing"),
+        ({"tokenizer.ggml.scores": np.zeros(3, np.float32)}, "has 3 entries for 260 tokens"),
+        ({"tokenizer.ggml.scores": np.full(260, np.nan, np.float32)}, "not finite"),
+        ({"tokenizer.ggml.scores": ["x"] * 260}, "no array of numbers"),
+        ({"tokenizer.ggml.token_type": np.ones(300, np.int32)}, "has 300 entries for 260 tokens"),
+        ({"tokenizer.ggml.token_type": np.full(260, 6, np.int32)}, "Token 0 is marked as a byte"),
+        ({"tokenizer.ggml.bos_token_id": 260}, "bos_token_id is 260, but the vocabulary has 260 tokens"),
+        ({"tokenizer.ggml.eos_token_id": "two"}, "'two'; a token id was expected"),
+        ({"tokenizer.ggml.add_bos_token": 1}, "true or false was expected"),
+        ({"tokenizer.ggml.add_eos_token": True, "tokenizer.ggml.eos_token_id": -1}, "names no eos token"),
+    ],
+)
+def test_bad_vocabularies_are_refused(change: dict[str, Any], message: str) -> None:
+    metadata = spm_metadata({"a": -1.0}) | change
+    assert message in refused({key: value for key, value in metadata.items() if value is not None})
+
+
+def test_byte_pairs_need_their_merges() -> None:
+    metadata = bpe_metadata([])
+    del metadata["tokenizer.ggml.merges"]
+    assert "tokenizer.ggml.merges is missing" in refused(metadata)
+
+
+def test_token_types_of_no_meaning_are_undefined() -> None:
+    metadata = spm_metadata({"a": -1.0})
+    metadata["tokenizer.ggml.token_type"][-1] = 77
+    t = tokenizer(metadata)
+    assert t.token_bytes(t.n_vocab - 1) == b""
+
+
+def test_empty_texts_get_names() -> None:
+    metadata = bpe_metadata([], {"": NORMAL})
+    assert tokenizer(metadata).token_text(256) == "[EMPTY_256]"
+
+
+def test_unknown_kinds_are_named_with_the_supported_ones() -> None:
+    with pytest.raises(UnsupportedTokenizer, match=r"'rwkv'.*supported are gpt2, gemma4, llama"):
+        tokenizer(spm_metadata({}) | {"tokenizer.ggml.model": "rwkv"})
+
+
+def test_the_longest_special_token_is_found_first_in_the_whole_text() -> None:
+    partition = Partition(
+        [SpecialText("<a", 1, True), SpecialText("a>b", 2, True), SpecialText("<", 3, False)]
+    )
+    assert partition("x<a>b", parse_special=True) == ["x", 3, 2]
+    assert partition("x<a>c", parse_special=True) == ["x", 1, ">c"]
+    assert partition("x<a>c", parse_special=False) == ["x", 3, "a>c"]
+    assert partition("", parse_special=True) == []
+
+
+def test_special_tokens_can_swallow_spaces() -> None:
+    partition = Partition([SpecialText("|", 1, False, strip_left=True, strip_right=True)])
+    assert partition(" a \n| \t| b ", parse_special=True) == [" a", 1, 1, "b "]
+    assert partition("\u00a0|\u00a0", parse_special=True) == ["\u00a0", 1, "\u00a0"]
