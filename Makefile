@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: run test check bench clean
 run: .venv/.run
-	$(BIN)/rushlight run -m smollm2 "Write a haiku about ice hockey"
+	$(BIN)/rushlight run -m smollm2 --temperature 0 "Write a haiku about ice hockey"
 
 test: .venv/.test
 	$(BIN)/python -m pytest

@@ -17,7 +17,7 @@ from rushlight.cli.output import write
 from rushlight.cli.parser import Parser
 from rushlight.hub import list_models
 from rushlight.hub.hub_cache import hub_cache_dir
-from rushlight.hub.store import cache_dir
+from rushlight.paths import cache_dir
 from rushlight.progress import format_bytes
 
 _PACKAGES = ("numpy", "numba", "llvmlite", "tokenizers", "jinja2", "huggingface_hub", "prompt_toolkit", "pip")

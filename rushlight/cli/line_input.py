@@ -71,7 +71,7 @@ class Terminal:
 def _history() -> History:
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-    from rushlight.hub.store import cache_dir
+    from rushlight.paths import cache_dir
 
     directory = cache_dir()
     try:

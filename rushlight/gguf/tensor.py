@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,3 +37,16 @@ class GGUFTensor:
     def n_bytes(self) -> int:
         """Number of stored bytes."""
         return self.raw.nbytes
+
+    def release(self) -> None:
+        """Tell the system that the bytes have been used: it may drop their pages and read them again."""
+        owner: object = self.raw
+        while isinstance(owner, np.ndarray) and owner.base is not None:
+            owner = owner.base
+        mapping = owner.obj if isinstance(owner, memoryview) else owner
+        if not isinstance(mapping, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        first = self.raw.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
+        start = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE  # a page shared with a neighbour stays
+        if (length := (first + self.n_bytes) // mmap.PAGESIZE * mmap.PAGESIZE - start) > 0:
+            mapping.madvise(mmap.MADV_DONTNEED, start, length)

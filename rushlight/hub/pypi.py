@@ -19,9 +19,10 @@ from rushlight.hub.near import listing
 from rushlight.hub.pip import OTHER_CACHE, pip_download
 from rushlight.hub.reference import PyPIReference
 from rushlight.hub.select import choose
-from rushlight.hub.store import Kept, KeptFile, Record, cache_dir, find_kept, keep, kept, workspace
+from rushlight.hub.store import Kept, KeptFile, Record, find_kept, keep, kept, workspace
 from rushlight.hub.verify import no_space, require_space
 from rushlight.hub.wheel import Member, Wheel, copy_member, read_wheel
+from rushlight.paths import cache_dir
 from rushlight.progress import Progress
 
 _REQUIREMENT = re.compile(

@@ -13,26 +13,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rushlight.paths import cache_dir
+
 RECORD = "record.json"
-
-
-def cache_dir() -> Path:
-    """Return the directory that Rushlight keeps things in: ``RUSHLIGHT_HOME``, or the platform's cache."""
-    if home := os.environ.get("RUSHLIGHT_HOME"):
-        return Path(home).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-        return Path(base) / "rushlight"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "rushlight"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rushlight"
 
 
 @dataclass(frozen=True)

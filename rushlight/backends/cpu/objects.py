@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
 from collections.abc import Iterable
 from functools import cache
@@ -22,6 +21,7 @@ import llvmlite.binding as llvm
 from rushlight.backends.base import Progress
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.target import Target
+from rushlight.paths import cache_dir
 
 _HASH_BYTES = 32
 
@@ -29,20 +29,6 @@ _HASH_BYTES = 32
 def symbol(name: str) -> str:
     """The C symbol of a kernel."""
     return f"rushlight_{name}"
-
-
-def cache_folder() -> Path:
-    """Where object files are kept: ``RUSHLIGHT_HOME``/kernels, or the system's folder for caches."""
-    home = os.environ.get("RUSHLIGHT_HOME")
-    if home:
-        return Path(home) / "kernels"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "rushlight" / "kernels"
 
 
 @cache
@@ -63,7 +49,7 @@ _SHARED = ("compiler.py", "dots.py", "layout.py", "records.py", "scratch.py", ".
 
 def _object_path(name: str, target: Target) -> Path:
     key = hashlib.sha256(_source_digest() + repr((name, target, llvm.get_process_triple())).encode())
-    return cache_folder() / f"{target.name}-{name}-{key.hexdigest()[:24]}.o"
+    return cache_dir() / "kernels" / f"{target.name}-{name}-{key.hexdigest()[:24]}.o"
 
 
 def _read(path: Path) -> bytes | None:
