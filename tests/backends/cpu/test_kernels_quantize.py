@@ -91,3 +91,14 @@ def test_the_largest_is_always_127(sign: int) -> None:
     assert (integers[:, :, 7] == sign * 127).all()
     assert integers.min() >= -127
     executor.close()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("column", [0, 17, 31])
+def test_a_number_that_is_none_spoils_its_own_row_only(wrong: float, column: int) -> None:
+    x = randn(3, 101)
+    x[1, 5 + 32 + column] = wrong
+    executor = PoisonedExecutor(build, x)
+    result = executor.rows(3)
+    executor.close()
+    np.testing.assert_array_equal(np.isnan(result).any(1), [False, True, False])

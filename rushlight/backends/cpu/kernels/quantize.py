@@ -11,6 +11,7 @@ from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import (
     load_f32x16,
     maximum,
+    reduce_add,
     reduce_add_i32,
     reduce_max,
     round_even,
@@ -33,12 +34,14 @@ def _quantize_block(x, y, meta):
     """32 values: ``scale = max|x| / 127``, then the nearest multiples, ties to even."""
     low, high = load_f32x16(x), load_f32x16(x + 64)
     largest = reduce_max(maximum(_magnitude(low), _magnitude(high)))
-    scale = largest / types.float32(127.0)
-    inverse = types.float32(0.0)
-    if scale >= types.float32(1.1754944e-38):
-        inverse = types.float32(1.0) / scale
-    else:
+    # Infinities and NaN must not become ordinary numbers: they make the scale NaN, and so the results.
+    taint = reduce_add(low * splat_f32(0.0) + high * splat_f32(0.0))
+    scale = largest / types.float32(127.0) + taint
+    if scale < types.float32(1.1754944e-38):
         scale = types.float32(0.0)
+        inverse = types.float32(0.0)
+    else:
+        inverse = types.float32(1.0) / scale
     a, b = to_i32(round_even(low * splat_f32(inverse))), to_i32(round_even(high * splat_f32(inverse)))
     store_i8x16(y, a)
     store_i8x16(y + 16, b)
