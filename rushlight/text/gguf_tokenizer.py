@@ -67,8 +67,8 @@ def tokenizer_from_metadata(metadata: Mapping[str, Any]) -> GGUFTokenizer:
         UnsupportedTokenizer: the model or the pre-tokenizer is not implemented.
     """
     model = metadata.get("tokenizer.ggml.model")
-    if model is None:
-        raise InvalidFile("tokenizer.ggml.model is missing; the file holds no tokenizer.")
+    if not isinstance(model, str):
+        raise InvalidFile("tokenizer.ggml.model is missing or no text; the file holds no tokenizer.")
     if model not in _SUPPORTED:
         known = ", ".join(_SUPPORTED)
         raise UnsupportedTokenizer(
@@ -90,7 +90,10 @@ def _spm_tokenizer(metadata: Mapping[str, Any]) -> GGUFTokenizer:
 
 
 def _bpe_tokenizer(metadata: Mapping[str, Any], model: str) -> GGUFTokenizer:
-    name = "gemma4" if model == "gemma4" else str(metadata.get("tokenizer.ggml.pre") or "default")
+    name = "gemma4" if model == "gemma4" else metadata.get("tokenizer.ggml.pre", "")
+    if not isinstance(name, str):
+        raise InvalidFile("tokenizer.ggml.pre is no text; the name of a pre-tokenizer was expected.")
+    name = name or "default"  # as in llama.cpp, for files that are older than the key
     pre = pre_tokenizer(name)
     vocabulary = read_vocabulary(metadata, pre.byte_level)
     has_merges = name != "kimi-k2" or "tokenizer.ggml.merges" in metadata

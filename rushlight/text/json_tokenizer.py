@@ -15,6 +15,7 @@ from rushlight.text.vocabulary import BYTE_TOKEN, TokenType, Vocabulary
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Library
 
+_MAX_VOCAB = 1 << 24
 _ROLES = ("bos", "eos", "unk", "sep", "pad", "mask")
 
 
@@ -110,7 +111,11 @@ def _strips_prefix(decoder: Mapping[str, Any]) -> bool:
 
 def _vocabulary(library: Library, byte_level: bool) -> Vocabulary:
     ids: dict[str, int] = library.get_vocab(with_added_tokens=True)
-    n = max(ids.values()) + 1
+    n = max(ids.values(), default=-1) + 1
+    if not 0 < n <= _MAX_VOCAB:
+        raise InvalidFile(
+            f"The highest token id is {n - 1}; a vocabulary of 1 to {_MAX_VOCAB:,} was expected."
+        )
     texts = [""] * n
     types = bytearray([TokenType.UNUSED]) * n
     for text, id in ids.items():
@@ -154,7 +159,8 @@ def _end_ids(path: Path, vocabulary: Vocabulary, special: Mapping[str, int]) -> 
     if "eos" in special:
         ends.add(special["eos"])
     named = _read_beside(path, "generation_config.json").get("eos_token_id")
-    ends.update(id for id in (named if isinstance(named, list) else [named]) if isinstance(id, int))
+    ids = named if isinstance(named, list) else [named]
+    ends.update(id for id in ids if isinstance(id, int) and 0 <= id < len(vocabulary))
     return ends
 
 

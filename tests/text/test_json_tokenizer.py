@@ -127,6 +127,17 @@ def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
         load_tokenizer(path)
 
 
+@pytest.mark.parametrize("vocabulary", [{}, {"a": 2**31}])
+def test_vocabularies_of_no_sensible_size_are_refused(tmp_path: Path, vocabulary: dict[str, int]) -> None:
+    library = Library(models.BPE({}, []))
+    library.decoder = decoders.ByteLevel()
+    content = json.loads(library.to_str())
+    content["model"]["vocab"] = vocabulary
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(InvalidFile, match="highest token id"):
+        load_tokenizer(tmp_path)
+
+
 def test_a_bad_file_beside_it_is_named(tmp_path: Path) -> None:
     byte_level().save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text("{")

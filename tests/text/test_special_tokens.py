@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.tiny_vocabularies import CONTROL, NORMAL, USER_DEFINED, bpe_metadata, spm_metadata
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rushlight.errors import InvalidFile, UnsupportedTokenizer
+from rushlight.errors import InvalidFile, RushlightError, UnsupportedTokenizer
 from rushlight.text import Tokenizer, load_tokenizer
 from rushlight.text.partition import Partition, SpecialText
 
@@ -107,6 +109,33 @@ def refused(metadata: dict[str, Any]) -> str:
 def test_bad_vocabularies_are_refused(change: dict[str, Any], message: str) -> None:
     metadata = spm_metadata({"a": -1.0}) | change
     assert message in refused({key: value for key, value in metadata.items() if value is not None})
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 400),
+    st.floats(),
+    st.text(max_size=3),
+    st.lists(st.integers(), max_size=3),
+    st.lists(st.text(max_size=3), max_size=3),
+    st.sampled_from([np.zeros(260, np.int32), np.full(260, 3), np.zeros((2, 2)), np.array(["a"]), {}, b"x"]),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(data=st.data(), is_spm=st.booleans())
+def test_no_metadata_brings_it_down(data: st.DataObject, is_spm: bool) -> None:
+    metadata = spm_metadata({"a": -1.0}) if is_spm else bpe_metadata(["a b"], {"<|im_end|>": CONTROL})
+    metadata |= {"tokenizer.ggml.bos_token_id": 1, "tokenizer.chat_template": "T", "general.name": "phi-3"}
+    metadata |= {"tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.eot_token_id": 3}
+    for key in data.draw(st.lists(st.sampled_from(sorted(metadata)), min_size=1, max_size=3)):
+        metadata[key] = data.draw(JUNK)
+    try:
+        t = tokenizer(metadata)
+    except RushlightError:
+        return
+    assert isinstance(t.decode(t.encode("ab <|im_end|> é")), str)
 
 
 def test_byte_pairs_need_their_merges() -> None:

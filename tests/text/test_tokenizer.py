@@ -110,6 +110,13 @@ def test_bos_and_eos_are_added_as_the_file_says() -> None:
     assert spm().encode("") == [1]
 
 
+def test_a_chat_has_one_bos_token() -> None:
+    t = spm(bos_token_id=1)
+    assert t.encode_chat("<s>hi") == t.encode_chat("hi") == t.encode("hi")
+    without = spm(add_bos_token=False)
+    assert texts(without, without.encode_chat("<s><s>hi")) == ["<s>", "<s>", "▁hi"]
+
+
 def test_decode_hides_special_tokens_on_request() -> None:
     t = spm()
     ids = t.encode("hi<|end|><tag>")
