@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -11,13 +10,11 @@ from typing import Any
 
 import pytest
 import transformers.utils.chat_template_utils as oracle
-from helpers.hostile_templates import ATTACKS, BOMBS
 from helpers.tiny_vocabularies import spm_metadata
 
 from rushlight.errors import InvalidParameter, TemplateError
 from rushlight.text import ChatTemplate, chat_template_for, load_tokenizer
 from rushlight.text.default_templates import CHATML
-from rushlight.text.template_limits import TemplateLimits
 
 FOLDER = Path(__file__).parents[1] / "data" / "templates"
 TEMPLATES = {path.stem: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.jinja"))}
@@ -151,31 +148,6 @@ def test_helpers_and_settings_are_those_of_transformers(source: str, monkeypatch
         assert ChatTemplate(source, now=now).render(messages) == want
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_escapes_from_the_sandbox_are_refused(name: str) -> None:
-    with pytest.raises(TemplateError):
-        render(ATTACKS[name], [{"role": "user", "content": "hi"}])
-
-
-def test_internals_are_undefined_to_the_attr_filter() -> None:
-    assert render("{{ ''|attr('__class__')|attr('__mro__') }}") == ""
-
-
-@pytest.mark.parametrize("name", BOMBS)
-def test_templates_without_bound_are_stopped(name: str) -> None:
-    limits = TemplateLimits(max_length=1 << 22, max_total=1 << 25, seconds=0.5)
-    with pytest.raises(TemplateError):
-        ChatTemplate(BOMBS[name], now=now, limits=limits).render([])
-
-
-def test_limits_are_per_rendering() -> None:
-    template = ChatTemplate(
-        "{{ 'x' * 900000 }}", limits=TemplateLimits(max_length=1 << 20, max_total=1 << 21)
-    )
-    for _ in range(5):
-        assert len(template.render([])) == 900_000
-
-
 def test_a_refusal_says_what_the_template_says() -> None:
     with pytest.raises(TemplateError, match=r"refuses the conversation: Roles must alternate"):
         render("{{ raise_exception('Roles must alternate') }}")
@@ -225,19 +197,6 @@ def test_messages_are_left_as_they_were() -> None:
 
 def test_variables_come_before_special_tokens() -> None:
     assert render("{{ bos_token }}{{ x }}", bos_token="<b>", x=1) == "<b>1"
-
-
-def test_renderings_in_threads_do_not_share_budgets() -> None:
-    template = ChatTemplate("{{ 'x' * n }}", limits=TemplateLimits(max_length=1 << 20, max_total=1 << 21))
-    lengths: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: lengths.append(len(template.render([], n=600_000)))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert lengths == [600_000] * 4
 
 
 def model(**templates: str) -> Any:
