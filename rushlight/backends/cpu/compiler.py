@@ -18,7 +18,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
 from numba.core.registry import cpu_target
 
-from rushlight.backends.cpu.dots import define_dot
+from rushlight.backends.cpu.dots import PAUSE, define_dot, define_pause
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.objects import symbol
 from rushlight.backends.cpu.records import STEP
@@ -78,6 +78,8 @@ def _link(name: str, target: Target, triple: str) -> llvm.ModuleRef:
     prelude = _entry(name, inner)
     for kind, rows in _DOT.findall(text):
         define_dot(prelude, kind, int(rows), target.dots)
+    if f"@{PAUSE}" in text or f'@"{PAUSE}"' in text:
+        define_pause(prelude, target.machine)
     # Only the entry is called from outside.
     module = llvm.parse_assembly(text)
     entry = str(prelude).replace('target triple = "unknown-unknown-unknown"', f'target triple = "{triple}"')

@@ -1,4 +1,4 @@
-"""The integer dot product of each instruction set: what differs between targets.
+"""What differs between targets: the integer dot product of each instruction set, and the pause of a wait.
 
 A kernel calls ``rl.dot.<kind>.<rows>``, a function on a tile (`simd.tile.dot`) that is left undefined until
 code is made for a target; then the definition for that target is linked in and inlined. All definitions give
@@ -156,6 +156,21 @@ DOTS: dict[str, Emit] = {
     "avx512vnni": _accumulating("llvm.x86.avx512.vpdpbusd.512", 16, unsigned_weights=True),
     "neon": _accumulating("llvm.aarch64.neon.sdot.v4i32.v16i8", 4, unsigned_weights=False),
 }
+
+
+PAUSE = "rl.pause"
+_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.hint", [ir.Constant(_I32, 1)])}
+
+
+def define_pause(module: ir.Module, machine: str) -> None:
+    """Define ``rl.pause`` in `module`: the instruction for a thread that waits (``yield`` on Arm)."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), []), PAUSE)
+    function.linkage = "internal"
+    function.attributes.add("alwaysinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    name, arguments = _PAUSES[machine]
+    _call(builder, name, ir.VoidType(), *arguments)
+    builder.ret_void()
 
 
 def define_dot(module: ir.Module, kind: str, rows: int, instructions: str) -> None:

@@ -9,13 +9,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from rushlight.backends.cpu.dots import PAUSE
 from rushlight.backends.cpu.kernels.work import fetch_add, inline
 from rushlight.backends.cpu.records import OP_BYTES
 from rushlight.backends.cpu.simd import load_i64, store_i64
 from rushlight.backends.cpu.target import Target
 
 _POINTER, _I64 = ir.PointerType(), ir.IntType(64)
-SPINS = 4096
+SPINS = 1000
 """Looks at the barrier before the thread gives its processor away: some tens of microseconds."""
 
 
@@ -44,6 +45,19 @@ def ir_cast(builder: ir.IRBuilder, address: ir.Value, kind: ir.FunctionType) -> 
 
 
 @intrinsic
+def _pause(typing_context: Any) -> Any:
+    """Leave the core to its other hardware thread for a moment; each machine has an instruction for it."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        kind = ir.FunctionType(ir.VoidType(), [])
+        function = builder.module.globals.get(PAUSE) or ir.Function(builder.module, kind, PAUSE)
+        builder.call(function, [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
 def _load_acquire(typing_context: Any, address: Any) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         return builder.load_atomic(builder.inttoptr(args[0], _POINTER), "acquire", 8, typ=_I64)
@@ -63,6 +77,7 @@ def _wait_for_all(barrier, yield_thread, n_threads, finished_op):
         spins = 0
         while _load_acquire(barrier + 64) == phase:
             spins += 1
+            _pause()
             if spins > SPINS:
                 _yield_thread(yield_thread)
 
