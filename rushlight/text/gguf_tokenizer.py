@@ -10,6 +10,7 @@ from rushlight.text.bpe import BPEEncoder
 from rushlight.text.partition import Partition, SpecialText
 from rushlight.text.pre_tokenizers import PreTokenizer, pre_tokenizer
 from rushlight.text.special import SpecialTokens, find_special_tokens
+from rushlight.text.special_names import TEMPLATE_ROLES
 from rushlight.text.spm import SPMEncoder
 from rushlight.text.tokenizer import Tokenizer, TokenizerInfo, replace_surrogates
 from rushlight.text.vocabulary import TokenType, Vocabulary, number_array, read_vocabulary, string_list
@@ -142,11 +143,18 @@ def _info(
         add_eos=adds["eos"],
         add_space_prefix=add_space_prefix
         and _flag(metadata, "tokenizer.ggml.add_space_prefix", add_space_prefix),
-        special_tokens={f"{role}_token": vocabulary.texts[special.ids[role]] for role in special.named},
+        special_tokens=_template_tokens(special, vocabulary),
         chat_templates={
             name: metadata[key] for name, key in templates.items() if isinstance(metadata.get(key), str)
         },
     )
+
+
+def _template_tokens(special: SpecialTokens, vocabulary: Vocabulary) -> dict[str, str]:
+    """The tokens a template may name: those of the file, and defaults that are special tokens indeed."""
+    hidden = vocabulary.ids_of_types(TokenType.CONTROL, TokenType.UNKNOWN)
+    ids = {role: id for role, id in special.ids.items() if role in special.named or id in hidden}
+    return {f"{role}_token": vocabulary.texts[ids[role]] for role in TEMPLATE_ROLES if role in ids}
 
 
 def _flag(metadata: Mapping[str, Any], key: str, default: bool) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushlight.errors import InvalidFile, UnsupportedTokenizer
-from rushlight.text.special_names import END_TEXTS
+from rushlight.text.special_names import END_TEXTS, TEMPLATE_ROLES
 from rushlight.text.tokenizer import Tokenizer, TokenizerInfo, replace_surrogates
 from rushlight.text.vocabulary import BYTE_TOKEN, TokenType, Vocabulary
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as Library
 
 _MAX_VOCAB = 1 << 24
-_ROLES = ("bos", "eos", "unk", "sep", "pad", "mask")
 
 
 class JSONTokenizer(Tokenizer):
@@ -61,10 +60,12 @@ def tokenizer_from_json(path: Path) -> JSONTokenizer:
         raise UnsupportedTokenizer(f"{path} decodes neither byte-level nor SentencePiece tokens.")
     vocabulary = _vocabulary(library, byte_level)
     config = _read_beside(path, "tokenizer_config.json")
-    special_tokens = {f"{role}_token": text for role in _ROLES if (text := _text_of(config, f"{role}_token"))}
+    special_tokens = {
+        f"{role}_token": text for role in TEMPLATE_ROLES if (text := _text_of(config, f"{role}_token"))
+    }
     special = {
         role: vocabulary.ids[special_tokens[f"{role}_token"]]
-        for role in _ROLES
+        for role in TEMPLATE_ROLES
         if special_tokens.get(f"{role}_token") in vocabulary.ids
     }
     before, after = _added(library)

@@ -25,6 +25,9 @@ ID_KEYS: dict[str, tuple[str, ...]] = {
     "fim_sep": ("tokenizer.ggml.fim_sep_token_id",),
 }
 
+# Roles that chat templates know, as ``bos_token`` and so on.
+TEMPLATE_ROLES: tuple[str, ...] = ("bos", "eos", "unk", "sep", "pad", "mask")
+
 # Role: the texts by which a token is taken for it when no key names one.
 TEXTS: dict[str, tuple[str, ...]] = {
     "eot": (

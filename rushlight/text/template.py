@@ -71,12 +71,12 @@ class ChatTemplate:
         Args:
             messages: dicts with ``role`` and ``content`` (text, or a list of parts), and whatever else the
                 template reads.
-            tools: JSON schemas of functions that the model may call.
+            tools: JSON schemas of functions that the model may call, or such functions.
             add_generation_prompt: end with the beginning of the model's answer.
             variables: what else the template reads, such as ``enable_thinking`` or ``documents``.
 
         Raises:
-            InvalidParameter: a message or a tool is no dict.
+            InvalidParameter: a message is no dict, or a tool neither a dict nor a function with a docstring.
             TemplateError: the template refuses the conversation, fails, or is stopped.
         """
         context = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from inspect import isfunction, ismethod
 from typing import Any
 
 import numpy as np
 
 from rushlight.errors import InvalidParameter
+from rushlight.text.tool_schema import tool_schema
 
 # Names under which a message's reasoning is passed; templates read the first, gpt-oss's the second.
 _REASONING = ("reasoning_content", "thinking", "reasoning")
@@ -65,14 +67,14 @@ def plain_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def plain_tools(tools: Sequence[Any] | None) -> list[Any] | None:
-    """The tools as plain dicts.
+    """The tools as plain dicts; functions are described by `tool_schema`.
 
     Raises:
-        InvalidParameter: one is no dict.
+        InvalidParameter: one is neither a dict nor a function that can be described.
     """
     if tools is None:
         return None
-    found = [plain(tool) for tool in tools]
+    found = [tool_schema(tool) if isfunction(tool) or ismethod(tool) else plain(tool) for tool in tools]
     for i, tool in enumerate(found):
         if not isinstance(tool, dict):
             raise InvalidParameter(

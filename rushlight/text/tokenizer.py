@@ -82,14 +82,6 @@ class Tokenizer(ABC):
                 plain text, which is the choice for text from outside.
         """
 
-    def encode_chat(self, text: str) -> list[int]:
-        """The token ids of a text that a chat template rendered.
-
-        Special tokens are parsed, and the BOS token comes first once, whether the template writes it or not.
-        """
-        ids = self.encode(text)
-        return ids[1:] if self.add_bos and ids[:2] == [self.bos_id, self.bos_id] else ids
-
     def decode(self, ids: Iterable[int], skip_special: bool = False, strip_prefix: bool = True) -> str:
         """The text of token ids; bytes that are not UTF-8 become U+FFFD.
 

@@ -110,13 +110,6 @@ def test_bos_and_eos_are_added_as_the_file_says() -> None:
     assert spm().encode("") == [1]
 
 
-def test_a_chat_has_one_bos_token() -> None:
-    t = spm(bos_token_id=1)
-    assert t.encode_chat("<s>hi") == t.encode_chat("hi") == t.encode("hi")
-    without = spm(add_bos_token=False)
-    assert texts(without, without.encode_chat("<s><s>hi")) == ["<s>", "<s>", "▁hi"]
-
-
 def test_decode_hides_special_tokens_on_request() -> None:
     t = spm()
     ids = t.encode("hi<|end|><tag>")
@@ -162,10 +155,15 @@ def test_a_long_word_takes_no_quadratic_time(phi3: Tokenizer, gpt2: Tokenizer) -
         assert t.decode(t.encode(word, add_special=False)) == word
 
 
-def test_special_tokens_of_a_template_are_those_the_file_names() -> None:
-    t = spm(bos_token_id=1, eos_token_id=2)
-    assert t.special_tokens == {"bos_token": "<s>", "eos_token": "</s>"}
-    assert spm().special_tokens == {}
+def test_special_tokens_of_a_template() -> None:
+    """Those the file names, and defaults that are special tokens indeed."""
+    assert spm(eos_token_id=261).special_tokens == {
+        "bos_token": "<s>",
+        "eos_token": "<spare>",
+        "unk_token": "<unk>",
+    }
+    assert tokenizer(bpe_metadata([])).special_tokens == {}
+    assert tokenizer(bpe_metadata([], eos_token_id=11)).special_tokens == {"eos_token": "ċ"}
 
 
 def test_chat_templates_by_name() -> None:
