@@ -10,8 +10,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rushlight.errors import InvalidParameter
 
-_SCALARS = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
-_CONTAINERS = {list: "array", tuple: "array", dict: "object"}
+_SCALARS: dict[type, str] = {
+    int: "integer",
+    float: "number",
+    str: "string",
+    bool: "boolean",
+    type(None): "null",
+}
+_CONTAINERS: dict[type, str] = {list: "array", tuple: "array", dict: "object"}
 _SECTION = re.compile(r"^(Args|Returns|Raises|Yields|Examples?|Note):[ \t]*$", re.MULTILINE)
 _ARGUMENT = re.compile(r"^(\s*)\*{0,2}(\w+)(?:\s*\([^)]*\))?:\s*(.*)$")
 
@@ -20,7 +26,7 @@ def tool_schema(function: Callable[..., Any]) -> dict[str, Any]:
     """The JSON schema of a function, as chat templates take it for a tool.
 
     Follows ``transformers.utils.get_json_schema`` for the types of JSON, lists, dicts, ``Literal`` and
-    unions, with a docstring in Google style. What a function returns is left out, since few templates read it.
+    unions, with a docstring in Google style. What a function returns is left out: few templates read it.
 
     Raises:
         InvalidParameter: the docstring, an argument's description or its type is missing or not understood.
