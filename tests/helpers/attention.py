@@ -14,7 +14,7 @@ from rushlight.backends.cache import AttentionCache, CacheLayout
 from rushlight.backends.cpu import CpuBackend
 from rushlight.backends.reference import ReferenceBackend
 
-N_CTX = 512
+N_CTX = 1024
 Steps = Sequence[Sequence[Piece]]
 
 

@@ -16,7 +16,7 @@ from rushlight.backends.cpu.recorder import Recorder, as_value
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, CacheAddress, Field, Value
 from rushlight.backends.cpu.records import OP_BYTES
 from rushlight.backends.cpu.runtime import Team
-from rushlight.backends.cpu.scratch import scratch_bytes
+from rushlight.backends.cpu.scratch import scratch_bytes, workspace_bytes
 from rushlight.backends.cpu.target import Target
 from rushlight.errors import UnsupportedModel
 
@@ -73,11 +73,14 @@ class CpuExecutor:
         return item
 
     def _prepare_step(self) -> None:
-        stride = align(scratch_bytes(*self._recording.scratch_heads))
+        heads = self._recording.heads
+        stride = align(scratch_bytes(heads))
+        self._workspace = Region(workspace_bytes(heads, self._limits.n_ctx), "the parts of attention")
         self._scratch = Region(stride * self._team.n_threads, "scratch memory")
         self._tables = np.zeros((len(self._cache.layout.groups), 2), np.int64)
         self._step = self._team.new_step()
         self._step["tables"] = self._tables.ctypes.data
+        self._step["workspace"] = self._workspace.address
         self._step["scratch"], self._step["scratch_stride"] = self._scratch.address, stride
 
     def step(self, batch: Batch) -> Float32Array:

@@ -188,10 +188,7 @@ class Recorder:
             raise ValueError(f"attention of {q.n_columns} query columns with {spec}")
         if (k.n_columns, v.n_columns) != (spec.n_head_kv * spec.head_dim_k, spec.n_head_kv * spec.head_dim_v):
             raise ValueError(f"attention of {k.n_columns} key and {v.n_columns} value columns with {spec}")
-        self.recording.scratch_heads = (
-            max(self.recording.scratch_heads[0], spec.head_dim_k),
-            max(self.recording.scratch_heads[1], spec.head_dim_v),
-        )
+        self.recording.heads.append((n_head, spec.head_dim_k, spec.head_dim_v))
         y = self._new(TOKENS, n_head * spec.head_dim_v)
         shared: dict[str, Field] = {
             "k_cache": CacheAddress(layer, False),
@@ -215,7 +212,8 @@ class Recorder:
             "y_stride": y.buffer.row_bytes,
         }
         sizes = {"n_head": n_head, "window": spec.window, "scale": scale, "softcap": softcap}
-        self._add_op(f"attention_{self._kv_dtype}", {**rows, **shared, **sizes})
+        for kernel in (f"attention_{self._kv_dtype}", "attention_merge"):
+            self._add_op(kernel, {**rows, **shared, **sizes})
         return y
 
     def silu_mul(self, gate: Tensor, up: Tensor) -> Value:

@@ -77,4 +77,4 @@ class Recording:
     buffers: list[Buffer] = field(default_factory=list)
     inputs: list[EmbedInput] = field(default_factory=list)
     keep: list[object] = field(default_factory=list)
-    scratch_heads: tuple[int, int] = (0, 0)
+    heads: list[tuple[int, int, int]] = field(default_factory=list)

@@ -22,12 +22,14 @@ STEP = np.dtype(
         ("tables", "i8"),
         ("scratch", "i8"),
         ("scratch_stride", "i8"),
+        ("workspace", "i8"),
         ("barrier", "i8"),
         ("yield_thread", "i8"),
     ]
 )
 """One step. `tables` points to pairs (address, row stride) of block tables, one a cache group; `scratch` to
-a piece of memory for each thread; `barrier` to `BARRIER`; `yield_thread` is the system's function."""
+a piece of memory for each thread and `workspace` to one for all (see `scratch`); `barrier` to `BARRIER`;
+`yield_thread` is the system's function."""
 
 BARRIER = np.dtype([("arrived", "i8"), ("pad0", "i8", 7), ("phase", "i8"), ("pad1", "i8", 7)])
 """Two counters, each on a cache line of its own."""

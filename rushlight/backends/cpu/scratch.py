@@ -1,16 +1,43 @@
-"""The scratch memory of the attention kernel, laid out for both sides: the kernel and who reserves it.
+"""Memory of the attention kernels, laid out for both sides: the kernels and who reserves it.
 
-For each of `ROWS` rows: largest score, sum, correction, first and last position; then the weights of 16
-positions; then the scaled queries and the weighted sums of values, each row padded to 16 columns.
+A *part* is what a row has gathered over some positions: largest score and sum of weights in a head of 64
+bytes, then the weighted sum of values, padded to 16 columns.
+
+A thread's scratch holds, for each of `ROWS` rows: the correction of a step, first and last position; then the
+weights of 16 positions; then the scaled queries, a part for the chunk at hand and one for all chunks so far.
+The workspace holds a part for every token, head and chunk of a small step; its chunks go to several threads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 ROWS = 4
-LARGEST, SUM, CORRECTION, FIRST, LAST, WEIGHTS = (4 * ROWS * i for i in range(6))
-VECTORS = WEIGHTS + 64 * ROWS
+CORRECTION, FIRST, LAST = (4 * ROWS * i for i in range(3))
+WEIGHTS = 4 * ROWS * 4
+QUERIES = WEIGHTS + 64 * ROWS
+
+LARGEST, SUM, VALUES = 0, 4, 64
+"""Offsets within a part."""
+
+CHUNK = 256
+"""Positions that one part covers, a multiple of the cache's block; they begin at multiples of it."""
+
+SPLIT_TOKENS = 8
+"""Steps of at most so many tokens hand out chunks of positions, larger ones runs of tokens."""
 
 
-def scratch_bytes(head_dim_k: int, head_dim_v: int) -> int:
-    """Bytes that a thread needs for heads of these sizes."""
-    return VECTORS + 4 * ROWS * (-(-head_dim_k // 16) * 16 + -(-head_dim_v // 16) * 16)
+def padded(head_dim: int) -> int:
+    """Bytes of a vector of `head_dim` float32 numbers, padded to 16 of them."""
+    return -(-head_dim // 16) * 64
+
+
+def scratch_bytes(heads: Iterable[tuple[int, int, int]]) -> int:
+    """Bytes that a thread needs for layers with these (heads, key size, value size)."""
+    return QUERIES + ROWS * max((padded(k) + 2 * (VALUES + padded(v)) for _, k, v in heads), default=0)
+
+
+def workspace_bytes(heads: Iterable[tuple[int, int, int]], n_ctx: int) -> int:
+    """Bytes of parts that the largest split step needs."""
+    largest = max((n * (VALUES + padded(v)) for n, _, v in heads), default=0)
+    return SPLIT_TOKENS * largest * -(-n_ctx // CHUNK)

@@ -12,6 +12,8 @@ from helpers.batches import Paging, Piece
 from helpers.cpu import Floats, PoisonedExecutor, TableModel, assert_close, table_limits, tensor
 
 from rushlight.backends.cache import CacheLayout
+from rushlight.backends.cpu import CpuBackend
+from rushlight.backends.cpu.scratch import CHUNK
 from rushlight.backends.reference import ReferenceBackend
 
 IDS = np.random.default_rng(5).integers(0, 256, (4, 400)).tolist()
@@ -86,6 +88,44 @@ def test_chunks_batches_and_blocks_do_not_change_a_bit(heads: Heads) -> None:
         attention = Attention(heads, x, seed=seed)
         np.testing.assert_array_equal(run_steps(attention, steps)[0], every)
         attention.close()
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        Heads(3, 1, 16),
+        Heads(4, 4, 8, window=300),
+        Heads(5, 1, 24, 40, window=2 * CHUNK),
+        Heads(2, 1, 16, window=40, softcap=5.0),
+    ],
+    ids=str,
+)
+def test_splitting_the_positions_does_not_change_a_bit(heads: Heads) -> None:
+    """Few tokens are split into chunks of positions, many are not; and both agree with the reference."""
+    n = 2 * CHUNK + 40
+    ids = list(range(n))
+    x = heads.table(n)
+    whole = Attention(heads, x, n_slots=1)
+    every = run_steps(whole, [[Piece(ids)]])[0]
+    whole.close()
+    cuts = [
+        0,
+        CHUNK - 20,
+        CHUNK - 12,
+        *range(CHUNK - 11, CHUNK + 9),
+        2 * CHUNK - 9,
+        2 * CHUNK + 30,
+        n - 8,
+        n - 1,
+        n,
+    ]
+    split = Attention(heads, x, n_slots=1, backend=CpuBackend(3))
+    found = run_steps(split, [[Piece(ids[a:b], a)] for a, b in pairwise(cuts)])[0]
+    split.close()
+    np.testing.assert_array_equal(found, every)
+    reference, paging = reference_attention(heads, x)
+    expected = reference.step(paging.batch([Piece(ids)]))
+    assert_close(every, expected, 4e-6 + 2e-7 * heads.softcap)
 
 
 @pytest.mark.parametrize("window", [0, 1, 2, 15, 16, 17, 32, 33, 99])

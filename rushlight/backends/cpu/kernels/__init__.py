@@ -28,6 +28,7 @@ KERNELS: dict[str, KernelSource] = {
     "store_kv_f32": KernelSource("kv_cache", records.STORE_KV),
     "attention_f16": KernelSource("attention", records.ATTENTION),
     "attention_f32": KernelSource("attention", records.ATTENTION),
+    "attention_merge": KernelSource("attention", records.ATTENTION),
     "silu_mul": KernelSource("elementwise", records.BINARY),
     "gelu_mul": KernelSource("elementwise", records.BINARY),
     "gelu": KernelSource("elementwise", records.BINARY),
