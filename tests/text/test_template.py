@@ -55,7 +55,7 @@ CONVERSATIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "reasoning": [
         {"role": "user", "content": "a"},
-        {"role": "assistant", "reasoning": "hm", "content": "<think>\nx\n</think>\n\nb"},
+        {"role": "assistant", "reasoning_content": "hm", "content": "<think>\nx\n</think>\n\nb"},
         {"role": "user", "content": "c"},
     ],
     "bad order": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],

@@ -135,8 +135,9 @@ def test_ids_outside_the_vocabulary_are_refused(id: int) -> None:
 
 
 @settings(deadline=None)
-@given(text=st.text())
+@given(text=st.text(st.characters(codec="utf-8", exclude_characters="\u2581")))
 def test_decode_undoes_encode(phi3: Tokenizer, gpt2: Tokenizer, text: str) -> None:
+    """But for U+2581, which SentencePiece takes for a space."""
     for t in (phi3, gpt2):
         ids = t.encode(text, parse_special=False)
         assert t.decode(ids, skip_special=True) == text

@@ -20,7 +20,7 @@ def get_weather(city: str, days: int = 1):
 
     Args:
         city: Where, such as
-            Zürich: a town
+            Zürich
         days: How many days ahead
     """
 
@@ -64,6 +64,23 @@ def nothing():
 @pytest.mark.parametrize("function", [get_weather, everything, nothing])
 def test_schemas_are_those_of_transformers(function: Callable[..., Any]) -> None:
     assert tool_schema(function) == get_json_schema(function)
+
+
+def test_further_lines_of_a_description_may_hold_colons() -> None:
+    def f(a: int, b: int) -> None:
+        """F.
+
+        Args:
+            a: One of
+                x: y
+            b (int): Two
+        """
+
+    properties = tool_schema(f)["function"]["parameters"]["properties"]
+    assert {name: schema["description"] for name, schema in properties.items()} == {
+        "a": "One of x: y",
+        "b": "Two",
+    }
 
 
 def test_a_template_gets_the_schema() -> None:
