@@ -41,11 +41,15 @@ class Tokenizer(ABC):
     """Text to token ids and back. Made by `rushlight.text.load_tokenizer`; safe to use from several threads.
 
     Attributes:
+        vocabulary: the tokens.
         n_vocab: the number of tokens.
         bos_id, eos_id, eot_id, eom_id, unk_id, pad_id: special tokens, None where the model has none.
+        special_roles: role to id of all of them, which adds ``sep``, ``mask`` and ``fim_pre``, ``fim_suf``,
+            ``fim_mid``, ``fim_pad``, ``fim_rep``, ``fim_sep`` where the model has them.
         eog_ids: every token that ends a generation.
         special_ids: control and unknown tokens: parsed only on request, left out of text on request.
         add_bos, add_eos: what `encode` adds to a text.
+        add_space_prefix: `encode` puts a space before a text, and `decode` takes it away.
         special_tokens: texts of special tokens under the names that chat templates use.
         chat_template: the model's chat template, or None.
         chat_templates: all of them by name.
