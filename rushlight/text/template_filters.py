@@ -15,6 +15,7 @@ from rushlight.text.template_limits import budget, check_format, check_pad, chec
 Check = Callable[..., None]
 
 _MAX_INDENT = 64
+_LIST_WEIGHT = 64  # bytes of a list, beside those of its items
 _MAX_PRECISION = 100
 
 
@@ -61,9 +62,12 @@ def _sum(iterable: Any, attribute: Any = None, start: Any = 0) -> None:
         raise SecurityError("it sums something other than numbers")
 
 
-def _group(value: Any, n: int, fill_with: Any = None) -> None:
-    """Of ``batch`` and ``slice``, which fill up with `fill_with`."""
-    budget().charge(64 * n)
+def _batch(value: Any, linecount: int, fill_with: Any = None) -> None:
+    budget().charge(_LIST_WEIGHT * linecount)
+
+
+def _slice(value: Any, slices: int, fill_with: Any = None) -> None:
+    budget().charge(_LIST_WEIGHT * slices)
 
 
 def _round(value: Any, precision: int = 0, method: str = "common") -> None:
@@ -113,14 +117,14 @@ def _refuse_translate(text: str, table: Any) -> None:
 
 
 FILTER_CHECKS: dict[str, Check] = {
-    "batch": _group,
+    "batch": _batch,
     "center": _pad,
     "format": _percent_format,
     "indent": _indent,
     "join": _join,
     "replace": _replace,
     "round": _round,
-    "slice": _group,
+    "slice": _slice,
     "sum": _sum,
     "tojson": _tojson,
     "wordwrap": _wordwrap,
