@@ -59,6 +59,7 @@ class LLM:
         tokenizer: of the model.
         config: its hyper-parameters, in llama.cpp's names.
         n_ctx: the context in use.
+        backend: the one in use, "cpu" or "reference".
 
     Raises:
         ModelNotFound: the reference leads to no file; see `rushlight.errors` for its kinds.
@@ -82,7 +83,7 @@ class LLM:
     ) -> None:
         self._file = open_gguf(resolve(os.fspath(model), progress=progress or False).path)
         self.tokenizer = load_tokenizer(self._file if tokenizer is None else tokenizer)
-        loaded, self._engine = load_engine(
+        loaded, self._engine, self.backend = load_engine(
             self._file,
             self.tokenizer,
             backend=backend,

@@ -26,8 +26,8 @@ def load_engine(
     kv_dtype: str,
     progress: Progress | None,
     options: EngineOptions,
-) -> tuple[CausalModel, Engine]:
-    """Load the model of a file and bind it to a backend; the arguments are those of `LLM`.
+) -> tuple[CausalModel, Engine, str]:
+    """Load the model of a file and bind it to a backend, the result's last part; the arguments are `LLM`'s.
 
     Raises:
         InvalidParameter: an argument outside its range.
@@ -57,7 +57,7 @@ def load_engine(
         eog_ids=tokenizer.eog_ids,
         prefix_cache=options.prefix_cache,
     )
-    return model, engine
+    return model, engine, runner.name
 
 
 def _context(file: GGUFFile, n_ctx: int | None) -> int | None:

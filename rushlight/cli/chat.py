@@ -13,6 +13,7 @@ from rushlight.cli.options import (
     add_sampling_options,
     load_model,
     note_missing_template,
+    note_slow_backend,
     sampling_params,
 )
 from rushlight.cli.output import complain, say, write
@@ -49,6 +50,7 @@ def execute(parser: Parser, args: Namespace) -> int:
     started = time.perf_counter()
     with ProgressLine() as progress, load_model(args, progress) as llm:
         progress.close()
+        note_slow_backend(llm, args.backend)
         note_missing_template(llm)
         lines = open_line_input()
         if lines.interactive:

@@ -8,7 +8,7 @@ import platform
 import sys
 from dataclasses import dataclass
 
-from rushlight.errors import BackendUnavailable
+from rushlight.errors import InvalidParameter
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Machine:
         features: those of its features that kernels need.
         target: the kernel target, ``"none"`` where no kernel runs.
         reason: why that target, or why none.
-        backend: what ``auto`` chooses.
+        backend: what ``auto`` chooses, ``"none"`` where ``RUSHLIGHT_TARGET`` asks for what there is not.
         cores: how many this process may use.
         memory: bytes of main memory, or None where the system does not tell.
     """
@@ -41,7 +41,9 @@ def this_machine() -> Machine:
         from rushlight.backends.cpu.target import detect_target
 
         found = detect_target()
-    except (ImportError, BackendUnavailable) as error:
+    except InvalidParameter as error:
+        return Machine(platform.machine(), (), "none", str(error), "none", cores, memory)
+    except ImportError as error:
         return Machine(platform.machine(), (), "none", str(error), "reference", cores, memory)
     backend = "reference" if found.target is None else "cpu"
     return Machine(found.processor, found.features, found.name, found.reason, backend, cores, memory)

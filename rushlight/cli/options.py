@@ -115,6 +115,12 @@ def note_missing_template(llm: LLM) -> None:
         say("note: the model has no chat template, ChatML stands in; 'rushlight run --raw' continues a text.")
 
 
+def note_slow_backend(llm: LLM, asked: str) -> None:
+    """Say on standard error that no kernels run here, where the choice of a backend was ours."""
+    if asked == "auto" and llm.backend == "reference":
+        say("note: no kernels run on this processor, slow NumPy stands in; 'rushlight doctor' tells why.")
+
+
 def load_model(args: Namespace, progress: Progress | None) -> LLM:
     """Load the model that the options of `add_model_options` name."""
     from rushlight.llm import LLM

@@ -13,6 +13,7 @@ from rushlight.cli.options import (
     add_sampling_options,
     load_model,
     note_missing_template,
+    note_slow_backend,
     sampling_params,
 )
 from rushlight.cli.output import say, write
@@ -49,6 +50,7 @@ def execute(parser: Parser, args: Namespace) -> int:
     with ProgressLine() as progress, load_model(args, progress) as llm:
         progress.close()
         load_seconds = time.perf_counter() - started
+        note_slow_backend(llm, args.backend)
         if not args.raw:
             note_missing_template(llm)
         answer = Answer()
@@ -67,6 +69,7 @@ def execute(parser: Parser, args: Namespace) -> int:
         )
         if args.verbose:
             say(f"model        {args.model}")
+            say(f"backend      {llm.backend}")
             say(f"context      {llm.n_ctx} tokens")
             answer.report(load_seconds=load_seconds)
     return 0

@@ -48,6 +48,7 @@ class Script:
 
         class FakeLLM:
             n_ctx = 8192
+            backend = "cpu"
 
             def __init__(self, reference: str, **options: Any) -> None:
                 script.loaded.append({"reference": reference, **options})

@@ -129,13 +129,13 @@ def test_doctor(empty: Path, capsys: Captured) -> None:
     assert found["cores"] >= 1
 
 
-def test_doctor_says_why_no_kernel_runs(
+def test_doctor_says_what_is_wrong_with_a_forced_target(
     empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setenv("RUSHLIGHT_TARGET", "z80")
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["auto_backend"] == "reference" and "z80" in found["kernel_target"]
+    assert found["auto_backend"] == "none" and "z80" in found["kernel_target"]
 
 
 def test_tokenize(capsys: Captured) -> None:

@@ -19,6 +19,7 @@ RUSHLIGHT = [sys.executable, "-m", "rushlight"]
 ENDLESS = """
 import sys, time, types
 class LLM:
+    backend = "cpu"
     chat_template = types.SimpleNamespace(is_fallback=False)
     def __init__(self, *arguments, **options): pass
     def __enter__(self): return self

@@ -163,3 +163,15 @@ def test_wrong_usage_is_one_line(
     assert out == "" and err.count("\n") == 1
     assert err.startswith("error: ") and complaint in err
     assert script.loaded == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "noted"),
+    [("auto", "reference", True), ("reference", "reference", False), ("auto", "cpu", False)],
+)
+def test_a_slow_backend_that_nobody_asked_for_is_noted(
+    script: Script, capsys: Captured, monkeypatch: pytest.MonkeyPatch, asked: str, found: str, noted: bool
+) -> None:
+    monkeypatch.setattr(sys.modules["rushlight.llm"].LLM, "backend", found)
+    assert main(["run", "--backend", asked, "hi"]) == 0
+    assert ("no kernels run on this processor" in capsys.readouterr().err) == noted

@@ -10,7 +10,7 @@ import platform
 import sys
 from dataclasses import dataclass
 
-from rushlight.errors import BackendUnavailable
+from rushlight.errors import InvalidParameter
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def detect_target(forced: str | None = None) -> Detection:
         forced: a target's name; by default the environment variable ``RUSHLIGHT_TARGET``.
 
     Raises:
-        BackendUnavailable: the forced target is unknown, or this processor does not run it.
+        InvalidParameter: the forced target is unknown, or this processor does not run it.
     """
     import llvmlite.binding as llvm
 
@@ -109,7 +109,7 @@ def detect_target(forced: str | None = None) -> Detection:
         chosen = [t for t in usable if t.name == forced]
         if not chosen:
             names = ", ".join(t.name for t in usable) or "none"
-            raise BackendUnavailable(
+            raise InvalidParameter(
                 f"RUSHLIGHT_TARGET is {forced}; this processor ({processor}) runs: {names}."
             )
         return Detection(chosen[0], processor, present, "forced by RUSHLIGHT_TARGET")
