@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from rushlight.errors import NetworkUnavailable
 from rushlight.hub import resolve
+
+# A shell that runs the tests in the background may have them ignore interrupts, and their children with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _real_model(alias: str) -> Path:
