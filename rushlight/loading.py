@@ -63,14 +63,16 @@ def load_engine(
 def _context(file: GGUFFile, n_ctx: int | None) -> int | None:
     """The context to load for.
 
+    More than the model was trained for is the user's choice: it computes, and its quality is unknown.
+
     Raises:
-        InvalidParameter: more than the model was trained for, or no integer of at least 2.
+        InvalidParameter: no integer of at least 2.
     """
     trained = file.metadata.get(f"{file.metadata.get('general.architecture')}.context_length")
     if not isinstance(trained, int):
         return n_ctx  # the model's loader says what is missing
     if n_ctx is None:
         return min(trained, DEFAULT_CTX)
-    if isinstance(n_ctx, bool) or not isinstance(n_ctx, int) or not 2 <= n_ctx <= trained:
-        raise InvalidParameter(f"n_ctx is {n_ctx!r}; it must be from 2 to {trained}, the model's own.")
+    if isinstance(n_ctx, bool) or not isinstance(n_ctx, int) or n_ctx < 2:
+        raise InvalidParameter(f"n_ctx is {n_ctx!r}; it must be an integer of at least 2.")
     return n_ctx

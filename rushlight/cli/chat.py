@@ -12,6 +12,7 @@ from rushlight.cli.options import (
     add_model_options,
     add_sampling_options,
     load_model,
+    note_long_context,
     note_missing_template,
     note_slow_backend,
     sampling_params,
@@ -51,6 +52,7 @@ def execute(parser: Parser, args: Namespace) -> int:
     with ProgressLine() as progress, load_model(args, progress) as llm:
         progress.close()
         note_slow_backend(llm, args.backend)
+        note_long_context(llm)
         note_missing_template(llm)
         lines = open_line_input()
         if lines.interactive:

@@ -115,6 +115,12 @@ def note_missing_template(llm: LLM) -> None:
         say("note: the model has no chat template, ChatML stands in; 'rushlight run --raw' continues a text.")
 
 
+def note_long_context(llm: LLM) -> None:
+    """Say on standard error that the context goes beyond what the model was trained for."""
+    if llm.n_ctx > (trained := llm.config.n_ctx_train):
+        say(f"note: a context of {llm.n_ctx} is more than the {trained} tokens the model was trained for.")
+
+
 def note_slow_backend(llm: LLM, asked: str) -> None:
     """Say on standard error that no kernels run here, where the choice of a backend was ours."""
     if asked == "auto" and llm.backend == "reference":

@@ -49,6 +49,7 @@ class Script:
         class FakeLLM:
             n_ctx = 8192
             backend = "cpu"
+            config = SimpleNamespace(n_ctx_train=8192)
 
             def __init__(self, reference: str, **options: Any) -> None:
                 script.loaded.append({"reference": reference, **options})

@@ -19,7 +19,8 @@ RUSHLIGHT = [sys.executable, "-m", "rushlight"]
 ENDLESS = """
 import sys, time, types
 class LLM:
-    backend = "cpu"
+    backend, n_ctx = "cpu", 64
+    config = types.SimpleNamespace(n_ctx_train=64)
     chat_template = types.SimpleNamespace(is_fallback=False)
     def __init__(self, *arguments, **options): pass
     def __enter__(self): return self

@@ -175,3 +175,11 @@ def test_a_slow_backend_that_nobody_asked_for_is_noted(
     monkeypatch.setattr(sys.modules["rushlight.llm"].LLM, "backend", found)
     assert main(["run", "--backend", asked, "hi"]) == 0
     assert ("no kernels run on this processor" in capsys.readouterr().err) == noted
+
+
+def test_a_context_beyond_the_training_is_noted(
+    script: Script, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["rushlight.llm"].LLM, "n_ctx", 9000)
+    assert main(["run", "hi"]) == 0
+    assert "9000 is more than the 8192 tokens" in capsys.readouterr().err
