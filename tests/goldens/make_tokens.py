@@ -19,7 +19,8 @@ of types BPE and SPM (vendor/llama.cpp/models/ggml-vocab-*.gguf in the llama-cpp
         hidden   the same with special tokens hidden; left out when equal
 
 llama_detokenize of some BPE vocabularies drops spaces before punctuation, as transformers'
-clean_up_tokenization_spaces does; the bytes of a stream are those of `pieces`.
+clean_up_tokenization_spaces does, and for an SPM vocabulary it keeps the space that tokenizing put before the
+text when a bos, shown or hidden, stands in front of it. The bytes of a stream are those of `pieces`.
 """
 
 from __future__ import annotations
