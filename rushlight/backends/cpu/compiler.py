@@ -88,6 +88,9 @@ def _link(name: str, target: Target, triple: str) -> llvm.ModuleRef:
     for function in module.functions:
         if not function.is_declaration and function.name != symbol(name):
             function.linkage = "internal"
+    for variable in module.global_variables:
+        if not variable.is_declaration:
+            variable.linkage = "internal"
     module.verify()
     return module
 

@@ -43,7 +43,7 @@ TARGETS: tuple[Target, ...] = (
         "x86_64",
         "x86-64-v4",
         "+avx512vnni",
-        ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "fma", "f16c"),
+        ("avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "fma", "f16c"),
         "avx512vnni",
         8,
     ),
