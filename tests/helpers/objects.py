@@ -42,7 +42,10 @@ def _elf(code: bytes) -> set[str]:
 
 
 def _mach_o(code: bytes) -> set[str]:
-    """Load commands behind a header of 32 bytes; LC_SYMTAB (2) leads to entries of 16 bytes."""
+    """Load commands behind a header of 32 bytes; LC_SYMTAB (2) leads to entries of 16 bytes.
+
+    An undefined symbol with a value is a common one, whose size that is: the linker makes it.
+    """
     (n_commands,) = struct.unpack_from("<I", code, 16)
     place, names = 32, set()
     for _ in range(n_commands):
@@ -50,8 +53,8 @@ def _mach_o(code: bytes) -> set[str]:
         if command == 2:
             symbols, count, strings, _ = struct.unpack_from("<IIII", code, place + 8)
             for i in range(count):
-                name, kind = struct.unpack_from("<IB", code, symbols + 16 * i)
-                if kind & 0x0E == 0:
+                name, kind, _, _, value = struct.unpack_from("<IBBHQ", code, symbols + 16 * i)
+                if kind & 0x0E == 0 and value == 0:
                     names.add(_text(code, strings + name))
         place += size
     return names
