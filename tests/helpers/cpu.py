@@ -135,6 +135,7 @@ class PoisonedExecutor:
     def step(self, batch: Batch) -> Floats:
         self.arena[:] = POISON
         self.executor._scratch.bytes[:] = POISON
+        self.executor._workspace.bytes[:] = POISON
         found = self.executor.step(batch).copy()
         self._check_guards({TOKENS: batch.n_tokens, OUTPUTS: len(batch.outputs)})
         return found

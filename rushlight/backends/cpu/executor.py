@@ -18,7 +18,7 @@ from rushlight.backends.cpu.records import OP_BYTES
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.scratch import scratch_bytes, workspace_bytes
 from rushlight.backends.cpu.target import Target
-from rushlight.errors import UnsupportedModel
+from rushlight.errors import InvalidParameter, UnsupportedModel
 
 KV_BYTES = {"f16": 2, "f32": 4}
 
@@ -33,13 +33,19 @@ class CpuExecutor:
 
         Raises:
             UnsupportedModel: the model has recurrent layers, for which there are no kernels yet.
+            InvalidParameter: limits that do not fit the model.
             OutOfMemory: the system refuses the memory.
         """
+        _check_limits(model.cache, limits)
         self._model = model  # keeps the weights, which the program knows by address only
         recorder = Recorder(model.cache, limits.kv_dtype)
         logits = as_value(model.forward(recorder))
         self._recording, self._limits, self._logits = recorder.recording, limits, logits
         self._n_vocab = model.n_vocab
+        if limits.n_ctx > self._recording.n_positions:
+            raise InvalidParameter(
+                f"n_ctx is {limits.n_ctx}; the model was loaded for {self._recording.n_positions} positions."
+            )
         for item in (logits.buffer, *(embedded.value.buffer for embedded in self._recording.inputs)):
             item.first, item.last = (0, item.last) if item is not logits.buffer else (item.first, 1 << 60)
         self._cache = _KVCache(model.cache, limits)
@@ -107,12 +113,28 @@ class CpuExecutor:
         return rows.reshape(n_rows, value.buffer.row_bytes // 4)[:, first : first + value.n_columns]
 
     def copy_block(self, group: int, source: int, target: int) -> None:
-        """See `backends.base.Executor.copy_block`."""
+        """See `backends.base.Executor.copy_block`.
+
+        Raises:
+            InvalidParameter: there is no such group or block.
+        """
+        n_blocks = self._limits.n_blocks[group] if 0 <= group < len(self._limits.n_blocks) else 0
+        if not (0 <= source < n_blocks and 0 <= target < n_blocks):
+            raise InvalidParameter(f"Cache group {group} has {n_blocks} blocks, not {source} and {target}.")
         self._cache.copy(group, source, target)
 
     def close(self) -> None:
         """See `backends.base.Executor.close`."""
         self._team.close()
+
+
+def _check_limits(layout: CacheLayout, limits: Limits) -> None:
+    if limits.kv_dtype not in KV_BYTES:
+        raise InvalidParameter(f'kv_dtype is "{limits.kv_dtype}"; it must be "f16" or "f32".')
+    if len(limits.n_blocks) != len(layout.groups):
+        raise InvalidParameter(
+            f"n_blocks has {len(limits.n_blocks)} entries; the model needs {len(layout.groups)}."
+        )
 
 
 class _KVCache:

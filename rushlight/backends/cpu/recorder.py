@@ -166,6 +166,9 @@ class Recorder:
         head_dim = x.n_columns // n_head
         if head_dim * n_head != x.n_columns or table.n_rot > head_dim:
             raise ValueError(f"rope of {table.n_rot} columns in {n_head} heads of {x.n_columns} columns")
+        if table.sin.shape != table.cos.shape:
+            raise ValueError(f"rope with cosines {table.cos.shape} and sines {table.sin.shape}")
+        self.recording.n_positions = min(self.recording.n_positions, len(table.cos))
         cos, sin = (np.ascontiguousarray(a, np.float32) for a in (table.cos, table.sin))
         self.recording.keep += [table, cos, sin]
         y = self._new(x.buffer.rows, x.n_columns)

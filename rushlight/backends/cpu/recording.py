@@ -69,12 +69,26 @@ class EmbedInput:
     scale: float
 
 
+MAX_POSITIONS = 2**31 - 1
+"""Positions are int32."""
+
+
 @dataclass
 class Recording:
-    """What a model does in a step."""
+    """What a model does in a step.
+
+    Attributes:
+        ops: in their order.
+        buffers: what they write.
+        inputs: buffers that are filled before the first op.
+        keep: weights and tables that the ops know by address only.
+        heads: query heads and the head sizes of keys and values, of each attention.
+        n_positions: how many positions every table of angles covers.
+    """
 
     ops: list[RecordedOp] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
     inputs: list[EmbedInput] = field(default_factory=list)
     keep: list[object] = field(default_factory=list)
     heads: list[tuple[int, int, int]] = field(default_factory=list)
+    n_positions: int = MAX_POSITIONS

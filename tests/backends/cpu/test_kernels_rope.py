@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.cpu import (
+    N_CTX,
     TOKEN_COUNTS,
     Build,
     Floats,
@@ -21,12 +22,10 @@ from numpy.typing import NDArray
 
 from rushlight.backends.base import RopeTable
 
-N_POSITIONS = 300
-
 
 def table(n_rot: int, interleaved: bool) -> RopeTable:
     frequencies = 10000.0 ** (-2 * np.arange(n_rot // 2) / n_rot)
-    angles = np.arange(N_POSITIONS)[:, None] * frequencies
+    angles = np.arange(N_CTX)[:, None] * frequencies
     # A magnitude other than 1, as YaRN and LongRoPE scale it.
     cos, sin = 1.19 * np.cos(angles), 1.19 * np.sin(angles)
     return RopeTable(cos.astype(np.float32), sin.astype(np.float32), interleaved)
@@ -81,7 +80,7 @@ def test_rope(head_dim: int, n_rot: int, n_head: int, interleaved: bool) -> None
 
 @pytest.mark.parametrize("interleaved", [False, True])
 def test_position_zero_of_an_unscaled_table_changes_nothing(interleaved: bool) -> None:
-    ones, zeros = np.ones((1, 12), np.float32), np.zeros((1, 12), np.float32)
+    ones, zeros = np.ones((N_CTX, 12), np.float32), np.zeros((N_CTX, 12), np.float32)
     x = randn(1, 3 * 40)
     found = cpu_rows(rope(RopeTable(ones, zeros, interleaved), 3), x)
     np.testing.assert_array_equal(found, x)

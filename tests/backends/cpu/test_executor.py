@@ -1,0 +1,183 @@
+"""A recorded model from outside: what it refuses, what it shares, and memory that is used again."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.batches import Paging, Piece, int32
+from helpers.cpu import (
+    N_CTX,
+    Build,
+    PoisonedExecutor,
+    TableModel,
+    assert_close,
+    cpu_backend,
+    flat_batch,
+    randn,
+    table_limits,
+    tensor,
+)
+
+from rushlight.backends.base import Limits, RopeTable
+from rushlight.backends.cache import AttentionCache, CacheLayout, RecurrentCache
+from rushlight.backends.cpu.memory import Region
+from rushlight.backends.reference import ReferenceBackend
+from rushlight.errors import InvalidFile, InvalidParameter, OutOfMemory, UnsupportedModel
+
+LAYOUT = CacheLayout.of((AttentionCache(1, 8, 8), AttentionCache(1, 8, 8, window=40)))
+ANGLES = np.random.default_rng(0).uniform(0, 6, (N_CTX, 4))
+ROPE = RopeTable(np.cos(ANGLES).astype(np.float32), np.sin(ANGLES).astype(np.float32), False)
+LIMITS = Limits(8, 2, 8, 128, (8, 8), "f16")
+
+
+def small_decoder(backend: Any) -> Any:
+    """Two layers of every kind of op but the quantized ones, whose rounding would hide small mistakes."""
+    norm, biases = backend.vector(tensor(randn(32, seed=1))), backend.vector(tensor(randn(32, seed=2)))
+    qkv = backend.matrix(tensor(randn(16, 32, seed=3) / 6), tensor(randn(16, 32, seed=4) / 6))
+    out, up = (
+        backend.matrix(tensor(randn(32, 16, seed=5) / 4)),
+        backend.matrix(tensor(randn(96, 32, seed=6) / 6)),
+    )
+    down = backend.matrix(tensor(randn(32, 48, seed=7) / 7))
+
+    def layer(ops: Any, x: Any, index: int, gate: str) -> Any:
+        h = ops.linear(ops.rms_norm(x, norm, 1e-5), qkv, biases)
+        q, k = ops.rope(h.columns(0, 16), ROPE, 2), ops.rope(h.columns(16, 24), ROPE, 1)
+        x = ops.add(x, ops.linear(ops.attention(q, k, h.columns(24, 32), index, 8**-0.5), out))
+        h = ops.linear(ops.layer_norm(x, norm, biases, 1e-5), up)
+        return ops.add(x, ops.linear(getattr(ops, gate)(h.columns(0, 48), h.columns(48, 96)), down))
+
+    def forward(ops: Any, x: Any) -> Any:
+        x = layer(ops, layer(ops, x, 0, "silu_mul"), 1, "gelu_mul")
+        return ops.linear(ops.gelu(ops.outputs(x)), up)
+
+    return forward
+
+
+STEPS = [
+    [Piece(list(range(50)), 0, 0), Piece(list(range(7, 12)), 0, 1)],
+    [Piece([3], 50, 0), Piece([5], 5, 1), Piece([1, 2, 3], 0, 2)],
+    [Piece(list(range(20, 60)), 51, 0)],
+]
+
+
+def test_a_whole_model_agrees_with_the_reference() -> None:
+    """Buffers share memory here, every one of them full of NaN before each step."""
+    x, paging = randn(64, 32), Paging(LAYOUT, 128, 3)
+    cpu = PoisonedExecutor(small_decoder, x, LAYOUT, paging.n_blocks)
+    buffers = cpu.executor._recording.buffers
+    assert len(cpu.arena) < sum(b.row_bytes for b in buffers) * (len(x) + 3) / 3
+    backend = ReferenceBackend()
+    model = TableModel(small_decoder(backend), backend.embedding(tensor(x)), LAYOUT)
+    reference = backend.executor(model, table_limits(x, paging.n_blocks))
+    for pieces in STEPS:
+        n = sum(len(piece.ids) for piece in pieces)
+        batch = paging.batch(pieces, outputs=sorted({0, n // 2, n - 1}))
+        # A key near the middle of two halves may be rounded to the other one.
+        assert_close(cpu.step(batch), reference.step(batch), atol=2e-3, rtol=1e-3)
+    cpu.close()
+
+
+def test_executors_of_one_backend_do_not_touch_each_other() -> None:
+    x, paging = randn(64, 32), Paging(LAYOUT, 128, 3)
+    alone = PoisonedExecutor(small_decoder, x, LAYOUT, paging.n_blocks)
+    expected = [alone.step(paging.batch(pieces)) for pieces in STEPS]
+    pair = [PoisonedExecutor(small_decoder, x, LAYOUT, paging.n_blocks) for _ in range(2)]
+    for pieces, rows in zip(STEPS, expected, strict=True):
+        for executor in pair:
+            np.testing.assert_array_equal(executor.step(paging.batch(pieces)), rows)
+
+
+def executor(limits: Limits = LIMITS) -> Any:
+    backend = cpu_backend()
+    model = TableModel(small_decoder(backend), backend.embedding(tensor(randn(64, 32))), LAYOUT)
+    return backend.executor(model, limits)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("token_ids", [1, 2, 64, 4, 5], "token_ids of a batch holds 64"),
+        ("token_ids", [1, 2, -1, 4, 5], "token_ids of a batch holds -1"),
+        ("positions", [62, 63, 64, 127, 128], "positions of a batch holds 128"),
+        ("token_seq", [0, 0, 0, 2, 2], "token_seq"),
+        ("query_start", [0, 3, 6], "query_start"),
+        ("outputs", [5], "outputs of a batch holds 5"),
+        ("outputs", [1, 1], "ascend"),
+    ],
+)
+def test_a_wrong_batch_is_refused_and_harms_nothing(field: str, value: list[int], words: str) -> None:
+    runs, paging = executor(), Paging(LAYOUT, 128, 2)
+    good = paging.batch([Piece([1, 2, 3], 0, 0), Piece([4, 5], 0, 1)])
+    expected = runs.step(good).copy()
+    with pytest.raises(InvalidParameter, match=words):
+        runs.step(dataclasses.replace(good, **{field: int32(value)}))
+    tables = tuple(np.full_like(table, 99) for table in good.block_tables)
+    with pytest.raises(InvalidParameter, match="holds 99"):
+        runs.step(dataclasses.replace(good, block_tables=tables))
+    np.testing.assert_array_equal(runs.step(good), expected)
+
+
+def test_more_than_the_limits_is_refused() -> None:
+    runs, paging = executor(), Paging(LAYOUT, 128, 3)
+    with pytest.raises(InvalidParameter, match="9 tokens"):
+        runs.step(paging.batch([Piece(list(range(9)))]))
+    with pytest.raises(InvalidParameter, match="3 sequences"):
+        runs.step(paging.batch([Piece([1], slot=slot) for slot in range(3)]))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kv_dtype": "f8"}, 'kv_dtype is "f8"'),
+        ({"n_blocks": (8,)}, "n_blocks has 1 entries; the model needs 2"),
+        ({"n_ctx": N_CTX + 1}, f"n_ctx is {N_CTX + 1}; the model was loaded for {N_CTX}"),
+    ],
+)
+def test_limits_that_do_not_fit_the_model_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidParameter, match=words):
+        executor(dataclasses.replace(LIMITS, **change))
+
+
+@pytest.mark.parametrize(
+    ("group", "source", "target"), [(2, 0, 0), (-1, 0, 0), (0, 8, 0), (0, 0, -1), (1, 0, 8)]
+)
+def test_copying_a_block_that_is_not_there_is_refused(group: int, source: int, target: int) -> None:
+    with pytest.raises(InvalidParameter, match=f"Cache group {group} has"):
+        executor().copy_block(group, source, target)
+
+
+def test_recurrent_layers_are_refused() -> None:
+    backend, layout = cpu_backend(), CacheLayout.of((RecurrentCache((4,)),))
+    model = TableModel(lambda ops, x: ops.outputs(x), backend.embedding(tensor(randn(4, 8))), layout)
+    with pytest.raises(UnsupportedModel, match="recurrent"):
+        backend.executor(model, Limits(4, 1, 4, 16, (1,)))
+
+
+def test_memory_that_cannot_be_had_is_told_as_such() -> None:
+    with pytest.raises(OutOfMemory, match="for the KV cache; choose a smaller"):
+        executor(dataclasses.replace(LIMITS, n_blocks=(1 << 50, 8)))
+    with pytest.raises(OutOfMemory, match="for nothing in particular"):
+        Region(1 << 62, "nothing in particular")
+    assert Region(0, "nothing").n_bytes == 0
+
+
+def test_stacked_matrices_have_equal_columns() -> None:
+    backend = cpu_backend()
+    with pytest.raises(InvalidFile, match="equal numbers of columns"):
+        backend.matrix(tensor(randn(4, 8)), tensor(randn(4, 16)))
+    with pytest.raises(InvalidFile, match="not none"):
+        backend.matrix()
+
+
+def test_logits_of_the_last_buffer_survive_the_step() -> None:
+    """The result is a view, valid until the next step: a copy taken after it has the same numbers."""
+    build: Build = lambda backend: lambda ops, x: ops.add(x, x)  # noqa: E731
+    runs = PoisonedExecutor(build, randn(5, 20))
+    view = runs.executor.step(flat_batch(range(5)))
+    copy = view.copy()
+    np.testing.assert_array_equal(view, copy)
+    np.testing.assert_array_equal(runs.rows(5), copy)

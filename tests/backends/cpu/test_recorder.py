@@ -1,0 +1,164 @@
+"""What is recorded: ops, lives of buffers, and the mistakes of a model that are caught while recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.cpu import cpu_backend, randn, tensor
+
+from rushlight.backends.base import RopeTable
+from rushlight.backends.cache import AttentionCache, CacheLayout, RecurrentCache
+from rushlight.backends.cpu.recorder import Recorder
+from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Value
+from rushlight.backends.reference import ReferenceBackend
+from rushlight.errors import UnsupportedModel
+from rushlight.gguf import GGMLType
+
+LAYOUT = CacheLayout.of((AttentionCache(2, 16, 24), RecurrentCache((3,)), AttentionCache(1, 8, 8, window=9)))
+BACKEND = cpu_backend()
+TABLE = BACKEND.embedding(tensor(randn(4, 64)))
+
+
+def q8_0(n_rows: int, n_columns: int = 64) -> Any:
+    return BACKEND.matrix(tensor(randn(n_rows, n_columns), GGMLType.Q8_0))
+
+
+def record() -> tuple[Recorder, Value]:
+    recorder = Recorder(LAYOUT, "f16")
+    return recorder, recorder.embed(TABLE)
+
+
+def kernels(recorder: Recorder) -> list[str]:
+    return [op.kernel for op in recorder.recording.ops]
+
+
+def test_activations_are_quantized_once_for_each_distinct_input() -> None:
+    recorder, x = record()
+    first = recorder.linear(x, q8_0(32))
+    recorder.linear(x, q8_0(16))
+    recorder.linear(x.columns(0, 64), q8_0(16))
+    assert kernels(recorder) == ["quantize", *["linear_q8_0"] * 3]
+    recorder.linear(x.columns(32, 64), q8_0(16, 32))
+    recorder.linear(first, q8_0(16, 32))
+    assert kernels(recorder)[4:] == ["quantize", "linear_q8_0"] * 2
+
+
+def test_floating_point_weights_read_activations_as_they_are() -> None:
+    recorder, x = record()
+    recorder.linear(x, BACKEND.matrix(tensor(randn(3, 64)), tensor(randn(5, 64), GGMLType.BF16)))
+    assert kernels(recorder) == ["linear_f32", "linear_bf16"]
+
+
+def test_a_buffer_lives_from_its_first_writer_to_its_last_reader() -> None:
+    recorder, x = record()
+    y = recorder.add(x, x)
+    z = recorder.silu_mul(y, x)
+    recorder.gelu(z)
+    recorder.add(y.columns(0, 8), z.columns(8, 16))
+    lives = [(buffer.first, buffer.last) for buffer in recorder.recording.buffers]
+    assert lives == [(0, 1), (0, 3), (1, 3), (2, 2), (3, 3)]
+
+
+def test_quantized_activations_live_as_long_as_they_are_used() -> None:
+    recorder, x = record()
+    recorder.linear(x, q8_0(16))
+    recorder.add(x, x)
+    recorder.linear(x, q8_0(16))
+    integers = recorder.recording.ops[0].fields["y"]
+    assert (integers.first, integers.last) == (0, 3)  # type: ignore[union-attr]
+
+
+def test_rows_are_whole_vectors_and_views_are_offsets() -> None:
+    recorder, x = record()
+    y = recorder.linear(x, BACKEND.matrix(tensor(randn(37, 64))))
+    assert y.n_columns == 37
+    assert y.buffer.row_bytes % 64 == 0
+    assert y.buffer.row_bytes >= 4 * 48
+    view = y.columns(3, 30).columns(2, 20)
+    assert (view.buffer, view.n_columns, view.offset) == (y.buffer, 18, 4 * 5)
+
+
+def test_outputs_have_rows_of_their_own() -> None:
+    recorder, x = record()
+    y = recorder.outputs(x)
+    assert (x.buffer.rows, y.buffer.rows) == (TOKENS, OUTPUTS)
+    assert recorder.linear(y, q8_0(16)).buffer.rows == OUTPUTS
+    assert [b.rows for b in recorder.recording.buffers] == [TOKENS, *[OUTPUTS] * 4]
+
+
+def test_weights_and_tables_are_kept_alive() -> None:
+    recorder, x = record()
+    matrix, bias = q8_0(16), BACKEND.vector(tensor(randn(16)))
+    recorder.linear(x, matrix, bias)
+    assert {id(matrix), id(bias)} <= set(map(id, recorder.recording.keep))
+
+
+def rope_table(n_rot: int, n_positions: int = 10) -> RopeTable:
+    ones = np.ones((n_positions, n_rot // 2), np.float32)
+    return RopeTable(ones, ones, True)
+
+
+def test_the_shortest_table_of_angles_bounds_the_positions() -> None:
+    recorder, x = record()
+    assert recorder.recording.n_positions == 2**31 - 1
+    for n_positions in (50, 20, 30):
+        recorder.rope(x, rope_table(8, n_positions), 4)
+    assert recorder.recording.n_positions == 20
+
+
+def uneven() -> RopeTable:
+    return RopeTable(np.ones((9, 4), np.float32), np.ones((8, 4), np.float32), False)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda ops, x: x.columns(-1, 5),
+        lambda ops, x: x.columns(5, 5),
+        lambda ops, x: x.columns(5, 65),
+        lambda ops, x: ops.linear(x, q8_0(16, 32)),
+        lambda ops, x: ops.linear(x, q8_0(16), BACKEND.vector(tensor(randn(15)))),
+        lambda ops, x: ops.linear(x, TABLE),
+        lambda ops, x: ops.rms_norm(x, BACKEND.vector(tensor(randn(63))), 1e-5),
+        lambda ops, x: ops.rms_norm(x, BACKEND.vector(tensor(randn(21))), 1e-5, 3),
+        lambda ops, x: ops.layer_norm(
+            x, BACKEND.vector(tensor(randn(64))), BACKEND.vector(tensor(randn(8))), 1
+        ),
+        lambda ops, x: ops.rope(x, rope_table(8), 3),
+        lambda ops, x: ops.rope(x, rope_table(18), 4),
+        lambda ops, x: ops.rope(x, uneven(), 4),
+        lambda ops, x: ops.add(x, x.columns(0, 32)),
+        lambda ops, x: ops.add(x, ops.outputs(x)),
+        lambda ops, x: ops.attention(x.columns(0, 40), x.columns(0, 32), x.columns(0, 48), 0, 1.0),
+        lambda ops, x: ops.attention(x.columns(0, 48), x.columns(0, 32), x.columns(0, 48), 0, 1.0),
+        lambda ops, x: ops.attention(x, x.columns(0, 16), x.columns(0, 48), 0, 1.0),
+        lambda ops, x: ops.attention(x, x.columns(0, 32), x.columns(0, 32), 0, 1.0),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(mistake: Callable[..., Any]) -> None:
+    """A kernel checks nothing, so nothing wrong may be recorded."""
+    recorder, x = record()
+    with pytest.raises(ValueError, match=r"columns|weights|rope"):
+        mistake(recorder, x)
+
+
+def test_tensors_and_weights_of_another_backend_are_refused() -> None:
+    recorder, x = record()
+    other = ReferenceBackend()
+    with pytest.raises(TypeError, match="tensor of the cpu backend"):
+        recorder.add(x, object())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="vector of the cpu backend"):
+        recorder.rms_norm(x, other.vector(tensor(randn(64))), 1e-5)
+    with pytest.raises(TypeError, match="table of the cpu backend"):
+        recorder.embed(other.embedding(tensor(randn(4, 64))))
+    with pytest.raises(ValueError, match="linear"):
+        recorder.linear(x, other.matrix(tensor(randn(4, 64))))
+
+
+def test_a_recurrent_layer_has_no_attention() -> None:
+    recorder, x = record()
+    with pytest.raises(UnsupportedModel, match="recurrent"):
+        recorder.attention(x, x, x, 1, 1.0)
