@@ -67,6 +67,7 @@ class Team:
         self._library = library
         self._work = (0, 0)
         self._closing = False
+        self._running = threading.Lock()
         self._start: list[threading.Semaphore] = []
         self._done = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
@@ -96,26 +97,28 @@ class Team:
             self._done.release()
 
     def run(self, program: int, step: int) -> None:
-        """Run a program and return when every thread has finished it.
+        """Run a program and return when every thread has finished it; a second caller waits its turn.
 
         Args:
             program: address of its first op record.
             step: address of a step record from `new_step`.
         """
-        if len(self._threads) != self.n_threads - 1:
-            self._start_threads()
-        self._work = (program, step)
-        for start in self._start:
-            start.release()
-        self._run(program, step, 0, self.n_threads)
-        for _ in self._start:
-            self._done.acquire()
+        with self._running:
+            if len(self._threads) != self.n_threads - 1:
+                self._start_threads()
+            self._work = (program, step)
+            for start in self._start:
+                start.release()
+            self._run(program, step, 0, self.n_threads)
+            for _ in self._start:
+                self._done.acquire()
 
     def close(self) -> None:
         """End the threads; another program would start them again."""
-        self._closing = True
-        for start in self._start:
-            start.release()
-        for thread in self._threads:
-            thread.join()
-        self._start, self._threads = [], []
+        with self._running:
+            self._closing = True
+            for start in self._start:
+                start.release()
+            for thread in self._threads:
+                thread.join()
+            self._start, self._threads = [], []

@@ -18,6 +18,7 @@ from rushlight.backends.cpu import CpuBackend
 from rushlight.backends.cpu.compiler import compile_kernel
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.objects import KernelLibrary, _object_path, _read
+from rushlight.backends.cpu.records import OP_BYTES
 from rushlight.backends.cpu.target import TARGETS, detect_target
 from rushlight.gguf import GGMLType
 
@@ -64,6 +65,11 @@ def test_code_of_this_machine_needs_nothing() -> None:
     assert len(codes) >= 4
     for code in codes:
         assert undefined_symbols(code) <= ALLOWED
+
+
+def test_every_record_fits_its_place() -> None:
+    assert all(source.record is None or source.record.itemsize <= OP_BYTES for source in KERNELS.values())
+    assert OP_BYTES % 64 == 0
 
 
 def test_an_object_file_is_loaded_by_its_c_name() -> None:

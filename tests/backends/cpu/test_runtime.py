@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers.batches import Piece, load_golden, open_executor
+from helpers.cpu import PoisonedExecutor, flat_batch, randn, tensor
 
 from rushlight.backends.cpu import CpuBackend
 from rushlight.backends.cpu.runtime import MAX_THREADS, Team, usable_processors
 from rushlight.errors import InvalidParameter
-from rushlight.gguf import open_gguf
+from rushlight.gguf import GGMLType, open_gguf
 from rushlight.models import load_model
 
 
@@ -64,6 +66,51 @@ def test_an_idle_team_takes_no_processor_time() -> None:
     time.sleep(0.3)
     assert time.process_time() - start < 0.1  # of 1.2 s, if the threads were spinning
     executor.close()
+
+
+def every_op(backend: CpuBackend) -> Any:
+    """A program of small ops, in which threads meet often and sometimes find no work."""
+    matrix = backend.matrix(tensor(randn(40, 64)), tensor(randn(24, 64, seed=1), GGMLType.Q4_0))
+    norm = backend.vector(tensor(randn(64, seed=2)))
+
+    def forward(ops: Any, x: Any) -> Any:
+        for _ in range(4):
+            x = ops.rms_norm(ops.add(x, ops.linear(x, matrix)), norm, 1e-5)
+        return ops.silu_mul(x, ops.gelu(x))
+
+    return forward
+
+
+def test_many_steps_meet_at_every_barrier() -> None:
+    x = randn(9, 64)
+    one, three = (PoisonedExecutor(every_op, x, backend=CpuBackend(n)).executor for n in (1, 3))
+    expected = [one.step(flat_batch(range(n))).copy() for n in range(1, 10)]
+    for i in range(600):
+        n = i % 9 + 1
+        np.testing.assert_array_equal(three.step(flat_batch(range(n))), expected[n - 1])
+    three.close()
+
+
+def test_two_callers_take_turns() -> None:
+    """Executors of one backend share its team; called from two threads at once, neither spoils the other."""
+    x, backend = randn(9, 64), CpuBackend(2)
+    runs = [PoisonedExecutor(every_op, x + i, backend=backend).executor for i in range(2)]
+    batch, wrong = flat_batch(range(9)), []
+    expected = [run.step(batch).copy() for run in runs]
+
+    def call(i: int) -> None:
+        for _ in range(150):
+            if not np.array_equal(runs[i].step(batch), expected[i]):
+                wrong.append(i)
+
+    callers = [threading.Thread(target=call, args=(i,)) for i in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert not wrong
+    assert not any(caller.is_alive() for caller in callers)
+    runs[0].close()
 
 
 @pytest.mark.parametrize("n_threads", [0, -1, MAX_THREADS + 1])
