@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -239,21 +238,9 @@ class LLM:
         return self._engine.sequence(ids, params, listener=answer), answer
 
     def _complete(self, requests: list[Request]) -> list[Completion]:
-        with self._running(requests):
+        with self._driver.running([sequence for sequence, _ in requests]):
             return [answer.completion() for _, answer in requests]
 
     def _chunks(self, sequence: Sequence, answer: Answer) -> Generator[Chunk, None, None]:
-        with self._running([(sequence, answer)]):
+        with self._driver.running([sequence]):
             yield from answer.chunks()
-
-    @contextmanager
-    def _running(self, requests: list[Request]) -> Iterator[None]:
-        """Submit sequences; whatever ends the block, a Ctrl-C too, ends those that are not finished."""
-        try:
-            for sequence, _ in requests:
-                self._driver.submit(sequence)
-            yield
-        finally:
-            for sequence, _ in requests:
-                if sequence.finish_reason is None:
-                    self._driver.abort(sequence)

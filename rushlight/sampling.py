@@ -9,7 +9,8 @@
 5. `top_k`, of equal logits the lowest ids.
 6. `top_p`: the likeliest tokens, up to and with the one that reaches it (Holtzman et al. 2019).
 7. `min_p`: tokens at least `min_p` times as likely as the likeliest (Nguyen et al. 2024).
-8. One token is drawn by inverting the cumulative distribution of what is left, in order of the ids.
+8. One token is drawn by inverting the cumulative distribution of what is left, in order of the ids; of more
+   than 512 tokens, in order of (place modulo 512, place), a place being that among what is left.
 
 Each of 5 to 7 sees the probabilities renormalized over what the step before it left. The random number of a
 token depends only on the seed and on how many tokens were generated before it, so a sequence can be stopped,
@@ -29,7 +30,7 @@ import numpy.typing as npt
 
 from rushlight.errors import RushlightError
 from rushlight.params import MAX_SEED, SamplingParams
-from rushlight.portable_math import Float32Array, Float64Array, exp_scaled, log
+from rushlight.portable_math import N_COLUMNS, Float32Array, Float64Array, column_sums, exp_scaled, log, total
 
 IdArray = npt.NDArray[np.intp]
 
@@ -97,7 +98,7 @@ def uniform(seed: int, index: int) -> float:
 def token_logprobs(logits: Float32Array, token_id: int, n_top: int) -> TokenLogprobs:
     """The log probabilities of `token_id` and of the `n_top` likeliest tokens; `logits` is [V], finite."""
     peak = float(logits.max())
-    log_total = log(float(np.cumsum(exp_scaled(logits, peak, 1.0))[-1]))
+    log_total = log(total(exp_scaled(logits, peak, 1.0)))
     top = highest(logits, n_top)
     return TokenLogprobs(
         token_id,
@@ -169,10 +170,20 @@ def _choose(logits: Float32Array, params: SamplingParams, index: int, seed: int)
         )
     if keep is not None:
         weights, ids = weights[keep], keep if ids is None else ids[keep]
-    cumulative = np.cumsum(weights)
-    drawn = np.searchsorted(cumulative, uniform(seed, index) * cumulative[-1], side="right")
-    chosen = min(int(drawn), len(weights) - 1)
-    return chosen if ids is None else int(ids[chosen])
+    place = _draw(weights, uniform(seed, index))
+    return place if ids is None else int(ids[place])
+
+
+def _draw(weights: Float64Array, number: float) -> int:
+    """The place that a random number in [0, 1) falls on: first the column, then the row in it."""
+    columns = np.cumsum(column_sums(weights))
+    point = number * columns[-1]
+    column = min(int(np.searchsorted(columns, point, side="right")), len(weights) - 1, N_COLUMNS - 1)
+    rows = np.cumsum(weights[column::N_COLUMNS])
+    if column:
+        point -= columns[column - 1]
+    row = min(int(np.searchsorted(rows, point, side="right")), len(rows) - 1)
+    return column + row * N_COLUMNS
 
 
 def _nucleus(weights: Float64Array, top_p: float) -> IdArray | None:
@@ -182,10 +193,10 @@ def _nucleus(weights: Float64Array, top_p: float) -> IdArray | None:
     """
     if top_p >= 1.0:
         return None
-    wanted = top_p * float(np.cumsum(weights)[-1])
+    wanted = top_p * total(weights)
     for cut in (*_CUTS, 0.0):
         candidates = np.flatnonzero(weights >= cut)
-        if float(np.cumsum(weights[candidates])[-1]) >= wanted:
+        if total(weights[candidates]) >= wanted:
             break
     ordered = candidates[np.argsort(-weights[candidates], kind="stable")]
     cumulative = np.cumsum(weights[ordered])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 
 from rushlight.engine.engine import Engine
@@ -36,6 +37,22 @@ class Driver:
     def abort(self, sequence: Sequence) -> None:
         """End a sequence before the next step, if it has not ended."""
         self._mail.put(lambda: self._engine.abort(sequence))
+
+    @contextmanager
+    def running(self, sequences: list[Sequence]) -> Iterator[None]:
+        """Submit sequences; whatever ends the block, a Ctrl-C too, aborts those that are not finished.
+
+        Raises:
+            RushlightError: the driver is closed.
+        """
+        try:
+            for sequence in sequences:
+                self.submit(sequence)
+            yield
+        finally:
+            for sequence in sequences:
+                if sequence.finish_reason is None:
+                    self.abort(sequence)
 
     def close(self) -> None:
         """End all sequences with an error, stop the thread and give the engine's memory back."""

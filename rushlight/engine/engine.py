@@ -119,8 +119,8 @@ class Engine:
             first += chunk.n_outputs
 
     def abort(self, sequence: Sequence) -> None:
-        """End a sequence now, with "abort"; does nothing where it is finished."""
-        if sequence.status is not Status.FINISHED:
+        """End a sequence now, with "abort"; does nothing where it is finished or was never submitted."""
+        if sequence.arrival >= 0 and sequence.status is not Status.FINISHED:
             self._finish(sequence, "abort")
 
     def fail(self, sequences: Iterable[Sequence] | None, error: BaseException) -> None:

@@ -53,7 +53,7 @@ class Sequence:
         prompt_ids: the prompt.
         params: how to sample; `seed` is the one in use.
         prompt_logits: the logits after every token of the prompt are wanted, and nothing is generated.
-        arrival: its place in the queue, lower first.
+        arrival: its place in the queue, lower first; -1 before it is submitted.
         token_ids: prompt and generated tokens.
         n_computed: how many of them have their keys and values in blocks.
         n_cached: how many of them were found in the prefix cache when the sequence first ran.

@@ -85,6 +85,29 @@ def test_abort_ends_a_sequence_and_leaves_the_others(engine: Engine, driver: Dri
     assert other.generated == plain_generation(other, LAYOUT, 160)
 
 
+def test_leaving_a_block_aborts_what_runs_in_it(engine: Engine, driver: Driver) -> None:
+    waiter = Waiter()
+    params = SamplingParams(ignore_eos=True)
+    endless = engine.sequence([1, 2], params, listener=waiter)
+    broken = engine.sequence([3], params, listener=waiter)
+    submit = driver.submit
+
+    def interrupted(sequence: Sequence) -> None:
+        if sequence is broken:
+            raise KeyboardInterrupt
+        submit(sequence)
+
+    driver.submit = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt), driver.running([endless, broken]):
+        pass
+    driver.submit = submit  # type: ignore[method-assign]
+    assert waiter.done.wait(WAIT)
+    assert endless.finish_reason in {"abort", "length"}
+    _, other = ask(engine, driver, [5], max_tokens=3)
+    assert other.done.wait(WAIT), "the driver outlives the abort of a sequence that was never submitted"
+    assert broken.finish_reason is None
+
+
 def test_close_ends_everything_and_is_final(engine: Engine) -> None:
     driver = Driver(engine)
     sequence, waiter = ask(engine, driver, [1, 2, 3], max_tokens=150)

@@ -95,6 +95,7 @@ def test_an_aborted_sequence_gives_its_blocks_back_at_once() -> None:
     assert other.finish_reason == "length"
     waiting = start(engine, PROMPT[:5])
     engine.abort(waiting)
+    engine.abort(engine.sequence(PROMPT[:5]))  # never submitted
     assert not engine.has_work
     assert_all_blocks_are_back(engine)
 
