@@ -5,8 +5,8 @@ keys mean equal prefixes. Only full blocks are shared, and they are never writte
 
 - A group without a window keeps every block of a running sequence.
 - A group with a window lets go of the blocks that no later token can see.
-- A recurrent group holds one block, the state, which every token overwrites; copies of it (checkpoints) are
-  kept at some edges of blocks, under the key of the prefix up to there.
+- A recurrent group holds one block, the state, which every token overwrites and the token at position 0
+  begins anew; copies of it (checkpoints) are kept at some edges of blocks, under the key of the prefix.
 
 Source: PagedAttention (Kwon et al. 2023) and vLLM's automatic prefix caching.
 """

@@ -45,12 +45,6 @@ def limits_for(layout: CacheLayout, n_ctx: int, kv_dtype: str, options: EngineOp
     )
 
 
-def cache_bytes(layout: CacheLayout, limits: Limits) -> int:
-    """Bytes that the blocks of all groups take once all of them have been used."""
-    itemsize = KV_ITEMSIZE[limits.kv_dtype]
-    return sum(n * layout.block_bytes(g, itemsize) for g, n in enumerate(limits.n_blocks))
-
-
 def _default_kv_tokens(layout: CacheLayout, n_ctx: int, kv_dtype: str, n_sequences: int) -> int:
     """One context, and as many more as the default size holds."""
     itemsize = KV_ITEMSIZE[kv_dtype]

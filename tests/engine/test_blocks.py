@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rushlight.backends.cache import BLOCK_TOKENS
 from rushlight.engine.block_pool import BlockPool
 from rushlight.engine.kv_blocks import blocks_for, first_visible_block, most_blocks
-from rushlight.engine.limits import cache_bytes, limits_for
+from rushlight.engine.limits import limits_for
 from rushlight.errors import InvalidParameter
 from rushlight.params import EngineOptions
 
@@ -86,7 +86,6 @@ def test_limits_hold_at_least_one_context_and_at_most_all_of_them() -> None:
         12,
     )  # 3000 positions; 64 + 32 positions in 4 blocks at most; 4 states
     assert (small.n_tokens, small.n_sequences, small.n_outputs, small.n_ctx) == (32, 3, 34, 1000)
-    assert cache_bytes(layout, small) == (94 + 12) * 32 * 16 * 2 + 12 * 4 * 4
     exact = limits_for(layout, 1000, "f32", EngineOptions(kv_tokens=1000))
     assert exact.n_blocks[0] == 32
     with pytest.raises(InvalidParameter, match="kv_tokens is 999, less than the context of 1000"):
