@@ -16,7 +16,9 @@ from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.cpu import CpuBackend
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
+from rushlight.backends.cpu.target import Target, detect_target
 from rushlight.backends.reference import ReferenceBackend
+from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.quants import quantize
 
@@ -75,6 +77,14 @@ class TableModel:
 @cache
 def cpu_backend(n_threads: int = 1) -> CpuBackend:
     return CpuBackend(n_threads)
+
+
+def runs_here(target: Target) -> bool:
+    """Whether this processor runs a target's code."""
+    try:
+        return detect_target(target.name).target == target
+    except InvalidParameter:
+        return False
 
 
 def flat_batch(ids: Sequence[int], start: int = 0, outputs: Sequence[int] | None = None) -> Batch:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from helpers.attention import Attention, Heads, run_steps
 from helpers.batches import Piece
-from helpers.cpu import Build, cpu_backend, cpu_rows, randn, tensor
+from helpers.cpu import Build, cpu_backend, cpu_rows, randn, runs_here, tensor
 from helpers.objects import undefined_symbols
 from helpers.weights import random_weights
 
@@ -84,12 +83,10 @@ def test_an_object_file_is_loaded_by_its_c_name() -> None:
 
 def other_targets() -> list[Any]:
     """Every further target that this processor runs, and its own with plain dot products and odd tiles."""
-    features = dict(llvm.get_host_cpu_features())
     best = detect_target().target
     assert best is not None
-    runs = [t for t in TARGETS if t.machine == best.machine and all(features.get(need) for need in t.needs)]
     odd = replace(best, name="odd", dots="scalar", tile_rows=3)
-    return [odd, *(t for t in runs if t != best)]
+    return [odd, *(t for t in TARGETS if t != best and runs_here(t))]
 
 
 @pytest.mark.parametrize("type", ["Q5_1", "Q8_0", "Q6_K"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import platform
 from dataclasses import replace
 
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+from helpers.cpu import runs_here
 from llvmlite import ir
 from numpy.typing import NDArray
 
@@ -18,7 +18,6 @@ from rushlight.backends.cpu.target import TARGETS, Target
 LARGEST = {"u4": 15, "u5": 31, "u6": 63}
 ROWS = (1, 3, 4, 8)
 I64, POINTER = ir.IntType(64), ir.PointerType()
-MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
 INSTRUCTIONS = {
     "avx2": ("vpmaddubsw", "vpmaddwd"),
@@ -28,12 +27,7 @@ INSTRUCTIONS = {
 }
 
 
-def here(target: Target) -> bool:
-    features = dict(llvm.get_host_cpu_features())
-    return target.machine == MACHINE and all(features.get(need) for need in target.needs)
-
-
-RUNNING = [t for t in TARGETS if here(t)]
+RUNNING = [t for t in TARGETS if runs_here(t)]
 RUNNING += [replace(t, name=f"scalar-{t.name}", dots="scalar") for t in RUNNING]
 
 

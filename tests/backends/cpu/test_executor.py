@@ -10,12 +10,10 @@ import pytest
 from helpers.batches import Paging, Piece, int32
 from helpers.cpu import (
     N_CTX,
-    Build,
     PoisonedExecutor,
     TableModel,
     assert_close,
     cpu_backend,
-    flat_batch,
     randn,
     table_limits,
     tensor,
@@ -171,13 +169,3 @@ def test_stacked_matrices_have_equal_columns() -> None:
         backend.matrix(tensor(randn(4, 8)), tensor(randn(4, 16)))
     with pytest.raises(InvalidFile, match="not none"):
         backend.matrix()
-
-
-def test_logits_of_the_last_buffer_survive_the_step() -> None:
-    """The result is a view, valid until the next step: a copy taken after it has the same numbers."""
-    build: Build = lambda backend: lambda ops, x: ops.add(x, x)  # noqa: E731
-    runs = PoisonedExecutor(build, randn(5, 20))
-    view = runs.executor.step(flat_batch(range(5)))
-    copy = view.copy()
-    np.testing.assert_array_equal(view, copy)
-    np.testing.assert_array_equal(runs.rows(5), copy)
