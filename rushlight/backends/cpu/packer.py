@@ -37,7 +37,8 @@ class Packer:
         record["kernel"] = self._address(tensor.type)
         record["x"], record["x_stride"], record["n_rows"] = tensor.raw.ctypes.data, row_bytes, n_rows
         record["y"], record["n_groups"], record["n_blocks"] = region.address, n_groups, n_blocks
-        self._team.run(program.address, self._team.new_step().ctypes.data)
+        step = self._team.new_step()
+        self._team.run(program.address, step.ctypes.data)
         tensor.release()
         return PackedPart(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
 
