@@ -46,8 +46,10 @@ class CpuExecutor:
             raise InvalidParameter(
                 f"n_ctx is {limits.n_ctx}; the model was loaded for {self._recording.n_positions} positions."
             )
-        for item in (logits.buffer, *(embedded.value.buffer for embedded in self._recording.inputs)):
-            item.first, item.last = (0, item.last) if item is not logits.buffer else (item.first, 1 << 60)
+        # Inputs are filled before the first op, and the logits are read after the last.
+        for embedded in self._recording.inputs:
+            embedded.value.buffer.first = 0
+        logits.buffer.last = len(self._recording.ops)
         self._cache = _KVCache(model.cache, limits)
         self._library = KernelLibrary({op.kernel for op in self._recording.ops}, target, progress)
         self._bind()

@@ -19,7 +19,6 @@ from rushlight.backends.cpu.simd.memory import (
     load_i64,
     load_s8x16,
     load_u8,
-    load_u8x16,
     load_u16,
     load_u32,
     odd_lanes,
@@ -36,7 +35,6 @@ from rushlight.backends.cpu.simd.memory import (
 )
 from rushlight.backends.cpu.simd.tile import (
     dot,
-    get,
     init_i32_tile,
     load_scaled_tile,
     outer_add,
@@ -80,7 +78,6 @@ __all__ = [
     "f32x16",
     "fma",
     "fma_scalar",
-    "get",
     "high_bits",
     "high_nibbles",
     "i8x16",
@@ -101,7 +98,6 @@ __all__ = [
     "load_s8x16",
     "load_scaled_tile",
     "load_u8",
-    "load_u8x16",
     "load_u16",
     "load_u32",
     "low_nibbles",

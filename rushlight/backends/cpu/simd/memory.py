@@ -98,19 +98,14 @@ load_u16, store_u16 = _unsigned(16)
 load_u32, store_u32 = _unsigned(32)
 
 
-def _widening_loader(signed: bool) -> Any:
-    @intrinsic
-    def load(typing_context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-            values = _read(builder, args[0], i8x16.ir_type)
-            return builder.sext(values, i32x16.ir_type) if signed else builder.zext(values, i32x16.ir_type)
+@intrinsic
+def load_s8x16(typing_context: Any, address: Any) -> Any:
+    """16 signed bytes, widened to int32."""
 
-        return i32x16(types.intp), generate
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return builder.sext(_read(builder, args[0], i8x16.ir_type), i32x16.ir_type)
 
-    return load
-
-
-load_s8x16, load_u8x16 = _widening_loader(True), _widening_loader(False)
+    return i32x16(types.intp), generate
 
 
 @intrinsic

@@ -159,12 +159,3 @@ def store_tile(typing_context: Any, tile: Any, address: Any, stride: Any) -> Any
         return context.get_dummy_value()
 
     return types.void(tile, types.intp, types.intp), generate
-
-
-@intrinsic(prefer_literal=True)
-def get(typing_context: Any, tile: Any, row: Any) -> Any:
-    """One row of a tile; `row` is a constant."""
-    if not isinstance(row, types.IntegerLiteral):
-        return None
-    index = row.literal_value
-    return tile.vector(tile, row), lambda context, builder, sig, args: builder.extract_value(args[0], index)
