@@ -12,6 +12,7 @@ import os
 import weakref
 from collections.abc import Generator, Mapping
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -56,6 +57,7 @@ class LLM:
 
     Attributes:
         tokenizer: of the model.
+        model: its weights and its forward pass (see `rushlight.models`).
         config: its hyper-parameters, in llama.cpp's names.
         n_ctx: the context in use.
         backend: the one in use, "cpu" or "reference".
@@ -92,10 +94,16 @@ class LLM:
             progress=progress,
             options=options or EngineOptions(),
         )
+        self.model = loaded
         self.config = loaded.config
         self.n_ctx = loaded.n_ctx
         self._driver = Driver(self._engine)
         self._finalizer = weakref.finalize(self, self._driver.close)
+
+    @property
+    def path(self) -> Path:
+        """The model's file, or the first part of a split one."""
+        return self._file.path
 
     @property
     def metadata(self) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "rm": Command("rushlight.cli.rm", "rm REF", "delete a model from this machine"),
     "inspect": Command("rushlight.cli.inspect", "inspect REF", "metadata, tensors, and what will run them"),
     "tokenize": Command("rushlight.cli.tokenize", "tokenize -m MODEL TEXT", "ids and pieces of a text"),
+    "bench": Command("rushlight.cli.bench", "bench [-m MODEL]", "speed, as shares of this machine's limits"),
     "doctor": Command("rushlight.cli.doctor", "doctor", "what this machine runs, and why"),
 }
 

@@ -37,7 +37,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_help_names_every_command() -> None:
     run = subprocess.run([*RUSHLIGHT, "--help"], capture_output=True, text=True, check=True)
-    for command in ("run", "chat", "pull", "list", "rm", "inspect", "tokenize", "doctor"):
+    for command in ("run", "chat", "pull", "list", "rm", "inspect", "tokenize", "bench", "doctor"):
         assert f"rushlight {command} " in run.stdout
     version = subprocess.run([*RUSHLIGHT, "--version"], capture_output=True, text=True, check=True)
     assert version.stdout.split()[1] == rushlight.__version__

@@ -34,6 +34,9 @@ KERNELS: dict[str, KernelSource] = {
     "gelu": KernelSource("elementwise", records.BINARY),
     "add": KernelSource("elementwise", records.BINARY),
     "outputs": KernelSource("elementwise", records.GATHER),
+    "peak_read": KernelSource("peaks", records.PEAK),
+    "peak_dot": KernelSource("peaks", records.PEAK),
+    "peak_fma": KernelSource("peaks", records.PEAK),
     **{f"pack_{t}": KernelSource("packing", records.PACK) for t in LAYOUTS},
     **{f"linear_{t}": KernelSource("linear", records.LINEAR) for t in LAYOUTS},
 }

@@ -1,0 +1,117 @@
+"""What a step of a model costs at least: the matrix weights it reads and the products it adds.
+
+The model's `forward` runs once on ops that only count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from rushlight.backends.base import Model, RopeTable, Tensor, Weight
+from rushlight.backends.cache import AttentionCache, CacheLayout
+from rushlight.backends.cpu.layout import LAYOUTS
+from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
+from rushlight.backends.cpu.weights import Matrix
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """The work of a step.
+
+    Attributes:
+        weight_bytes: packed bytes of all matrices, each once however many tokens the step has.
+        token_macs: multiply-accumulates in matrices for each token.
+        output_macs: those for each output token on top: what comes behind `Ops.outputs`.
+    """
+
+    weight_bytes: int
+    token_macs: int
+    output_macs: int
+
+    def macs(self, n_tokens: int, n_outputs: int) -> int:
+        """Multiply-accumulates of a step."""
+        return n_tokens * self.token_macs + n_outputs * self.output_macs
+
+
+def step_cost(model: Model) -> StepCost:
+    """The work of a step of a model whose weights the cpu backend holds.
+
+    Attention, norms and the rows of the embedding table that are read do not count.
+    """
+    counter = _Counter(model.cache)
+    model.forward(counter)
+    weight_bytes = sum(
+        part.n_groups * part.n_blocks * LAYOUTS[part.type.name.lower()].group_bytes
+        for matrix in counter.matrices.values()
+        for part in matrix.parts
+    )
+    return StepCost(weight_bytes, counter.macs[TOKENS], counter.macs[OUTPUTS])
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The `Tensor` that is only counted."""
+
+    n_columns: int
+    rows: int = TOKENS
+
+    def columns(self, start: int, stop: int) -> _Shape:
+        """As many columns."""
+        return _Shape(stop - start, self.rows)
+
+
+def _shape(tensor: Tensor) -> _Shape:
+    assert isinstance(tensor, _Shape)
+    return tensor
+
+
+class _Counter:
+    """The op set, counting matrices alone."""
+
+    def __init__(self, cache: CacheLayout) -> None:
+        self.macs: Counter[int] = Counter()
+        self.matrices: dict[int, Matrix] = {}
+        self._cache = cache
+
+    def embed(self, weight: Weight, scale: float = 1.0) -> Tensor:
+        return _Shape(weight.shape[1])
+
+    def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Tensor:
+        if not isinstance(weight, Matrix):
+            raise TypeError(f"a matrix of the cpu backend was expected, not {type(weight).__name__}")
+        n, k = weight.shape
+        self.macs[_shape(x).rows] += n * k
+        self.matrices[id(weight)] = weight
+        return _Shape(n, _shape(x).rows)
+
+    def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Tensor:
+        return x
+
+    def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Tensor:
+        return x
+
+    def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Tensor:
+        return x
+
+    def attention(
+        self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
+    ) -> Tensor:
+        spec = self._cache.specs[layer]
+        assert isinstance(spec, AttentionCache)
+        return _Shape(q.n_columns // spec.head_dim_k * spec.head_dim_v)
+
+    def silu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
+        return gate
+
+    def gelu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
+        return gate
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return x
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        return x
+
+    def outputs(self, x: Tensor) -> Tensor:
+        return _Shape(x.n_columns, OUTPUTS)
