@@ -2,12 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench clean
+.PHONY: run test test-words check bench clean
 run: .venv/.run
 	$(BIN)/rushlight run -m smollm2 --temperature 0 "Write a haiku about ice hockey"
 
 test: .venv/.test
 	$(BIN)/python -m pytest
+
+# Every way to compute the words of tests/goldens/words.json: several minutes.
+test-words: .venv/.test
+	$(BIN)/python -m pytest -m words tests/test_words.py
 
 check: .venv/.check
 	$(BIN)/ruff check .
