@@ -8,6 +8,7 @@ import platform
 import sys
 from dataclasses import dataclass
 
+from rushlight.backends.processors import usable_processors
 from rushlight.errors import InvalidParameter
 
 
@@ -21,7 +22,7 @@ class Machine:
         target: the kernel target, ``"none"`` where no kernel runs.
         reason: why that target, or why none.
         backend: what ``auto`` chooses, ``"none"`` where ``RUSHLIGHT_TARGET`` asks for what there is not.
-        cores: how many this process may use.
+        cores: how many models are computed with, unless told otherwise.
         memory: bytes of main memory, or None where the system does not tell.
     """
 
@@ -36,7 +37,7 @@ class Machine:
 
 def this_machine() -> Machine:
     """Look at this machine."""
-    cores, memory = usable_cores(), total_memory()
+    cores, memory = usable_processors(), total_memory()
     try:
         from rushlight.backends.cpu.target import detect_target
 
@@ -47,12 +48,6 @@ def this_machine() -> Machine:
         return Machine(platform.machine(), (), "none", str(error), "reference", cores, memory)
     backend = "reference" if found.target is None else "cpu"
     return Machine(found.processor, found.features, found.name, found.reason, backend, cores, memory)
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)  # only some systems have it
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def total_memory() -> int | None:

@@ -15,6 +15,7 @@ STEP = np.dtype(
     [
         ("n_tokens", "i8"),
         ("n_outputs", "i8"),
+        ("token_ids", "i8"),
         ("positions", "i8"),
         ("token_seq", "i8"),
         ("query_start", "i8"),
@@ -23,16 +24,32 @@ STEP = np.dtype(
         ("scratch", "i8"),
         ("scratch_stride", "i8"),
         ("workspace", "i8"),
-        ("barrier", "i8"),
-        ("yield_thread", "i8"),
     ]
 )
 """One step. `tables` points to pairs (address, row stride) of block tables, one a cache group; `scratch` to
-a piece of memory for each thread and `workspace` to one for all (see `scratch`); `barrier` to `BARRIER`;
-`yield_thread` is the system's function."""
+a piece of memory for each thread and `workspace` to one for all (see `scratch`)."""
 
-BARRIER = np.dtype([("arrived", "i8"), ("pad0", "i8", 7), ("phase", "i8"), ("pad1", "i8", 7)])
-"""Two counters, each on a cache line of its own."""
+TEAM = np.dtype(
+    [
+        ("arrived", "i8"),
+        ("pad0", "i8", 7),
+        ("phase", "i8"),
+        ("pad1", "i8", 7),
+        ("posted", "i8"),
+        ("program", "i8"),
+        ("step", "i8"),
+        ("yield_thread", "i8"),
+        ("finished", "i8"),
+        ("pad2", "i8", 3),
+    ]
+)
+"""What the threads of a team share. `arrived` and `phase` are the barrier's, each on a cache line of its own.
+`posted` counts the programs handed out, times `ASLEEP_LIMIT`, plus the threads that sleep; `program` and
+`step` are those of the program at hand, `finished` is 1 once it is done; `yield_thread` is the system's
+function."""
+
+ASLEEP_LIMIT = 1 << 16
+"""More than the threads of any team."""
 
 META_BYTES = 20
 """Bytes beside each block of 32 quantized activations: float32 scale and scale * sum, then the negated int32

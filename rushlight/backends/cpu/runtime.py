@@ -1,39 +1,25 @@
 """The thread team: threads that each replay the whole program, with a barrier behind every op.
 
-Between steps a thread spins on nothing: it waits on a lock, so an idle model costs no processor time.
+Between the steps of a running generation a thread waits in native code for some tens of microseconds (see
+`kernels.loop`); then it sleeps on a queue, so that an idle model costs no processor time.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 import threading
+from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.cpu.records import BARRIER, STEP
+from rushlight.backends.cpu.objects import KernelLibrary
+from rushlight.backends.cpu.records import ASLEEP_LIMIT, STEP, TEAM
 from rushlight.errors import InvalidParameter
 
-_RUN = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 MAX_THREADS = 256
-
-
-def usable_processors() -> int:
-    """Processors that this process may use, one for each physical core where that is known."""
-    if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
-    allowed = os.sched_getaffinity(0)
-    cores = set()
-    for processor in allowed:
-        path = f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list"
-        try:
-            with open(path, encoding="ascii") as file:
-                cores.add(file.read().strip())
-        except OSError:
-            cores.add(str(processor))
-    return max(1, len(cores))
 
 
 def yield_address() -> int:
@@ -48,13 +34,12 @@ def yield_address() -> int:
 class Team:
     """`n_threads` threads, the caller's among them, that run a program together."""
 
-    def __init__(self, n_threads: int, run_address: int, library: object = None) -> None:
+    def __init__(self, n_threads: int, library: KernelLibrary) -> None:
         """Make a team; its threads start with the first program.
 
         Args:
             n_threads: 1 to `MAX_THREADS`.
-            run_address: the native loop (kernel "run").
-            library: what holds the loop's machine code; kept for as long as the team.
+            library: the kernels "lead" and "serve"; kept for as long as the team.
 
         Raises:
             InvalidParameter: `n_threads` is out of range.
@@ -62,63 +47,67 @@ class Team:
         if not 1 <= n_threads <= MAX_THREADS:
             raise InvalidParameter(f"n_threads is {n_threads}; it must be from 1 to {MAX_THREADS}.")
         self.n_threads = n_threads
-        self._barrier = np.zeros(1, BARRIER)
-        self._run = _RUN(run_address)
         self._library = library
-        self._work = (0, 0)
-        self._closing = False
+        self._lead, self._serve = (_KERNEL(library.addresses[name]) for name in ("lead", "serve"))
+        self._record = np.zeros(1, TEAM)
+        self._record["yield_thread"] = yield_address()
+        self._address: int = self._record.ctypes.data
+        # Single numbers are read and written faster as words than as fields.
+        self._words = self._record.view(np.int64)
+        names = ("posted", "program", "step", "finished")
+        self._posted, self._program, self._step, self._finished = (TEAM.fields[n][1] // 8 for n in names)  # type: ignore[index]
         self._running = threading.Lock()
-        self._start: list[threading.Semaphore] = []
-        self._done = threading.Semaphore(0)
+        self._started = False
+        self._wake: list[SimpleQueue[bool]] = []
         self._threads: list[threading.Thread] = []
 
-    def new_step(self) -> npt.NDArray[np.void]:
-        """A step record [1] with this team's barrier; the caller fills in the rest."""
-        step = np.zeros(1, STEP)
-        step["barrier"], step["yield_thread"] = self._barrier.ctypes.data, yield_address()
-        return step
+    @staticmethod
+    def new_step() -> npt.NDArray[np.void]:
+        """A step record [1] of zeros; the caller fills in what its program needs."""
+        return np.zeros(1, STEP)
 
     def _start_threads(self) -> None:
-        self._closing = False
-        self._start = [threading.Semaphore(0) for _ in range(1, self.n_threads)]
-        for i, start in enumerate(self._start, 1):
-            name = f"rushlight-{i}"
-            self._threads.append(
-                threading.Thread(target=self._serve, args=(i, start), name=name, daemon=True)
-            )
-            self._threads[-1].start()
+        """Start every thread, asleep. If that is interrupted, the rest is started with the next program."""
+        if not self._threads:
+            self._words[self._posted] = self.n_threads - 1
+            self._wake = [SimpleQueue() for _ in range(1, self.n_threads)]
+            self._threads = [
+                threading.Thread(target=self._work, args=(i, wake), name=f"rushlight-{i}", daemon=True)
+                for i, wake in enumerate(self._wake, 1)
+            ]
+        for thread in self._threads:
+            if not thread.is_alive():
+                thread.start()
+        self._started = True
 
-    def _serve(self, index: int, start: threading.Semaphore) -> None:
-        while True:
-            start.acquire()
-            if self._closing:
-                return
-            self._run(*self._work, index, self.n_threads)
-            self._done.release()
+    def _work(self, index: int, wake: SimpleQueue[bool]) -> None:
+        while wake.get():
+            self._serve(self._address, 0, index, self.n_threads)
 
     def run(self, program: int, step: int) -> None:
         """Run a program and return when every thread has finished it; a second caller waits its turn.
 
         Args:
-            program: address of its first op record.
-            step: address of a step record from `new_step`.
+            program: address of its first op record; it has at least one op.
+            step: address of a step record.
         """
+        words = self._words
         with self._running:
-            if len(self._threads) != self.n_threads - 1:
+            if not self._started:
                 self._start_threads()
-            self._work = (program, step)
-            for start in self._start:
-                start.release()
-            self._run(program, step, 0, self.n_threads)
-            for _ in self._start:
-                self._done.acquire()
+            words[self._program], words[self._step], words[self._finished] = program, step, 0
+            while not words[self._finished]:
+                if words[self._posted] % ASLEEP_LIMIT:
+                    for wake in self._wake:
+                        wake.put(True)
+                self._lead(self._address, 0, 0, self.n_threads)
 
     def close(self) -> None:
         """End the threads; another program would start them again."""
         with self._running:
-            self._closing = True
-            for start in self._start:
-                start.release()
+            for wake in self._wake:
+                wake.put(False)
             for thread in self._threads:
-                thread.join()
-            self._start, self._threads = [], []
+                if thread.is_alive():
+                    thread.join()
+            self._wake, self._threads, self._started = [], [], False

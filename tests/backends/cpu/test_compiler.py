@@ -32,7 +32,7 @@ MNEMONICS = {"avx2": "vpmaddubsw", "avxvnni": "vpdpbusd", "avx512vnni": "vpdpbus
 
 
 @pytest.mark.parametrize("machine", TRIPLES)
-@pytest.mark.parametrize("kernel", ["rms_norm", "run"])
+@pytest.mark.parametrize("kernel", ["rms_norm", "serve"])
 def test_object_files_for_every_system(kernel: str, machine: str) -> None:
     target = next(target for target in TARGETS if target.machine == machine)
     for triple in TRIPLES[machine]:
@@ -58,7 +58,7 @@ def test_code_of_this_machine_needs_nothing() -> None:
     """Every kernel that has been compiled here, and a few that are compiled if they have not."""
     target = detect_target().target
     assert target is not None
-    KernelLibrary(["run", "add", "quantize", "linear_q4_0"], target)
+    KernelLibrary(["serve", "add", "quantize", "linear_q4_0"], target)
     paths = [_object_path(name, target) for name in KERNELS]
     codes = [code for code in map(_read, paths) if code is not None]
     assert len(codes) >= 4
@@ -74,8 +74,8 @@ def test_every_record_fits_its_place() -> None:
 def test_an_object_file_is_loaded_by_its_c_name() -> None:
     target = detect_target().target
     assert target is not None
-    library = KernelLibrary(["add", "run"], target)
-    assert set(library.addresses) == {"add", "run"}
+    library = KernelLibrary(["add", "serve"], target)
+    assert set(library.addresses) == {"add", "serve"}
     assert all(library.addresses.values())
     with pytest.raises(KeyError, match="no kernel is called nonsense"):
         KernelLibrary(["add", "nonsense"], target)

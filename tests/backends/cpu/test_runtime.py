@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +16,7 @@ from helpers.batches import Piece, load_golden, open_executor
 from helpers.cpu import PoisonedExecutor, flat_batch, randn, tensor
 
 from rushlight.backends.cpu import CpuBackend
-from rushlight.backends.cpu.runtime import MAX_THREADS, Team, usable_processors
+from rushlight.backends.cpu.runtime import MAX_THREADS
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGMLType, open_gguf
 from rushlight.models import load_model
@@ -116,8 +120,60 @@ def test_two_callers_take_turns() -> None:
 @pytest.mark.parametrize("n_threads", [0, -1, MAX_THREADS + 1])
 def test_a_number_of_threads_out_of_range_is_refused(n_threads: int) -> None:
     with pytest.raises(InvalidParameter, match=f"n_threads is {n_threads}"):
-        Team(n_threads, 0)
+        CpuBackend(n_threads)
 
 
-def test_this_process_may_use_a_processor() -> None:
-    assert usable_processors() >= 1
+INTERRUPTED = """
+import _thread, threading, time
+from helpers.cpu import PoisonedExecutor, flat_batch, randn
+from rushlight.backends.cpu import CpuBackend
+from test_runtime import every_op
+
+executor = PoisonedExecutor(every_op, randn(9, 64), backend=CpuBackend(3)).executor
+expected = executor.step(flat_batch(range(9))).copy()
+stop = threading.Event()
+
+def strike():
+    while not stop.wait(0.0007):
+        _thread.interrupt_main()
+
+threading.Thread(target=strike, daemon=True).start()
+n_interrupted, end = 0, time.monotonic() + 2
+while time.monotonic() < end:
+    try:
+        while time.monotonic() < end:
+            executor.step(flat_batch(range(9)))
+    except KeyboardInterrupt:
+        n_interrupted += 1
+while not stop.is_set():
+    try:
+        stop.set()
+    except KeyboardInterrupt:
+        pass
+try:
+    time.sleep(0.1)
+except KeyboardInterrupt:
+    pass
+assert (executor.step(flat_batch(range(9))) == expected).all()
+start = time.process_time()
+time.sleep(0.3)
+assert time.process_time() - start < 0.1, "a thread still spins"
+executor.close()
+print(n_interrupted)
+"""
+
+
+def test_interrupts_never_leave_a_thread_behind() -> None:
+    """Ctrl-C comes between any two instructions of Python; the team's next program runs as if it had not."""
+    tests = Path(__file__).parents[2]
+    path = os.pathsep.join([str(tests.parent), str(tests), str(Path(__file__).parent)])
+    run = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) > 100

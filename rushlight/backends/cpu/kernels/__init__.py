@@ -18,7 +18,8 @@ class KernelSource(NamedTuple):
 
 
 KERNELS: dict[str, KernelSource] = {
-    "run": KernelSource("loop", None),
+    "lead": KernelSource("loop", records.TEAM),
+    "serve": KernelSource("loop", records.TEAM),
     "quantize": KernelSource("quantize", records.QUANTIZE),
     "rms_norm": KernelSource("norms", records.NORM),
     "layer_norm": KernelSource("norms", records.NORM),

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numba import njit
 
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
-
+from rushlight.backends.cpu.kernels.atomics import fetch_add
 from rushlight.backends.cpu.simd import load_i64
 
-_POINTER, _I64 = ir.PointerType(), ir.IntType(64)
 inline = njit(inline="always")
-
-
-@intrinsic
-def fetch_add(typing_context: Any, address: Any, amount: Any) -> Any:
-    """Add to an int64 in memory, atomically; what it held before."""
-
-    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return builder.atomic_rmw("add", builder.inttoptr(args[0], _POINTER), args[1], "seq_cst")
-
-    return types.intp(types.intp, types.intp), generate
 
 
 @inline
