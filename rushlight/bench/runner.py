@@ -9,8 +9,9 @@ from collections.abc import Callable
 from rushlight.backends.cpu.cost import step_cost
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.peaks import PeakMeter, Peaks
-from rushlight.backends.cpu.runtime import Team, usable_processors
+from rushlight.backends.cpu.runtime import TEAM_KERNELS, Team
 from rushlight.backends.cpu.target import Target, detect_target
+from rushlight.backends.processors import usable_processors
 from rushlight.bench.plan import BenchPlan
 from rushlight.bench.result import BenchResult
 from rushlight.bench.speeds import Workload
@@ -84,8 +85,7 @@ def run_bench(
 
 def measure_peaks(target: Target, n_threads: int, progress: Progress | None = None) -> Peaks:
     """The limits of this machine on a team of its own."""
-    loop = KernelLibrary(["run"], target, progress)
-    team = Team(n_threads, loop.addresses["run"], loop)
+    team = Team(n_threads, KernelLibrary(TEAM_KERNELS, target, progress))
     try:
         return PeakMeter(target, team, progress).measure()
     finally:

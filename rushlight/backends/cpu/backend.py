@@ -6,7 +6,7 @@ from rushlight.backends.base import Limits, Model, Progress, Weight
 from rushlight.backends.cpu.executor import CpuExecutor
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.packer import Packer
-from rushlight.backends.cpu.runtime import Team
+from rushlight.backends.cpu.runtime import TEAM_KERNELS, Team
 from rushlight.backends.cpu.target import detect_target
 from rushlight.backends.cpu.weights import Matrix, Table, Vector
 from rushlight.backends.processors import usable_processors
@@ -39,7 +39,7 @@ class CpuBackend:
         self.target = detection.target
         self.n_threads = usable_processors() if n_threads is None else n_threads
         self._progress = progress
-        self._team = Team(self.n_threads, KernelLibrary(["lead", "serve"], self.target, progress))
+        self._team = Team(self.n_threads, KernelLibrary(TEAM_KERNELS, self.target, progress))
         self._packer = Packer(self.target, self._team, progress)
 
     def matrix(self, *tensors: GGUFTensor) -> Weight:

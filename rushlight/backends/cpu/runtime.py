@@ -20,6 +20,7 @@ from rushlight.errors import InvalidParameter
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 MAX_THREADS = 256
+TEAM_KERNELS = ("lead", "serve")
 
 
 def yield_address() -> int:
@@ -39,7 +40,7 @@ class Team:
 
         Args:
             n_threads: 1 to `MAX_THREADS`.
-            library: the kernels "lead" and "serve"; kept for as long as the team.
+            library: holds `TEAM_KERNELS`; kept for as long as the team.
 
         Raises:
             InvalidParameter: `n_threads` is out of range.
@@ -48,7 +49,7 @@ class Team:
             raise InvalidParameter(f"n_threads is {n_threads}; it must be from 1 to {MAX_THREADS}.")
         self.n_threads = n_threads
         self._library = library
-        self._lead, self._serve = (_KERNEL(library.addresses[name]) for name in ("lead", "serve"))
+        self._lead, self._serve = (_KERNEL(library.addresses[name]) for name in TEAM_KERNELS)
         self._record = np.zeros(1, TEAM)
         self._record["yield_thread"] = yield_address()
         self._address: int = self._record.ctypes.data

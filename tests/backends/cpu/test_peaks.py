@@ -15,7 +15,7 @@ from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.peaks import KERNELS, PeakMeter
 from rushlight.backends.cpu.records import OP_BYTES, PEAK
-from rushlight.backends.cpu.runtime import Team
+from rushlight.backends.cpu.runtime import TEAM_KERNELS, Team
 from rushlight.backends.cpu.target import TARGETS, detect_target
 
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
@@ -65,8 +65,8 @@ class Peak:
         target = detect_target().target
         assert target is not None
         self.shape = PEAK_SHAPES[target.dots]
-        self.library = KernelLibrary([*KERNELS, "run"], target)
-        self.team = Team(1, self.library.addresses["run"], self.library)
+        self.library = KernelLibrary([*KERNELS, *TEAM_KERNELS], target)
+        self.team = Team(1, self.library)
         self.x, self.y = Region(N_PIECES * 16384, "a test"), Region(1 << 16, "a test")
 
     def run(self, kernel: str, piece: int) -> None:
@@ -117,9 +117,9 @@ def test_all_memory_is_read(peak: Peak) -> None:
 def test_limits_are_positive_for_every_team() -> None:
     target = detect_target().target
     assert target is not None
-    library = KernelLibrary(["run"], target)
+    library = KernelLibrary(TEAM_KERNELS, target)
     for n_threads in (1, 2):
-        team = Team(n_threads, library.addresses["run"], library)
+        team = Team(n_threads, library)
         peaks = PeakMeter(target, team, read_bytes=2**24).measure(seconds=0)
         team.close()
         assert peaks.n_threads == n_threads
