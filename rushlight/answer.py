@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 
 from rushlight.completion import Chunk, Completion, timings_of, usage_of
+from rushlight.digest import digest
 from rushlight.engine.sequence import Sequence
 from rushlight.errors import RushlightError
 from rushlight.params import SamplingParams
@@ -60,6 +61,7 @@ class Answer:
                 logprobs=self._logprobs,
                 seed=sequence.seed,
                 timings=timings_of(sequence, self._called),
+                digest=digest(sequence.prompt_ids, sequence.generated),
             )
         )
 
@@ -77,6 +79,7 @@ class Answer:
             usage=item.usage,
             seed=item.seed,
             timings=item.timings,
+            digest=item.digest,
         )
 
     def completion(self) -> Completion:

@@ -60,6 +60,7 @@ class Chunk:
         usage: tokens used.
         seed: the seed in use, the drawn one if none was given.
         timings: seconds used.
+        digest: of the prompt's and the answer's tokens, see `rushlight.digest`; equal where these are.
     """
 
     text: str
@@ -69,6 +70,7 @@ class Chunk:
     usage: Usage | None = None
     seed: int | None = None
     timings: Timings | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Completion:
     logprobs: list[TokenLogprobs] | None
     seed: int
     timings: Timings
+    digest: str
 
 
 def usage_of(sequence: Sequence) -> Usage:

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "rushlight"
 
 # Rooms from the bottom up: a module may import from its own room and from those listed for it.
 ROOMS: dict[str, set[str]] = {
+    "digest": set(),
     "errors": set(),
     "paths": set(),
     "progress": set(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rushlight.cli.output import say, write
+from rushlight.digest import SHOWN
 
 if TYPE_CHECKING:
     from rushlight.llm import Chunk
@@ -47,6 +48,7 @@ class Answer:
         return found | {
             "finish_reason": self.last.finish_reason,
             "seed": self.last.seed,
+            "digest": self.last.digest,
             "usage": {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens},
             "timings": {
                 "prompt_tokens": timings.prompt_tokens,
@@ -72,6 +74,8 @@ class Answer:
         say(f"answer       {t.completion_tokens} tokens in {t.completion_seconds:.2f} s{rate}")
         say(f"first token  after {t.time_to_first_token:.3f} s")
         say(f"ended by     {self.last.finish_reason}")
+        if self.last.digest is not None:
+            say(f"digest       {self.last.digest[:SHOWN]}")
 
 
 def _rate(tokens: int, seconds: float) -> str:

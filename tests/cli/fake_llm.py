@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+DIGEST = "0123456789abcdef" * 4
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -31,6 +33,7 @@ class Chunk:
     usage: Usage | None = None
     seed: int | None = None
     timings: Timings | None = None
+    digest: str | None = None
 
 
 @dataclass
@@ -73,6 +76,6 @@ class Script:
                         raise piece
                     yield Chunk(piece, (i,))
                 seed = 4242 if params.seed is None else params.seed
-                yield Chunk("", (), "stop", Usage(7, len(script.pieces)), seed, Timings())
+                yield Chunk("", (), "stop", Usage(7, len(script.pieces)), seed, Timings(), DIGEST)
 
         return FakeLLM

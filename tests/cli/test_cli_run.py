@@ -9,7 +9,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from fake_llm import Script
+from fake_llm import DIGEST, Script
 
 from rushlight.cli import main
 from rushlight.errors import ContextOverflow, ModelNotFound
@@ -107,6 +107,7 @@ def test_verbose_tells_the_seed_and_the_timings(script: Script, capsys: Captured
     assert lines["answer"] == "3 tokens in 0.25 s, 8.0 tok/s"
     assert "after 0.500 s" in err
     assert "load" in lines
+    assert lines["digest"] == "0123456789abcdef"
 
 
 def test_json_is_one_object(script: Script, capsys: Captured) -> None:
@@ -119,6 +120,7 @@ def test_json_is_one_object(script: Script, capsys: Captured) -> None:
     )
     assert answer["usage"] == {"prompt_tokens": 7, "completion_tokens": 3}
     assert (answer["seed"], answer["model"]) == (9, "phi3")
+    assert answer["digest"] == DIGEST
     assert answer["timings"]["time_to_first_token"] == 0.5
 
 

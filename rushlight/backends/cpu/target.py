@@ -10,6 +10,7 @@ import platform
 import sys
 from dataclasses import dataclass
 
+from rushlight.backends.cpu.arm_features import arm_linux_features
 from rushlight.errors import InvalidParameter
 
 
@@ -82,6 +83,8 @@ def _host_features() -> dict[str, bool]:
     features = dict(llvm.get_host_cpu_features())
     if sys.platform == "darwin" and platform.machine() == "arm64":
         features["dotprod"] = True  # Every Apple processor since M1 has it; LLVM does not report it there.
+    if sys.platform == "linux" and _machine() == "aarch64":
+        features.update(arm_linux_features())
     return features
 
 
