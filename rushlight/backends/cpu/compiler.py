@@ -1,7 +1,8 @@
 """Python function in, object file out: Numba types and lowers a kernel, LLVM makes code for a target.
 
 Importing this imports Numba, which takes a second, so it is imported only where a kernel is missing from the
-cache. Numba lowers for no processor in particular; everything that depends on the target happens here.
+cache, in a process of its own (`worker`). Numba lowers for no processor in particular; everything that
+depends on the target happens here. The same sources give the same bytes, in any process and any order.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from llvmlite import ir
 from numba import types
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.cpu import CPUContext
-from numba.core.registry import cpu_target
 
 from rushlight.backends.cpu.dots import PAUSE, define_dot, define_pause
 from rushlight.backends.cpu.kernels import KERNELS
-from rushlight.backends.cpu.objects import symbol
+from rushlight.backends.cpu.object_formats import TRIPLES, symbol
 from rushlight.backends.cpu.records import STEP
+from rushlight.backends.cpu.simd.inlined import KERNEL_TARGET
 from rushlight.backends.cpu.simd.types import Record
 from rushlight.backends.cpu.target import Target
 
 _DOT = re.compile(r'declare [^@]*@"?rl\.dot\.(\w+)\.(\d+)"?\(')
-_HOST_ATTRIBUTES = re.compile(r'"(?:target-cpu|target-features|tune-cpu)"="[^"]*"')
+_HOST = re.compile(
+    r'"(?:target-cpu|target-features|tune-cpu)"="[^"]*"|^target (?:triple|datalayout) = .*$', re.MULTILINE
+)
 _ANY = np.dtype([("kernel", "i8"), ("next", "i8")])
 
 
@@ -36,15 +38,19 @@ def _signature(record: np.dtype[np.void] | None, name: str) -> list[types.Type]:
 
 
 @global_compiler_lock
-def _lower(name: str, target: Target) -> tuple[str, str]:
-    """LLVM assembly of a kernel, and the name that Numba gave its function."""
+def lower_kernel(name: str, target: Target) -> tuple[str, str]:
+    """LLVM assembly of a kernel, and the name that Numba gave its function.
+
+    Args:
+        name: a key of `KERNELS`.
+        target: whose tiles to use; the assembly is for no processor yet.
+    """
     source = KERNELS[name]
     module = importlib.import_module(f"rushlight.backends.cpu.kernels.{source.module}")
     flags = Flags()
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
-    typing_context = cpu_target.typing_context
-    context = CPUContext(typing_context, "cpu").with_aot_codegen(name)
+    typing_context, context = KERNEL_TARGET.typing_context, KERNEL_TARGET.target_context
     typing_context.refresh()
     context.refresh()
     library = context.codegen().create_library(name)
@@ -54,7 +60,7 @@ def _lower(name: str, target: Target) -> tuple[str, str]:
         typing_context, context, function, arguments, types.void, flags, {}, library=library
     )
     library.finalize()
-    return library.get_llvm_str(), result.fndesc.llvm_func_name
+    return _HOST.sub("", library.get_llvm_str()), result.fndesc.llvm_func_name
 
 
 def _entry(name: str, inner: str) -> ir.Module:
@@ -70,44 +76,37 @@ def _entry(name: str, inner: str) -> ir.Module:
     return module
 
 
-def _link(name: str, target: Target, triple: str) -> llvm.ModuleRef:
+def _link(name: str, lowered: tuple[str, str], target: Target, triple: str) -> llvm.ModuleRef:
     """The kernel with its C entry and the target's dot products, not yet optimized."""
-    text, inner = _lower(name, target)
-    text = re.sub(r'target triple = "[^"]*"', f'target triple = "{triple}"', _HOST_ATTRIBUTES.sub("", text))
-    text = re.sub(r'target datalayout = "[^"]*"', "", text)
+    text, inner = lowered
     prelude = _entry(name, inner)
-    for kind, rows in _DOT.findall(text):
+    prelude.triple = triple
+    for kind, rows in sorted(set(_DOT.findall(text))):
         define_dot(prelude, kind, int(rows), target.dots)
     if f"@{PAUSE}" in text or f'@"{PAUSE}"' in text:
         define_pause(prelude, target.machine)
-    # Only the entry is called from outside.
-    module = llvm.parse_assembly(text)
-    entry = str(prelude).replace('target triple = "unknown-unknown-unknown"', f'target triple = "{triple}"')
-    other = llvm.parse_assembly(entry.replace("define internal", "define"))
-    module.link_in(other)
-    for function in module.functions:
-        if not function.is_declaration and function.name != symbol(name):
-            function.linkage = "internal"
-    for variable in module.global_variables:
-        if not variable.is_declaration:
-            variable.linkage = "internal"
+    module = llvm.parse_assembly(f'target triple = "{triple}"\n{text}')
+    module.link_in(llvm.parse_assembly(str(prelude).replace("define internal", "define")))
+    # Only the entry is called from outside. Numba counts the functions that it has made into their names,
+    # which shall not shape the object file.
+    defined = [function for function in module.functions if not function.is_declaration]
+    for i, function in enumerate(function for function in defined if function.name != symbol(name)):
+        function.linkage, function.name = "internal", f"f{i}"
+    for i, variable in enumerate(v for v in module.global_variables if not v.is_declaration):
+        variable.linkage, variable.name = "internal", f"v{i}"
+    module.name = name
     module.verify()
     return module
 
 
-def compile_kernel(name: str, target: Target, triple: str | None = None, assembly: bool = False) -> bytes:
-    """Make the object file of a kernel.
-
-    Args:
-        name: a key of `KERNELS`.
-        target: whose code to make; any target, whatever this machine is.
-        triple: LLVM's name of machine, system and object format; by default this machine's.
-        assembly: give assembly text instead, to be read by people.
-    """
+def emit_kernel(
+    name: str, lowered: tuple[str, str], target: Target, format: str, assembly: bool = False
+) -> bytes:
+    """Make the object file of a lowered kernel; the arguments are those of `compile_kernel`."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    triple = triple or llvm.get_process_triple()
-    module = _link(name, target, triple)
+    triple = TRIPLES[format][target.machine]
+    module = _link(name, lowered, target, triple)
     machine = llvm.Target.from_triple(triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
     )
@@ -116,3 +115,15 @@ def compile_kernel(name: str, target: Target, triple: str | None = None, assembl
         module, llvm.create_pass_builder(machine, tuning)
     )
     return machine.emit_assembly(module).encode() if assembly else bytes(machine.emit_object(module))
+
+
+def compile_kernel(name: str, target: Target, format: str, assembly: bool = False) -> bytes:
+    """Make the object file of a kernel.
+
+    Args:
+        name: a key of `KERNELS`.
+        target: whose code to make; any target, whatever this machine is.
+        format: a key of `TRIPLES`: elf, macho or coff.
+        assembly: give assembly text instead, to be read by people.
+    """
+    return emit_kernel(name, lower_kernel(name, target), target, format, assembly)

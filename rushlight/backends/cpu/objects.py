@@ -1,118 +1,111 @@
-"""Kernels as object files: kept in the user's cache, loaded with LLVM's linker alone.
+"""Kernels in memory: object files from the user's cache, from the wheel or from the compiler, loaded.
 
-A file's name holds a hash of everything that its code depends on: the sources of kernels and compiler, the
-versions of Numba and llvmlite, the target. Its content ends with a hash of itself, so a damaged file is made
-again. Files are written under another name and then renamed, so processes may share the folder.
+Only a kernel that neither has is compiled, in processes of their own (`workers`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from rushlight.backends.base import Progress
+from rushlight.backends.cpu.archive import read_shipped
 from rushlight.backends.cpu.kernels import KERNELS
+from rushlight.backends.cpu.object_cache import ObjectCache
+from rushlight.backends.cpu.object_formats import host_format, symbol
 from rushlight.backends.cpu.target import Target
-from rushlight.paths import cache_dir
-
-_HASH_BYTES = 32
+from rushlight.backends.cpu.workers import Job, compile_in_parallel
 
 
-def symbol(name: str) -> str:
-    """The C symbol of a kernel."""
-    return f"rushlight_{name}"
+def _compile_missing(
+    names: list[str], target: Target, cache: ObjectCache, progress: Progress | None
+) -> dict[str, bytes]:
+    """Compile what no other process compiles, and wait for what another does."""
+    found: dict[str, bytes] = {}
+    with cache.lock():
+        made_meanwhile = {name: cache.read(name) for name in names}
+        found.update((name, code) for name, code in made_meanwhile.items() if code is not None)
+        jobs = [Job(name, target, (host_format(),)) for name in names if name not in found]
+
+        def done(job: Job, objects: list[bytes]) -> None:
+            (found[job.kernel],) = objects
+            cache.write(job.kernel, objects[0])
+            if progress:
+                progress("Compiling kernels", len(found), len(names))
+
+        compile_in_parallel(jobs, done)
+    return found
 
 
-@cache
-def _source_digest() -> bytes:
-    """A hash of all that shapes a kernel's code, apart from the target."""
-    folder = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(
-        [*folder.glob("kernels/*.py"), *folder.glob("simd/*.py"), *map(folder.joinpath, _SHARED)]
-    ):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    digest.update(f"{version('numba')} {version('llvmlite')}".encode())
-    return digest.digest()
+def obtain_objects(
+    names: Iterable[str], target: Target, progress: Progress | None = None
+) -> dict[str, bytes]:
+    """The object files of kernels, by name, in this system's format.
 
+    Args:
+        names: keys of `KERNELS`.
+        target: a target.
+        progress: told of every kernel that is compiled.
 
-_SHARED = ("compiler.py", "dots.py", "layout.py", "records.py", "scratch.py", "../cache.py")
-
-
-def _object_path(name: str, target: Target) -> Path:
-    key = hashlib.sha256(_source_digest() + repr((name, target, llvm.get_process_triple())).encode())
-    return cache_dir() / "kernels" / f"{target.name}-{name}-{key.hexdigest()[:24]}.o"
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    code, digest = content[:-_HASH_BYTES], content[-_HASH_BYTES:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _write(path: Path, code: bytes) -> None:
-    """Keep an object file; where the folder cannot be written, the next process compiles again."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            temporary = file.name
-            file.write(code + hashlib.sha256(code).digest())
-        os.replace(temporary, path)
-    except OSError:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-
-
-def _obtain(names: list[str], target: Target, progress: Progress | None) -> dict[str, bytes]:
-    found = {name: _read(_object_path(name, target)) for name in names}
+    Raises:
+        RuntimeError: a kernel does not compile.
+    """
+    cache = ObjectCache(target, host_format())
+    found = {name: cache.read(name) for name in names}
+    if None in found.values():
+        shipped = read_shipped(target, host_format())
+        found = {name: code or shipped.get(name) for name, code in found.items()}
     missing = [name for name, code in found.items() if code is None]
-    for done, name in enumerate(missing):
+    if missing:
         if progress:
-            progress(f"Compiling kernel {name}", done, len(missing))
-        from rushlight.backends.cpu.compiler import compile_kernel
-
-        found[name] = compile_kernel(name, target)
-        _write(_object_path(name, target), found[name] or b"")
-    if missing and progress:
-        progress("Compiling kernels", len(missing), len(missing))
+            progress("Compiling kernels", 0, len(missing))
+        found.update(_compile_missing(missing, target, cache, progress))
     return {name: code for name, code in found.items() if code is not None}
 
 
 class KernelLibrary:
-    """Kernels in memory, ready to be called; it must outlive every use of their addresses."""
+    """Kernels in memory, ready to be called; it must outlive every use of their addresses.
+
+    Attributes:
+        addresses: of the kernels loaded so far, by name.
+    """
 
     def __init__(self, names: Iterable[str], target: Target, progress: Progress | None = None) -> None:
-        """Load kernels from the cache and compile those that are not there.
+        """Load kernels, compiling those that are nowhere to be found.
 
         Args:
             names: keys of `KERNELS`.
             target: a target that this processor runs.
             progress: told of every kernel that is compiled.
         """
-        names = sorted(set(names))
-        unknown = [name for name in names if name not in KERNELS]
+        self.addresses: dict[str, int] = {}
+        self._target, self._progress = target, progress
+        self._loaded: list[Any] = []
+        self.require(names)
+
+    def require(self, names: Iterable[str]) -> None:
+        """Load those of some kernels that are not loaded yet.
+
+        Raises:
+            KeyError: there is no such kernel.
+            RuntimeError: a kernel does not compile, or the system does not load code.
+        """
+        wanted = sorted(set(names) - set(self.addresses))
+        unknown = [name for name in wanted if name not in KERNELS]
         if unknown:
             raise KeyError(f"no kernel is called {', '.join(unknown)}")
-        objects = _obtain(names, target, progress)
+        if wanted:
+            self._load(obtain_objects(wanted, self._target, self._progress))
+
+    def _load(self, objects: dict[str, bytes]) -> None:
+        import llvmlite.binding as llvm
+
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
         machine = llvm.Target.from_default_triple().create_target_machine()
-        self._engine: Any = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         for code in objects.values():
-            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        self._engine.finalize_object()
-        self.addresses: dict[str, int] = {
-            name: self._engine.get_function_address(symbol(name)) for name in objects
-        }
+            engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        self._loaded.append(engine)
+        self.addresses.update((name, engine.get_function_address(symbol(name))) for name in objects)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rushlight.backends.cpu import objects
-from rushlight.backends.cpu.objects import KernelLibrary
-from rushlight.backends.cpu.target import Target, detect_target
+from rushlight.backends.cpu import archive, object_cache, objects, workers
+from rushlight.backends.cpu.object_cache import ObjectCache
+from rushlight.backends.cpu.object_formats import host_format
+from rushlight.backends.cpu.objects import KernelLibrary, obtain_objects
+from rushlight.backends.cpu.target import TARGETS, Target, detect_target
 
 NAMES = ["add", "outputs"]
 
@@ -23,78 +29,138 @@ def target() -> Target:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and nothing shipped."""
     monkeypatch.setenv("RUSHLIGHT_HOME", str(tmp_path))
-    return tmp_path / "kernels"
+    monkeypatch.setattr(archive, "SHIPPED", tmp_path / "shipped")
+    return tmp_path
 
 
-def load_elsewhere() -> str:
-    """Load kernels in a process of its own; the heavy modules that this took."""
-    code = (
-        "import sys; from rushlight.backends.cpu.objects import KernelLibrary\n"
-        "from rushlight.backends.cpu.target import detect_target\n"
-        f"library = KernelLibrary({NAMES}, detect_target().target)\n"
-        "assert all(library.addresses.values()); print('numba' in sys.modules)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return run.stdout.strip()
+def files(home: Path, pattern: str = "*") -> list[Path]:
+    return sorted(home.glob(f"kernels/*/{pattern}"))
 
 
-def test_only_the_first_process_compiles(folder: Path) -> None:
-    assert load_elsewhere() == "True"
-    assert len(list(folder.glob("*.o"))) == len(NAMES)
-    assert load_elsewhere() == "False"
+LOAD = (
+    "import sys; from rushlight.backends.cpu import archive\n"
+    "archive.SHIPPED = archive.SHIPPED / 'nothing'\n"
+    "from rushlight.backends.cpu.objects import KernelLibrary\n"
+    "from rushlight.backends.cpu.target import detect_target\n"
+    f"library = KernelLibrary({NAMES}, detect_target().target)\n"
+    "assert all(library.addresses.values()); print('numba' in sys.modules)"
+)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "foreign", "empty"])
-def test_a_damaged_file_is_made_again(folder: Path, target: Target, damage: str) -> None:
+def test_only_what_is_missing_is_compiled_and_never_here(
+    home: Path, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    compile_all = objects.compile_in_parallel
+
+    def spy(jobs: list[Any], done: Any) -> None:
+        compiled.extend(job.kernel for job in jobs)
+        compile_all(jobs, done)
+
+    monkeypatch.setattr(objects, "compile_in_parallel", spy)
+    monkeypatch.setattr(workers, "compile_objects", None)
     KernelLibrary(["add"], target)
-    (path,) = folder.glob("*.o")
-    good = path.read_bytes()
+    KernelLibrary(NAMES, target)
+    KernelLibrary(NAMES, target)
+    assert compiled == ["add", "outputs"]
+    assert [path.name for path in files(home, "*.o")] == ["add.o", "outputs.o"]
+
+
+def test_more_kernels_join_a_library(home: Path, target: Target) -> None:
+    library = KernelLibrary(["add"], target)
+    address = library.addresses["add"]
+    library.require(["add", "outputs"])
+    assert library.addresses["add"] == address
+    assert set(library.addresses) == {"add", "outputs"}
+
+
+def damage(cache: ObjectCache, other: ObjectCache, kind: str) -> bytes:
+    """What lies in place of kernel "add" when something has gone wrong."""
+    good = (cache.folder / "add.o").read_bytes()
     flipped = bytearray(good)
     flipped[100] ^= 1
-    path.write_bytes(
-        {"truncated": good[:-7], "flipped": bytes(flipped), "foreign": b"\x7fELF" + bytes(999), "empty": b""}[
-            damage
-        ]
-    )
-    library = KernelLibrary(["add"], target)
-    assert library.addresses["add"]
-    assert objects._read(path) is not None
+    other.write("add", b"the code of another processor")
+    return {
+        "truncated": good[:-7],
+        "flipped": bytes(flipped),
+        "foreign": b"\x7fELF" + bytes(999),
+        "empty": b"",
+        "of another kernel": (cache.folder / "outputs.o").read_bytes(),
+        "of another target": (other.folder / "add.o").read_bytes(),
+    }[kind]
 
 
-def test_a_folder_that_cannot_be_written_is_no_error(folder: Path, target: Target) -> None:
-    folder.write_text("a file where the folder should be")
+@pytest.mark.parametrize(
+    "kind", ["truncated", "flipped", "foreign", "empty", "of another kernel", "of another target"]
+)
+def test_a_file_that_is_not_what_its_name_says_is_made_again(
+    home: Path, target: Target, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "compile_in_parallel", pretend_to_compile)
+    cache = ObjectCache(target, host_format())
+    other = ObjectCache(next(t for t in TARGETS if t != target), host_format())
+    obtain_objects(NAMES, target)
+    (cache.folder / "add.o").write_bytes(damage(cache, other, kind))
+    assert cache.read("add") is None
+    assert obtain_objects(["add"], target) == {"add": b"code of add"}
+    assert cache.read("add") == b"code of add"
+
+
+def pretend_to_compile(jobs: list[workers.Job], done: Any) -> None:
+    for job in jobs:
+        done(job, [f"code of {job.kernel}".encode()])
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(home: Path, target: Target) -> None:
+    (home / "kernels").write_text("a file where the folder should be")
     assert KernelLibrary(["outputs"], target).addresses["outputs"]
 
 
-def test_two_processes_at_once_both_work(folder: Path) -> None:
-    code = (
-        "from rushlight.backends.cpu.objects import KernelLibrary\n"
-        "from rushlight.backends.cpu.target import detect_target\n"
-        f"assert all(KernelLibrary({NAMES}, detect_target().target).addresses.values())"
-    )
-    runs = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
-    assert [run.wait(60) for run in runs] == [0, 0]
-    assert len(list(folder.iterdir())) == len(NAMES)  # and no temporary file
+def test_of_two_processes_one_compiles_and_the_other_waits(home: Path) -> None:
+    runs = [subprocess.Popen([sys.executable, "-c", LOAD], stdout=subprocess.PIPE) for _ in range(2)]
+    assert [run.communicate(timeout=60)[0].strip() for run in runs] == [b"False", b"False"]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert [path.name for path in files(home)] == ["add.o", "lock", "outputs.o"]  # and no temporary file
 
 
-def test_progress_is_told_only_of_what_is_compiled(folder: Path, target: Target) -> None:
+def test_what_another_process_makes_meanwhile_is_taken(
+    home: Path, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ObjectCache(target, host_format())
+
+    @contextmanager
+    def lock(self: ObjectCache) -> Iterator[None]:
+        cache.write("add", b"made meanwhile")
+        yield
+
+    monkeypatch.setattr(ObjectCache, "lock", lock)
+    monkeypatch.setattr(objects, "compile_in_parallel", pretend_to_compile)
+    assert obtain_objects(NAMES, target) == {"add": b"made meanwhile", "outputs": b"code of outputs"}
+
+
+def test_progress_is_told_only_of_what_is_compiled(
+    home: Path, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "compile_in_parallel", pretend_to_compile)
     told: list[tuple[str, int, int | None]] = []
-    KernelLibrary(NAMES, target, lambda *news: told.append(news))
+    obtain_objects(NAMES, target, lambda *news: told.append(news))
     assert [(done, total) for _, done, total in told] == [(0, 2), (1, 2), (2, 2)]
     told.clear()
-    KernelLibrary(NAMES, target, lambda *news: told.append(news))
+    obtain_objects(NAMES, target, lambda *news: told.append(news))
     assert told == []
 
 
-def test_the_name_of_a_file_changes_with_all_that_shapes_the_code(
-    target: Target, monkeypatch: pytest.MonkeyPatch
+def test_the_name_of_the_folder_changes_with_all_that_shapes_the_code(
+    home: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = objects._object_path("add", target)
-    assert objects._object_path("outputs", target) != first
-    monkeypatch.setattr(objects, "_source_digest", lambda: b"other sources")
-    assert objects._object_path("add", target) != first
+    first = ObjectCache(target, "elf").folder
+    assert ObjectCache(replace(target, features="+more"), "elf").folder != first
+    assert ObjectCache(target, "coff").folder != first
+    monkeypatch.setattr(object_cache, "_source_digest", lambda: b"other sources")
+    assert ObjectCache(target, "elf").folder != first
 
 
 def test_an_unknown_kernel_is_refused(target: Target) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from rushlight.backends.cpu.kernels.atomics import fetch_add
 from rushlight.backends.cpu.simd import load_i64
+from rushlight.backends.cpu.simd.inlined import inlined
 
-inline = njit(inline="always")
+inline = inlined
 
 
 @inline

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
+from rushlight.backends.cpu.simd.inlined import inlined
 from rushlight.backends.cpu.simd.types import Vector, f32x16, i8x64, i32x16, mask16
 
 _I32 = ir.IntType(32)
-inline = njit(inline="always")
+inline = inlined
 
 
 def _declare_operator(symbol: Any) -> None:
