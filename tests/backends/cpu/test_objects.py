@@ -81,7 +81,7 @@ def damage(cache: ObjectCache, other: ObjectCache, kind: str) -> bytes:
     """What lies in place of kernel "add" when something has gone wrong."""
     good = (cache.folder / "add.o").read_bytes()
     flipped = bytearray(good)
-    flipped[100] ^= 1
+    flipped[5] ^= 1
     other.write("add", b"the code of another processor")
     return {
         "truncated": good[:-7],

@@ -42,7 +42,7 @@ def test_without_other_processes_this_one_compiles(executable: str, monkeypatch:
 
 
 def test_a_kernel_that_does_not_compile_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="nonsense does not compile for .*KeyError"):
+    with pytest.raises(RuntimeError, match=r"nonsense does not compile for .*KeyError"):
         compiled([Job("nonsense", TARGETS[0], ("elf",))])
 
 
