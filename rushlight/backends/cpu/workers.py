@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rushlight.backends.cpu.runtime import usable_processors
 from rushlight.backends.cpu.target import Target
 from rushlight.backends.cpu.worker import compile_objects
+from rushlight.backends.processors import usable_processors
 
 # The worker imports from where this process does; the folder it starts in does not matter.
 _BOOT = (
