@@ -30,7 +30,6 @@ from rushlight.loading import load_engine
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.progress import Progress
 from rushlight.prompts import Message, Prompt, Prompts, batch_of, encode_rendered, is_messages, prompt_of
-from rushlight.text import load_tokenizer
 
 if TYPE_CHECKING:
     from rushlight.text import ChatTemplate
@@ -83,20 +82,20 @@ class LLM:
         options: EngineOptions | None = None,
     ) -> None:
         self._file = open_gguf(resolve(os.fspath(model), progress=progress or False).path)
-        self.tokenizer = load_tokenizer(self._file if tokenizer is None else tokenizer)
-        loaded, self._engine, self.backend = load_engine(
+        loaded = load_engine(
             self._file,
-            self.tokenizer,
             backend=backend,
+            tokenizer=tokenizer,
             n_threads=n_threads,
             n_ctx=n_ctx,
             kv_dtype=kv_dtype,
             progress=progress,
             options=options or EngineOptions(),
         )
-        self.model = loaded
-        self.config = loaded.config
-        self.n_ctx = loaded.n_ctx
+        self.model = loaded.model
+        self.tokenizer, self._engine, self.backend = loaded.tokenizer, loaded.engine, loaded.backend
+        self.config = loaded.model.config
+        self.n_ctx = loaded.model.n_ctx
         self._driver = Driver(self._engine)
         self._finalizer = weakref.finalize(self, self._driver.close)
 

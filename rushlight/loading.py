@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import NamedTuple
+
 from rushlight.backends import load_backend
 from rushlight.engine.engine import Engine
 from rushlight.engine.limits import limits_for
@@ -11,40 +14,56 @@ from rushlight.models import load_model
 from rushlight.models.decoder import CausalModel
 from rushlight.params import EngineOptions
 from rushlight.progress import Progress
-from rushlight.text import Tokenizer
+from rushlight.text import Tokenizer, load_tokenizer
 
 DEFAULT_CTX = 8192
 
 
+class Loaded(NamedTuple):
+    """A model that is ready to run; `backend` is the name of what runs it."""
+
+    model: CausalModel
+    tokenizer: Tokenizer
+    engine: Engine
+    backend: str
+
+
 def load_engine(
     file: GGUFFile,
-    tokenizer: Tokenizer,
     *,
     backend: str,
+    tokenizer: str | os.PathLike[str] | None,
     n_threads: int | None,
     n_ctx: int | None,
     kv_dtype: str,
     progress: Progress | None,
     options: EngineOptions,
-) -> tuple[CausalModel, Engine, str]:
-    """Load the model of a file and bind it to a backend, the result's last part; the arguments are `LLM`'s.
+) -> Loaded:
+    """Load the model of a file and bind it to a backend; the arguments are `LLM`'s.
+
+    Weights are packed in the background from `load_model` on, while the tokenizer is read.
 
     Raises:
         InvalidParameter: an argument outside its range.
         OutOfMemory: the weights or the KV cache do not fit.
         InvalidFile, UnsupportedModel, UnsupportedTensorType, BackendUnavailable: see `load_model` and
             `load_backend`.
+        UnsupportedTokenizer: see `load_tokenizer`.
     """
     if n_threads is not None and (
         isinstance(n_threads, bool) or not isinstance(n_threads, int) or n_threads < 1
     ):
         raise InvalidParameter(f"n_threads is {n_threads!r}; it must be a positive integer.")
+    runner = load_backend(backend, n_threads, progress)
     try:
-        runner = load_backend(backend, n_threads, progress)
         model = load_model(file, runner, _context(file, n_ctx))
+        text = load_tokenizer(file if tokenizer is None else tokenizer)
         limits = limits_for(model.cache, model.n_ctx, kv_dtype, options)
         executor = runner.executor(model, limits)
-    except MemoryError as error:
+    except BaseException as error:
+        runner.close()
+        if not isinstance(error, MemoryError):
+            raise
         raise OutOfMemory(
             f"{file.path.name} ({file.n_bytes / 2**30:.1f} GiB) and its KV cache do not fit the memory; "
             "choose a smaller model, n_ctx or kv_tokens."
@@ -54,10 +73,10 @@ def load_engine(
         model.cache,
         limits,
         n_vocab=model.n_vocab,
-        eog_ids=tokenizer.eog_ids,
+        eog_ids=text.eog_ids,
         prefix_cache=options.prefix_cache,
     )
-    return model, engine, runner.name
+    return Loaded(model, text, engine, runner.name)
 
 
 def _context(file: GGUFFile, n_ctx: int | None) -> int | None:

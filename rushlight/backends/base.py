@@ -209,3 +209,7 @@ class Backend(Protocol):
     def executor(self, model: Model, limits: Limits) -> Executor:
         """Bind a model to buffers and caches of the given sizes."""
         ...
+
+    def close(self) -> None:
+        """End what loading has begun; for a backend that gets no executor. Its weights are not usable."""
+        ...

@@ -38,15 +38,25 @@ class GGUFTensor:
         """Number of stored bytes."""
         return self.raw.nbytes
 
-    def release(self) -> None:
-        """Tell the system that the bytes have been used: it may drop their pages and read them again."""
+    @property
+    def address(self) -> int:
+        """Where the bytes begin in memory."""
+        return int(self.raw.ctypes.data)
+
+    def release(self, first: int = 0, stop: int | None = None) -> None:
+        """Tell the system that bytes have been used: it may drop their pages and read them again.
+
+        Args:
+            first, stop: which rows of `raw`, by default all; those of the first dimension.
+        """
         owner: object = self.raw
         while isinstance(owner, np.ndarray) and owner.base is not None:
             owner = owner.base
         mapping = owner.obj if isinstance(owner, memoryview) else owner
         if not isinstance(mapping, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
             return
-        first = self.raw.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
-        start = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE  # a page shared with a neighbour stays
-        if (length := (first + self.n_bytes) // mmap.PAGESIZE * mmap.PAGESIZE - start) > 0:
+        rows = self.raw[first:stop]
+        begin = rows.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
+        start = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE  # a page shared with a neighbour stays
+        if (length := (begin + rows.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE - start) > 0:
             mapping.madvise(mmap.MADV_DONTNEED, start, length)

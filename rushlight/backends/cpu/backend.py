@@ -58,5 +58,16 @@ class CpuBackend:
         return Table(tensor)
 
     def executor(self, model: Model, limits: Limits) -> CpuExecutor:
-        """See `Backend.executor`."""
-        return CpuExecutor(model, limits, self.target, self._team, self._progress)
+        """See `Backend.executor`. The weights are packed when it returns."""
+        executor = CpuExecutor(model, limits, self.target, self._team, self._progress)
+        self.wait()
+        return executor
+
+    def wait(self) -> None:
+        """Return when every matrix taken so far is packed; raises what went wrong."""
+        self._packer.wait()
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._packer.cancel()
+        self._team.close()

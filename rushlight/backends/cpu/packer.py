@@ -1,29 +1,74 @@
-"""Packing: the native kernels that turn a tensor's rows into the layout of the matrix kernels."""
+"""Packing: the native kernels that turn a tensor's rows into the layout of the matrix kernels.
+
+A thread packs while the rest of the model is still being read and recorded. It works on a stretch of the file
+at a time and gives the file's pages back after each, so that no two copies of the weights are ever in memory.
+"""
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import NamedTuple
+
+import numpy as np
 
 from rushlight.backends.base import Progress
 from rushlight.backends.cpu.layout import LANES, LAYOUTS
 from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.objects import KernelLibrary
-from rushlight.backends.cpu.records import OP_BYTES, PACK
+from rushlight.backends.cpu.records import PACK, in_program
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.target import Target
 from rushlight.backends.cpu.weights import PackedPart
 from rushlight.gguf import GGMLType, GGUFTensor
 
+BATCH_BYTES = 16 << 20
+"""How much of the file one program packs, at most twice: milliseconds of work, little beside a model."""
+
+_POLL_SECONDS = 0.1  # Windows delivers Ctrl-C only between waits
+
+
+class _Job(NamedTuple):
+    """Rows `first` to ``stop - 1`` of a tensor, whole groups of them, to be packed."""
+
+    kernel: int
+    tensor: GGUFTensor
+    part: PackedPart
+    first: int
+    stop: int
+
+    @property
+    def n_bytes(self) -> int:
+        return (self.stop - self.first) * self.tensor.raw.shape[1]
+
+    def record(self) -> tuple[int, ...]:
+        """The fields of `PACK`, in order."""
+        part, row_bytes, group = self.part, self.tensor.raw.shape[1], self.first // LANES
+        source = self.tensor.address + self.first * row_bytes
+        target = part.region.address + group * (part.region.n_bytes // part.n_groups)
+        n_groups = -(-self.stop // LANES) - group
+        return self.kernel, 0, source, row_bytes, self.stop - self.first, target, n_groups, part.n_blocks
+
 
 class Packer:
-    """Packs matrices with all threads of a team, straight from the mapped file."""
+    """Packs matrices with all threads of a team, straight from the mapped file, in the background."""
 
     def __init__(self, target: Target, team: Team, progress: Progress | None = None) -> None:
         self._target, self._team, self._progress = target, team, progress
         self._libraries: dict[GGMLType, KernelLibrary] = {}
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._cancelled = False
 
     def pack(self, tensor: GGUFTensor) -> PackedPart:
-        """Pack a matrix [N, K]; its reader has checked that `raw` holds N whole rows."""
-        name = tensor.type.name.lower()
-        layout = LAYOUTS[name]
+        """Begin to pack a matrix [N, K]; its reader has checked that `raw` holds N whole rows.
+
+        The result's memory is filled once `wait` returns.
+        """
+        layout = LAYOUTS[tensor.type.name.lower()]
         n_rows, n_columns = tensor.shape
         n_groups, n_blocks = -(-n_rows // LANES), n_columns // layout.columns
         row_bytes = n_blocks * layout.block_bytes
@@ -31,16 +76,76 @@ class Packer:
             raise ValueError(
                 f"{tensor.name}: {n_rows} rows of {row_bytes} bytes expected, not {tensor.raw.shape}"
             )
-        region = Region(n_groups * n_blocks * layout.group_bytes, f"the weights {tensor.name}")
-        program = Region(2 * OP_BYTES, "a packing program")
-        record = program.bytes[: PACK.itemsize].view(PACK)[0]
-        record["kernel"] = self._address(tensor.type)
-        record["x"], record["x_stride"], record["n_rows"] = tensor.raw.ctypes.data, row_bytes, n_rows
-        record["y"], record["n_groups"], record["n_blocks"] = region.address, n_groups, n_blocks
+        kernel = self._address(tensor.type)
+        n_bytes = n_groups * n_blocks * layout.group_bytes
+        region = Region(n_bytes, f"the weights {tensor.name}", large_pages=True)
+        part = PackedPart(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
+        rows_of_job = max(1, BATCH_BYTES // (LANES * row_bytes)) * LANES
+        for first in range(0, n_rows, rows_of_job):
+            self._jobs.put(_Job(kernel, tensor, part, first, min(first + rows_of_job, n_rows)))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="rushlight-packer", daemon=True)
+            self._thread.start()
+        return part
+
+    def wait(self) -> None:
+        """Return when all is packed; an interrupt ends the packing too.
+
+        Raises:
+            BaseException: what ended the packing early.
+        """
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._jobs.put(None)
+        try:
+            while thread.is_alive():
+                thread.join(_POLL_SECONDS)
+        except BaseException:
+            self._cancelled = True
+            thread.join()
+            raise
+        finally:
+            error, self._error, self._cancelled = self._error, None, False
+            self._jobs = SimpleQueue()  # what an early end has left in it goes
+        if error is not None:
+            raise error
+
+    def cancel(self) -> None:
+        """Give up what is not packed yet; matrices taken since the last `wait` are not usable."""
+        self._cancelled = True
+        with suppress(Exception):
+            self.wait()
+
+    def _work(self) -> None:
+        try:
+            for batch in self._batches():
+                if self._cancelled:
+                    return
+                self._run(batch)
+        except BaseException as error:
+            self._error = error
+
+    def _batches(self) -> Iterator[list[_Job]]:
+        """What is waiting, about `BATCH_BYTES` at a time, until nothing more will come."""
+        while (job := self._jobs.get()) is not None:
+            batch, n_bytes = [job], job.n_bytes
+            while n_bytes < BATCH_BYTES and not self._jobs.empty():
+                following = self._jobs.get()
+                if following is None:
+                    yield batch
+                    return
+                batch.append(following)
+                n_bytes += following.n_bytes
+            yield batch
+
+    def _run(self, batch: list[_Job]) -> None:
+        program = np.zeros(len(batch) + 1, in_program(PACK))  # a zero record ends it
+        program[:-1] = [job.record() for job in batch]
         step = self._team.new_step()
-        self._team.run(program.address, step.ctypes.data)
-        tensor.release()
-        return PackedPart(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
+        self._team.run(program.ctypes.data, step.ctypes.data)
+        for job in batch:
+            job.tensor.release(job.first, job.stop)
 
     def _address(self, type: GGMLType) -> int:
         kernel = f"pack_{type.name.lower()}"

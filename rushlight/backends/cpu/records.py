@@ -6,6 +6,9 @@ are in bytes. Rows of an op are the step's tokens (`rows` = 0) or its outputs (`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 OP_BYTES = 192
@@ -93,3 +96,10 @@ BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 PACK = _record("x", "x_stride", "n_rows", "y", "n_groups", "n_blocks")
 PEAK = _record("x", "n_pieces", "piece", "y")
+
+
+def in_program(record: np.dtype[np.void]) -> np.dtype[np.void]:
+    """A record as it lies in a program: `OP_BYTES` from one to the next."""
+    fields: Mapping[str, Any] = record.fields or {}
+    formats, offsets = zip(*(field[:2] for field in fields.values()), strict=True)
+    return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": OP_BYTES})

@@ -55,6 +55,9 @@ class ReferenceBackend:
         """Bind a model to caches of the given sizes."""
         return ReferenceExecutor(model, limits)
 
+    def close(self) -> None:
+        """There is nothing to end."""
+
 
 class ReferenceExecutor:
     """A model bound to its caches.

@@ -95,6 +95,7 @@ READERS: dict[GGMLType, Callable[[Group, int], float]] = {
 def packed(tensor: GGUFTensor, backend: CpuBackend) -> NDArray[np.uint8]:
     """uint8 [groups, blocks, bytes of a packed block]."""
     matrix = backend.matrix(tensor)
+    backend.wait()
     (part,) = matrix.parts  # type: ignore[attr-defined]
     assert matrix.shape == tensor.shape
     assert part.region.address % 64 == 0

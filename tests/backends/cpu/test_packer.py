@@ -1,0 +1,103 @@
+"""Packing in the background: the same bytes, errors that come to light, and an end when it is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.cpu import randn, tensor
+from helpers.pack_numpy import pack_rows
+from helpers.weights import random_weights
+
+from rushlight.backends.cpu import CpuBackend, packer
+from rushlight.gguf import GGMLType
+
+
+def packers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "rushlight-packer"]
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 5000, 1 << 20])
+def test_pieces_of_any_size_give_the_same_bytes(batch_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packer, "BATCH_BYTES", batch_bytes)
+    backend = CpuBackend(2)
+    tensors = [random_weights(type, 16 * n, 512) for n, type in enumerate(GGMLType, 1)]
+    matrices: list[Any] = [backend.matrix(each) for each in tensors]
+    backend.wait()
+    for each, matrix in zip(tensors, matrices, strict=True):
+        (part,) = matrix.parts
+        found = part.region.bytes.reshape(part.n_groups, part.n_blocks, -1)
+        expected = np.empty_like(found)
+        pack_rows(each.raw, each.type, expected)
+        np.testing.assert_array_equal(found, expected)
+    backend.close()
+    assert not packers()
+
+
+def test_what_goes_wrong_comes_to_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = CpuBackend(1)
+
+    def fail(self: object, first: int = 0, stop: int | None = None) -> None:
+        raise OSError(5, "the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rushlight.gguf.GGUFTensor.release", fail)
+        backend.matrix(tensor(randn(16, 32)))
+        with pytest.raises(OSError, match="the disk is gone"):
+            backend.wait()
+    matrix: Any = backend.matrix(tensor(randn(16, 32)))  # and what comes after is not harmed
+    backend.wait()
+    np.testing.assert_array_equal(
+        matrix.parts[0].region.bytes.view(np.float32).reshape(32, 16).T, randn(16, 32)
+    )
+
+
+def test_closing_gives_up_what_is_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, in_first, go_on = CpuBackend(1), threading.Event(), threading.Event()
+    monkeypatch.setattr(packer, "BATCH_BYTES", 1)
+
+    def wait(self: object, first: int = 0, stop: int | None = None) -> None:
+        in_first.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr("rushlight.gguf.GGUFTensor.release", wait)
+    matrix: Any = backend.matrix(tensor(np.ones((1 << 12, 8))))
+    assert in_first.wait(10)
+    threading.Timer(0.2, go_on.set).start()
+    backend.close()
+    packed = matrix.parts[0].region.bytes.view(np.float32).reshape(-1, 128).all(axis=1)
+    assert packed[0] and not packed[-1]
+    assert not packers()
+
+
+INTERRUPTED = """
+import signal, threading
+import numpy as np
+from rushlight.backends.cpu import CpuBackend, packer
+from rushlight.gguf import GGMLType, GGUFTensor
+
+main = threading.get_ident()
+def interrupt(self, first=0, stop=None):
+    if first == 0:
+        signal.pthread_kill(main, signal.SIGINT)
+GGUFTensor.release = interrupt
+packer.BATCH_BYTES = 1
+backend = CpuBackend(1)
+raw = np.ones((1 << 16, 32), np.uint8)
+backend.matrix(GGUFTensor("t", (1 << 16, 8), GGMLType.F32, raw))
+try:
+    backend.wait()
+except KeyboardInterrupt:
+    print("interrupted,", sum(t.name == "rushlight-packer" for t in threading.enumerate()), "left")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to a thread are POSIX")
+def test_an_interrupt_ends_the_packing() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("interrupted, 0 left\n", 0), done.stderr
