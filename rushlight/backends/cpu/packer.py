@@ -58,7 +58,11 @@ class Packer:
     def __init__(self, target: Target, team: Team, progress: Progress | None = None) -> None:
         self._target, self._team, self._progress = target, team, progress
         self._libraries: dict[GGMLType, KernelLibrary] = {}
+        self._reset()
+
+    def _reset(self) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._finished = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._cancelled = False
@@ -94,26 +98,24 @@ class Packer:
         Raises:
             BaseException: what ended the packing early.
         """
-        thread, self._thread = self._thread, None
-        if thread is None:
+        if self._thread is None:
             return
-        self._jobs.put(None)
         try:
-            while thread.is_alive():
-                thread.join(_POLL_SECONDS)
-        except BaseException:
-            self._cancelled = True
-            thread.join()
-            raise
+            self._jobs.put(None)
+            while not self._finished.wait(_POLL_SECONDS):
+                pass
         finally:
-            error, self._error, self._cancelled = self._error, None, False
-            self._jobs = SimpleQueue()  # what an early end has left in it goes
+            self._cancelled = True  # which matters only to what an interrupt has cut short
+            self._jobs.put(None)
+            self._thread.join()
+            error = self._error
+            self._reset()
         if error is not None:
             raise error
 
     def cancel(self) -> None:
         """Give up what is not packed yet; matrices taken since the last `wait` are not usable."""
-        self._cancelled = True
+        self._cancelled = self._thread is not None
         with suppress(Exception):
             self.wait()
 
@@ -125,6 +127,8 @@ class Packer:
                 self._run(batch)
         except BaseException as error:
             self._error = error
+        finally:
+            self._finished.set()
 
     def _batches(self) -> Iterator[list[_Job]]:
         """What is waiting, about `BATCH_BYTES` at a time, until nothing more will come."""

@@ -88,10 +88,11 @@ GGUFTensor.release = interrupt
 packer.BATCH_BYTES = 1
 backend = CpuBackend(1)
 raw = np.ones((1 << 16, 32), np.uint8)
-backend.matrix(GGUFTensor("t", (1 << 16, 8), GGMLType.F32, raw))
 try:
+    backend.matrix(GGUFTensor("t", (1 << 16, 8), GGMLType.F32, raw))
     backend.wait()
 except KeyboardInterrupt:
+    backend.close()
     print("interrupted,", sum(t.name == "rushlight-packer" for t in threading.enumerate()), "left")
 """
 
