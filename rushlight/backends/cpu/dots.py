@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
+from rushlight.backends.cpu.dots_i8mm import with_matrices
+
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _POINTER = ir.PointerType()
 
@@ -149,12 +151,15 @@ def _scalar(
     return rows
 
 
+_SDOT = _accumulating("llvm.aarch64.neon.sdot.v4i32.v16i8", 4, unsigned_weights=False)
+
 DOTS: dict[str, Emit] = {
     "scalar": _scalar,
     "avx2": _avx2,
     "avxvnni": _accumulating("llvm.x86.avx512.vpdpbusd.256", 8, unsigned_weights=True),
     "avx512vnni": _accumulating("llvm.x86.avx512.vpdpbusd.512", 16, unsigned_weights=True),
-    "neon": _accumulating("llvm.aarch64.neon.sdot.v4i32.v16i8", 4, unsigned_weights=False),
+    "neon": _SDOT,
+    "i8mm": with_matrices(_SDOT),
 }
 
 

@@ -23,6 +23,7 @@ _HASH_BYTES = 32
 _SHARED = (
     "compiler.py",
     "dots.py",
+    "dots_i8mm.py",
     "layout.py",
     "object_formats.py",
     "records.py",

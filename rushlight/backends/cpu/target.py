@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import os
-import platform
-import sys
 from dataclasses import dataclass
 
-from rushlight.backends.cpu.arm_features import arm_linux_features
+from rushlight.backends.cpu.features import host_processor, machine
+from rushlight.backends.cpu.object_formats import host_format
 from rushlight.errors import InvalidParameter
 
 
@@ -20,12 +19,13 @@ class Target:
 
     Attributes:
         name: how users call it.
-        machine: `platform.machine()` in lower case, x86_64 or aarch64.
+        machine: x86_64 or aarch64.
         cpu: LLVM's name of a processor.
         features: LLVM's feature string on top of it.
-        needs: features, as LLVM names them, that the processor must report.
+        needs: all features, as LLVM names them, that a processor must have to run the code.
         dots: the integer dot product, a key of `dots.DOTS`.
         tile_rows: tokens in a tile of the matrix kernels, as many as fit the registers.
+        formats: object formats of the systems that have such processors.
     """
 
     name: str
@@ -35,7 +35,14 @@ class Target:
     needs: tuple[str, ...]
     dots: str
     tile_rows: int
+    formats: tuple[str, ...]
 
+
+_X86_64_V3 = ("avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")
+_X86_64_V4 = (*_X86_64_V3, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
+# LLVM's Neoverse N1 is Armv8.2 with dotprod; two things that not all such processors have are left out.
+_ARM_V8_2 = "+dotprod,-fullfp16,-rcpc"
+_EVERY_FORMAT = ("elf", "macho", "coff")
 
 # Best first within a machine.
 TARGETS: tuple[Target, ...] = (
@@ -44,21 +51,36 @@ TARGETS: tuple[Target, ...] = (
         "x86_64",
         "x86-64-v4",
         "+avx512vnni",
-        ("avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "fma", "f16c"),
+        (*_X86_64_V4, "avx512vnni"),
         "avx512vnni",
         8,
+        _EVERY_FORMAT,
     ),
     Target(
         "x86-64-v3-avxvnni",
         "x86_64",
         "x86-64-v3",
         "+avxvnni",
-        ("avx2", "fma", "f16c", "avxvnni"),
+        (*_X86_64_V3, "avxvnni"),
         "avxvnni",
         4,
+        _EVERY_FORMAT,
     ),
-    Target("x86-64-v3", "x86_64", "x86-64-v3", "", ("avx2", "fma", "f16c"), "avx2", 4),
-    Target("aarch64-dotprod", "aarch64", "neoverse-n1", "+dotprod,+fullfp16", ("dotprod",), "neon", 4),
+    Target("x86-64-v3", "x86_64", "x86-64-v3", "", _X86_64_V3, "avx2", 4, _EVERY_FORMAT),
+    Target("apple-m1", "aarch64", "apple-m1", "", ("dotprod", "lse"), "neon", 4, ("macho",)),
+    Target(
+        "aarch64-i8mm",
+        "aarch64",
+        "neoverse-n1",
+        f"{_ARM_V8_2},+i8mm",
+        ("dotprod", "lse", "i8mm"),
+        "i8mm",
+        4,
+        ("elf", "coff"),
+    ),
+    Target(
+        "aarch64-dotprod", "aarch64", "neoverse-n1", _ARM_V8_2, ("dotprod", "lse"), "neon", 4, ("elf", "coff")
+    ),
 )
 
 
@@ -77,22 +99,6 @@ class Detection:
         return self.target.name if self.target else "none"
 
 
-def _host_features() -> dict[str, bool]:
-    import llvmlite.binding as llvm
-
-    features = dict(llvm.get_host_cpu_features())
-    if sys.platform == "darwin" and platform.machine() == "arm64":
-        features["dotprod"] = True  # Every Apple processor since M1 has it; LLVM does not report it there.
-    if sys.platform == "linux" and _machine() == "aarch64":
-        features.update(arm_linux_features())
-    return features
-
-
-def _machine() -> str:
-    name = platform.machine().lower()
-    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
-
-
 def detect_target(forced: str | None = None) -> Detection:
     """Choose the best target that this processor runs.
 
@@ -102,11 +108,10 @@ def detect_target(forced: str | None = None) -> Detection:
     Raises:
         InvalidParameter: the forced target is unknown, or this processor does not run it.
     """
-    import llvmlite.binding as llvm
-
-    features, machine, processor = _host_features(), _machine(), llvm.get_host_cpu_name()
-    usable = [t for t in TARGETS if t.machine == machine and all(features.get(need) for need in t.needs)]
-    present = tuple(sorted({need for t in TARGETS for need in t.needs if features.get(need)}))
+    processor, features = host_processor()
+    ours = [t for t in TARGETS if t.machine == machine() and host_format() in t.formats]
+    usable = [t for t in ours if features.issuperset(t.needs)]
+    present = tuple(sorted({need for t in ours for need in t.needs if need in features}))
     forced = forced or os.environ.get("RUSHLIGHT_TARGET")
     if forced:
         chosen = [t for t in usable if t.name == forced]
@@ -117,6 +122,6 @@ def detect_target(forced: str | None = None) -> Detection:
             )
         return Detection(chosen[0], processor, present, "forced by RUSHLIGHT_TARGET")
     if not usable:
-        wanted = "; ".join(f"{t.name} needs {' '.join(t.needs)}" for t in TARGETS if t.machine == machine)
-        return Detection(None, processor, present, wanted or f"no kernels exist for {machine}")
+        wanted = "; ".join(f"{t.name} needs {' '.join(t.needs)}" for t in ours)
+        return Detection(None, processor, present, wanted or f"no kernels exist for {machine()}")
     return Detection(usable[0], processor, present, "the best that this processor runs")

@@ -24,6 +24,12 @@ def compile_objects(kernel: str, target: Target, formats: list[str]) -> list[byt
     return [emit_kernel(kernel, lowered, target, format) for format in formats]
 
 
+def _target(fields: dict[str, Any]) -> Target:
+    """A target that has been through JSON, which knows no tuples."""
+    tuples = {name: tuple(fields[name]) for name in ("needs", "formats")}
+    return Target(**{**fields, **tuples})
+
+
 def _answer(output: BinaryIO, header: dict[str, Any], objects: list[bytes]) -> None:
     output.write(json.dumps(header).encode() + b"\n" + b"".join(objects))
     output.flush()
@@ -38,7 +44,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         job = json.loads(line)
         try:
-            objects = compile_objects(job["kernel"], Target(**job["target"]), job["formats"])
+            objects = compile_objects(job["kernel"], _target(job["target"]), job["formats"])
         except Exception as error:
             _answer(output, {"error": f"{type(error).__name__}: {error}"}, [])
         else:

@@ -30,7 +30,13 @@ from rushlight.gguf import GGMLType
 MAGIC = {"elf": (b"\x7fELF",), "coff": (b"\x64\x86", b"\x64\xaa"), "macho": (b"\xcf\xfa\xed\xfe",)}
 # Functions of every C library; and Windows' mark of code that uses floating point, which nothing reads.
 ALLOWED = {"memcpy", "memset", "memmove", "_memcpy", "_memset", "_memmove", "_fltused"}
-MNEMONICS = {"avx2": "vpmaddubsw", "avxvnni": "vpdpbusd", "avx512vnni": "vpdpbusd", "neon": "sdot"}
+MNEMONICS = {
+    "avx2": "vpmaddubsw",
+    "avxvnni": "vpdpbusd",
+    "avx512vnni": "vpdpbusd",
+    "neon": "sdot",
+    "i8mm": "sdot",
+}
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

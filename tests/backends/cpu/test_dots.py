@@ -24,6 +24,7 @@ INSTRUCTIONS = {
     "avxvnni": ("{vex} vpdpbusd", "%ymm"),
     "avx512vnni": ("vpdpbusd", "%zmm"),
     "neon": ("sdot",),
+    "i8mm": ("smmla",),
 }
 
 
@@ -132,7 +133,8 @@ def test_its_instruction_and_no_call(target: Target, kind: str) -> None:
     module, machine = lower(caller(kind, 4, target.dots), target, TRIPLES[target.machine])
     assembly = machine.emit_assembly(module)
     lines = [line.replace("\t", " ").strip() for line in assembly.splitlines()]
-    for instruction in INSTRUCTIONS[target.dots]:
+    paired = DOT_KINDS[kind].vectors > 1
+    for instruction in INSTRUCTIONS[target.dots] if paired or target.dots != "i8mm" else ("sdot",):
         assert any(instruction in line for line in lines), assembly
     assert not [line for line in lines if line.split(" ")[0] in {"call", "callq", "bl", "blr"}], assembly
     if target.dots == "avxvnni":

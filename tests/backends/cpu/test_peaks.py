@@ -18,10 +18,15 @@ from rushlight.backends.cpu.records import OP_BYTES, PEAK
 from rushlight.backends.cpu.runtime import TEAM_KERNELS, Team
 from rushlight.backends.cpu.target import TARGETS, detect_target
 
-TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
-PRODUCTS = {"avx2": "vpmaddubsw", "avxvnni": "vpdpbusd", "avx512vnni": "vpdpbusd", "neon": "sdot"}
+PRODUCTS = {
+    "avx2": "vpmaddubsw",
+    "avxvnni": "vpdpbusd",
+    "avx512vnni": "vpdpbusd",
+    "neon": "sdot",
+    "i8mm": "smmla",
+}
 FMAS = {"x86_64": r"vfmadd\d+ps", "aarch64": "fmla"}
-REGISTER_BYTES = {"avx2": 32, "avxvnni": 32, "avx512vnni": 64, "neon": 16}
+REGISTER_BYTES = {"avx2": 32, "avxvnni": 32, "avx512vnni": 64, "neon": 16, "i8mm": 32}
 N_PIECES, PIECE = 3, 2
 
 
@@ -40,14 +45,13 @@ def count(lines: list[str], instruction: str) -> int:
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
 def test_the_loop_has_as_many_products_as_are_counted(target: Any) -> None:
     shape, width = PEAK_SHAPES[target.dots], REGISTER_BYTES[target.dots]
-    triple = TRIPLES[target.machine]
     dot = innermost_loop(
-        compile_kernel("peak_dot", target, triple, assembly=True).decode(), PRODUCTS[target.dots]
+        compile_kernel("peak_dot", target, "elf", assembly=True).decode(), PRODUCTS[target.dots]
     )
     rounds, rest = divmod(count(dot, PRODUCTS[target.dots]), shape.rows * 8 * 64 // width)
     assert rounds >= 1 and not rest
     fma = innermost_loop(
-        compile_kernel("peak_fma", target, triple, assembly=True).decode(), FMAS[target.machine]
+        compile_kernel("peak_fma", target, "elf", assembly=True).decode(), FMAS[target.machine]
     )
     rounds, rest = divmod(count(fma, FMAS[target.machine]), shape.float_rows * 64 // width)
     assert rounds >= 1 and not rest

@@ -29,6 +29,7 @@ PEAK_SHAPES: dict[str, PeakShape] = {
     "avxvnni": PeakShape(6, 1, 6),
     "avx512vnni": PeakShape(16, 1, 16),
     "neon": PeakShape(6, 1, 6),
+    "i8mm": PeakShape(4, 4, 6),
 }
 """By instruction set, a key of `dots.DOTS`."""
 
