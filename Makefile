@@ -19,7 +19,7 @@ check: .venv/.check
 	$(BIN)/mypy
 
 bench: .venv/.run
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 .venv/.run: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -1,62 +1,148 @@
-"""``make bench``: measure Rushlight, and llama.cpp where it is found, side by side in one run.
+"""``make bench``: measure Rushlight, and every peer that is found, side by side in one run.
 
-Every result is appended to ``benchmarks/results.jsonl``; ``docs/benchmarks.md`` is written from the newest
-run. Peers are measured in turn with Rushlight, so that a machine whose speed drifts is fair to both.
+Results are appended to ``benchmarks/results.jsonl``; ``docs/benchmarks.md``, its plots and the table of the
+README are written from the newest run of each part. Nothing is built; models are fetched or written once.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
+import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import first_word
-from benchmarks.peers import find_llama_bench, llama_bench
-from benchmarks.report import write_report
-from rushlight.backends.cpu.target import detect_target
-from rushlight.hub import resolve
+from benchmarks.bars import IK, LLAMA
+from benchmarks.engine import Engine, Rushlight
+from benchmarks.greedy import check_greedy
+from benchmarks.llama_bench import LlamaBench, find_llama
+from benchmarks.machine import this_run
+from benchmarks.process import PeerError, last_json, run
+from benchmarks.python_peer import PythonPeer, find_packages
+from benchmarks.report import page, write_report
+from benchmarks.rounds import Record, Row, note, run_rounds
+from benchmarks.start import LlamaStart, RushlightStart, find_start_program
+from benchmarks.summary import Summary, newest
+from benchmarks.workload import PARTS, ROUNDS, SMALL, model_file, workloads
+from rushlight.backends.processors import usable_processors
 
-FOLDER = Path(__file__).parent
-MODELS = ("smollm2", "gemma3-270m")
+RESULTS = Path(__file__).with_name("results.jsonl")
+GREEDY_TOKENS, OUTSIDE_TOKENS = 64, 128
 
 
-def measure(model: str, n_threads: int, llama: str | None) -> list[dict[str, Any]]:
-    """Rows for one model and number of threads: one an engine."""
-    file = resolve(model).path
-    command = [sys.executable, "-m", "benchmarks.measure", model, str(n_threads)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    with tempfile.TemporaryDirectory() as home:
-        # Another home has no model either, so the file is named.
-        new_machine = first_word(str(file), n_threads, home)
-    row = {"engine": "rushlight", **json.loads(output), "first_word": first_word(model, n_threads)}
-    rows = [{**row, "first_word_new_machine": new_machine}]
-    if llama:
-        rows.append({"engine": "llama.cpp", **llama_bench(llama, file, n_threads)})
-    return [{"model": model, "threads": n_threads, **row} for row in rows]
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be given more than once")
+    parser.add_argument("--rounds", type=int, help="rounds of every part, instead of its own number")
+    parser.add_argument("--threads", type=int, action="append", help="default: 1 and one per core")
+    parser.add_argument("--llama", metavar="PATH", help="llama.cpp's llama-bench or its folder")
+    parser.add_argument("--ik", metavar="PATH", help="ik_llama.cpp's llama-bench or its folder")
+    parser.add_argument(
+        "--python", action="append", default=[], metavar="PATH", help="an interpreter with Python peers"
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it works; no report")
+    parser.add_argument("--results", type=Path, help="where rows are appended (default: %(default)s)")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write the report anew")
+    return parser.parse_args()
+
+
+class Recorder:
+    """Appends rows to a file as they come, each with the fields of its run."""
+
+    def __init__(self, path: Path) -> None:
+        date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._path, self._run = path, this_run(date)
+
+    def __call__(self, row: Row) -> None:
+        """Take a row."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**self._run, **row}) + "\n")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """All rows of a file."""
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def find_peers(args: argparse.Namespace) -> tuple[list[Engine], list[Engine], list[PythonPeer]]:
+    """Engines to time, programs to start, and packages; those that are missing are told."""
+    timed: list[Engine] = [Rushlight()]
+    started: list[Engine] = [RushlightStart()]
+    for name, given, is_ik in ((LLAMA, args.llama, False), (IK, args.ik, True)):
+        program = find_llama(given) if given or not is_ik else None
+        if program is None or not program.exists():
+            note(f"{name}: not found{f' at {program}' if program else ''}; see docs/benchmarks.md")
+            continue
+        timed.append(LlamaBench(name, program, is_ik))
+        if start := find_start_program(program):
+            started.append(LlamaStart(name, start))
+    packages, missing = find_packages([sys.executable, *args.python])
+    for name, reason in missing.items():
+        note(f"{name}: {reason}")
+    return [*timed, *packages], started, packages
+
+
+def check_words(models: Sequence[str], packages: list[PythonPeer], quick: bool, record: Record) -> None:
+    """Greedy tokens before anything is timed."""
+    peers = [peer for peer in packages if peer.name == "llama-cpp-python"]
+    for model in models if peers else ():
+        n_tokens = 8 if quick else GREEDY_TOKENS
+        for row in check_greedy(model, model_file(model, quick), peers, n_tokens):
+            note(f"greedy: {model}: {row.get('error') or row['first_difference']}")
+            record(row)
+
+
+def measure_outside(threads: int, quick: bool, record: Record) -> None:
+    """Time per token outside the native program, of the small models."""
+    for model in SMALL:
+        sizes = [str(threads), str(16 if quick else OUTSIDE_TOKENS)]
+        try:
+            command = [sys.executable, "-m", "benchmarks.overhead", str(model_file(model, quick)), *sizes]
+            found: dict[str, Any] = last_json(run(command))
+        except PeerError as error:
+            found = {"error": str(error)}
+        note(f"outside the native program: {model}: {found}")
+        record({"part": "outside", "model": model, "engine": "rushlight", **found})
+
+
+def measure(args: argparse.Namespace, record: Record) -> None:
+    """All parts that were asked for."""
+    timed, started, packages = find_peers(args)
+    threads = tuple(sorted(set(args.threads or (1, usable_processors()))))
+    parts = args.only or PARTS
+    if "models" in parts:
+        check_words(SMALL, packages, args.quick, record)
+        measure_outside(max(threads), args.quick, record)
+    for part in parts:
+        n_rounds = args.rounds or (1 if args.quick else ROUNDS[part])
+        for workload in workloads(part, threads, args.quick):
+            file = model_file(workload.model, args.quick)
+            run_rounds(workload, file, started if part == "start" else timed, n_rounds, record)
+            if part == "start":
+                run_rounds(workload, file, [RushlightStart(new_machine=True)], 1, record)
 
 
 def main() -> None:
-    """Measure every model with 1 and 2 threads, then write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", action="append", help="a model reference; may be given more than once")
-    parser.add_argument("--threads", type=int, action="append", help="may be given more than once")
-    parser.add_argument("--llama-bench", help="path of llama.cpp's llama-bench")
-    args = parser.parse_args()
-    llama = find_llama_bench(args.llama_bench)
-    run = {"date": datetime.now(timezone.utc).date().isoformat(), "processor": detect_target().processor}
-    rows = []
-    for model in args.model or MODELS:
-        for n_threads in args.threads or (1, 2):
-            print(f"{model}, {n_threads} threads", file=sys.stderr)
-            rows += [{**run, **row} for row in measure(model, n_threads, llama)]
-    with (FOLDER / "results.jsonl").open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-    write_report(rows)
+    """Measure, then write the report."""
+    args = parse_arguments()
+    results = args.results or RESULTS
+    if args.quick and not args.results:
+        handle, name = tempfile.mkstemp(suffix=".jsonl")
+        os.close(handle)
+        results = Path(name)
+    if not args.report:
+        measure(args, Recorder(results))
+    rows = newest(read_rows(results))
+    if args.quick or args.results:
+        print(page(Summary(rows)))
+    else:
+        write_report(rows)
 
 
 if __name__ == "__main__":

@@ -1,62 +1,95 @@
-"""``docs/benchmarks.md`` and the table of the README, from measured rows."""
+"""``docs/benchmarks.md``, its plots and the table of the README, from measured rows."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+
+from benchmarks.page_text import HEAD, PEERS, SECTIONS
+from benchmarks.plots import plot
+from benchmarks.rounds import Row
+from benchmarks.summary import Summary
+from benchmarks.tables import bars_table, limits_table, readme_table, speed_table, start_table
 
 ROOT = Path(__file__).parent.parent
 MARKS = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
-
-HEAD = """# Benchmarks
-
-`make bench` measures this machine and writes this page. Prefill is a prompt of 512 random tokens, decode 128
-greedy tokens behind it, in tokens a second (medians of three); the first word is a whole process of
-`rushlight run`, with the file in the system's cache: with kernels compiled before, and on a machine that has
-never compiled one. Memory is the peak of the process and counts the mapped file. llama.cpp is `llama-bench`
-with its defaults, measured in the same run.
-
-"""
+PLOTS = {"prefill": "benchmarks-prefill.svg", "decode": "benchmarks-decode.svg"}
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
+def page(summary: Summary) -> str:
+    """The text of ``docs/benchmarks.md``."""
+    parts = [HEAD, _where(summary), limits_table(summary)]
+    for part, (title, text) in SECTIONS.items():
+        if summary.cases(part):
+            parts += [f"## {title}", text]
+            parts.append(start_table(summary) if part == "start" else speed_table(summary, part))
+            if part == "models":
+                parts += [f"![{metric}]({name})" for metric, name in PLOTS.items()]
+            parts += _failures(summary, part)
+    parts += ["## The same words", *_greedy(summary), "## The bars", bars_table(summary), PEERS]
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
-def _ratio(row: dict[str, Any], peers: dict[tuple[str, int], dict[str, Any]], what: str) -> str:
-    peer = peers.get((row["model"], row["threads"]))
-    return f" ({row[what] / peer[what]:.2f}x)" if peer else ""
+def _where(summary: Summary) -> str:
+    if not summary.rows:
+        return "Nothing has been measured yet."
+    row = summary.rows[-1]
+    engines = dict.fromkeys(r["engine"] for r in summary.rows if r.get("version"))
+    versions = ", ".join(f"{name} {summary.version(name)}" for name in engines)
+    return (
+        f"Measured {row['run'][:10]} on {row['cores']} cores of {row['cpu']} ({row['processor']}, kernels "
+        f"for {row['target']}), {row['system']}, Python {row['python']}, Rushlight {row['rushlight']}."
+        + (f" Peers: {versions}." if versions else "")
+    )
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Rushlight's rows as a Markdown table; in parentheses the ratio to llama.cpp where it was measured."""
-    peers = {(row["model"], row["threads"]): row for row in rows if row["engine"] == "llama.cpp"}
-    lines = [
-        "| model | threads | prefill tok/s | decode tok/s | first word | on a new machine | memory |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        if row["engine"] == "rushlight":
-            cells = [
-                row["model"],
-                str(row["threads"]),
-                _number(row["prefill"], 0) + _ratio(row, peers, "prefill"),
-                _number(row["decode"], 0) + _ratio(row, peers, "decode"),
-                _number(row["first_word"], 2) + " s",
-                _number(row["first_word_new_machine"], 1) + " s",
-                _number(row["memory"], 0) + " MiB",
-            ]
-            lines.append("| " + " | ".join(cells) + " |")
-    note = ", in parentheses the ratio to llama.cpp in the same run" if peers else ""
-    return "\n".join(lines) + f"\n\nMeasured {rows[0]['date']} on a {rows[0]['processor']}{note}.\n"
+def _failures(summary: Summary, part: str) -> list[str]:
+    """A line for each engine that could not do what was asked, with its reason."""
+    found = {
+        (row["engine"], row["model"], row["error"]): None
+        for row in summary.rows
+        if row["part"] == part and "error" in row
+    }
+    lines = [f"- {engine}, {model}: {error}" for engine, model, error in found]
+    return ["Not measured:\n\n" + "\n".join(lines)] if lines else []
 
 
-def write_report(rows: list[dict[str, Any]]) -> None:
-    """Write the page, and the table between its marks in the README."""
-    measured = table(rows)
-    (ROOT / "docs" / "benchmarks.md").write_text(HEAD + measured, encoding="utf-8")
+def _greedy(summary: Summary) -> list[str]:
+    lines = []
+    for row in summary.rows:
+        if row["part"] != "greedy":
+            continue
+        what = f"- {row['model']} and {row['engine']}: "
+        if "error" in row:
+            lines.append(what + row["error"])
+        elif row["equal"]:
+            lines.append(f"{what}all {row['tokens']} greedy tokens are equal.")
+        else:
+            places = ", ".join("none" if i is None else str(i + 1) for i in row["first_difference"])
+            lines.append(f"{what}the first token that differs, for each prompt: {places}.")
+    text = "Greedy tokens behind three short prompts, compared before anything is timed. Engines round "
+    text += "activations differently, so two tokens that are nearly equally likely may change places."
+    return [text, "\n".join(lines)] if lines else ["No peer that tells its tokens was found."]
+
+
+def write_report(rows: list[Row]) -> None:
+    """Write the page, its plots, and the table between its marks in the README."""
+    summary = Summary(rows)
+    docs = ROOT / "docs"
+    (docs / "benchmarks.md").write_text(page(summary), encoding="utf-8")
+    for metric, name in PLOTS.items():
+        (docs / name).write_text(plot(summary, metric), encoding="utf-8")
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     between = re.compile(re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1]), re.DOTALL)
-    readme.write_text(between.sub(lambda _: MARKS[0] + measured + MARKS[1], text), encoding="utf-8")
+    short = readme_table(summary) + "\n" + _short_note(summary)
+    readme.write_text(between.sub(lambda _: MARKS[0] + short + MARKS[1], text), encoding="utf-8")
+
+
+def _short_note(summary: Summary) -> str:
+    if not summary.rows:
+        return ""
+    row = summary.rows[-1]
+    peers = "llama.cpp" in summary.engines("models")
+    note = ", in parentheses the ratio to llama.cpp in the same run" if peers else ""
+    return f"Measured {row['run'][:10]} on {row['cores']} cores of {row['cpu']} ({row['target']}){note}.\n"

@@ -16,7 +16,8 @@ class BenchPlan:
         n_decode: tokens that are generated one by one behind a prompt of one token; 0 leaves decode out.
         depth: tokens that are in the cache before either begins.
         n_sequences: sequences that decode together, each `n_decode` tokens.
-        repetitions: how often each is measured, after one time that does not count.
+        repetitions: how often each is measured.
+        warmup: measure each one time more, first, which does not count.
 
     Raises:
         InvalidParameter: a number below its least, or nothing to measure.
@@ -27,6 +28,7 @@ class BenchPlan:
     depth: int = 0
     n_sequences: int = 1
     repetitions: int = 3
+    warmup: bool = True
 
     def __post_init__(self) -> None:
         for field in fields(self):

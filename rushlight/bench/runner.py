@@ -110,7 +110,7 @@ def _kv_bytes(llm: LLM, options: EngineOptions) -> int:
 
 def _counted(plan: BenchPlan, progress: Progress | None) -> Callable[[], None]:
     """What to call behind each measurement."""
-    total = (plan.repetitions + 1) * (bool(plan.n_prompt) + bool(plan.n_decode))
+    total = (plan.repetitions + plan.warmup) * (bool(plan.n_prompt) + bool(plan.n_decode))
     done = 0
 
     def count() -> None:

@@ -42,10 +42,10 @@ class Workload:
 
     def _repeat(self, measure: Callable[[], float]) -> tuple[float, ...]:
         rates = []
-        for _ in range(self._plan.repetitions + 1):
+        for _ in range(self._plan.repetitions + self._plan.warmup):
             rates.append(measure())
             self._done()
-        return tuple(rates[1:])
+        return tuple(rates[self._plan.warmup :])
 
     def _prefill_once(self) -> float:
         # Of a last block that is not full, some tokens of the beginning are computed again; they count.

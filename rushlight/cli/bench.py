@@ -33,6 +33,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "-t", "--threads", type=int, metavar="N", help="threads to compute with (default: one per core)"
     )
+    parser.add_argument("--no-warmup", action="store_true", help="let the first time count too")
     parser.add_argument("--json", action="store_true", help="write one JSON object")
 
 
@@ -47,6 +48,7 @@ def execute(parser: Parser, args: Namespace) -> int:
             depth=args.depth,
             n_sequences=args.sequences,
             repetitions=args.repetitions,
+            warmup=not args.no_warmup,
         )
     except InvalidParameter as error:
         parser.error(str(error).rstrip("."))

@@ -1,0 +1,78 @@
+"""The words of ``docs/benchmarks.md``."""
+
+from __future__ import annotations
+
+HEAD = """# Benchmarks
+
+<!-- Written by benchmarks/report.py; run `make bench`. -->
+
+`make bench` measures this machine and writes this page. The limits come first: how fast memory is read one
+byte behind the other, and how many products of 8-bit integers the processor adds with operands at hand. They
+are measured by kernels that are made and run like all others, on the same threads, each time next to the
+model they are compared with. *Of the limit* is, for decode, the bytes of weights that a token streams over
+time over memory bandwidth; for prefill, the products of its matrices over time over the dot product's peak.
+
+All engines take turns: each is measured once a round, in a process of its own. A number is the median over
+the rounds; a ratio is the median of the ratios in each round, so a machine whose speed drifts is fair to all.
+Behind a peer's number stands how many times as fast Rushlight is. `rushlight bench` gives the same numbers
+for one model."""
+
+SECTIONS = {
+    "models": (
+        "Small models",
+        "SmolLM2 135M (Q4_1) and Gemma 3 270M (Q4_K_M): a prompt of 512 tokens, and 128 tokens generated "
+        "from an empty cache, in tokens a second.",
+    ),
+    "phi3": (
+        "Phi-3-mini's shape",
+        "Random weights in the shape of Phi-3-mini (3.8 billion), with the tensor types that llama-quantize "
+        "chooses: a prompt of 512 tokens, and 64 tokens generated from an empty cache.",
+    ),
+    "depth": (
+        "Long contexts",
+        "Two layers of that shape and its output matrix, so that keys and values are to the weights as in "
+        "the whole model. Decode behind 4,096 and 16,384 tokens, and a prompt of 8,192. Of llama.cpp and "
+        "ik_llama.cpp the better of flash attention on and off.",
+    ),
+    "batch": (
+        "Sequences together",
+        "Tokens a second over all sequences that decode together.",
+    ),
+    "start": (
+        "From nothing to the first word",
+        "A whole process, from its start to the first byte of its answer, with the file in the system's "
+        "cache, and its peak memory, which counts the mapped file. *New machine*: with no kernel compiled "
+        "yet. llama.cpp is its `llama-completion` and ik_llama.cpp its `llama-cli`, without their warm-up.",
+    ),
+}
+
+PEERS = """## Measuring peers
+
+```
+make bench ARGS="--llama llama.cpp/build/bin --ik ik_llama.cpp/build/bin --python peers/bin/python"
+```
+
+`--only models` (or `phi3`, `depth`, `batch`, `start`) measures a part, `--rounds` sets how often, `--quick`
+shows in a few minutes that everything works. A peer that is missing or fails is named with the reason, and
+the rest goes on. Phi-3-mini's shape takes 5 GB in the cache. `llama-bench` is also found on the PATH.
+
+How to get the peers:
+
+```
+git clone https://github.com/ggml-org/llama.cpp
+cmake -S llama.cpp -B llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DLLAMA_CURL=OFF
+cmake --build llama.cpp/build --target llama-bench llama-completion -j
+
+git clone https://github.com/ikawrakow/ik_llama.cpp
+cmake -S ik_llama.cpp -B ik_llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DLLAMA_CURL=OFF
+cmake --build ik_llama.cpp/build --target llama-bench llama-cli -j
+
+python3 -m venv peers
+peers/bin/pip install llama-cpp-python openvino-genai mistralrs
+peers/bin/pip install torch --index-url https://download.pytorch.org/whl/cpu
+peers/bin/pip install transformers accelerate gguf
+```
+
+mistral.rs takes its prompt as text and tells its own count of tokens. transformers has no quantized
+arithmetic on a CPU: it widens the weights when it loads them, to float32 or bfloat16, whichever is faster.
+"""

@@ -1,0 +1,99 @@
+"""From the start of a process to the first byte of its answer, and the most memory that it had."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.engine import Measurement
+from benchmarks.process import PeerError, libraries
+from benchmarks.summary import OURS
+from benchmarks.workload import Workload
+
+PROMPT = "Once"
+PROGRAMS = ("llama-completion", "llama-cli")
+"""llama.cpp's programs that continue a text and end, newest first."""
+
+
+class RushlightStart:
+    """``rushlight run``, with compiled kernels in the cache; or as on a machine that has none yet."""
+
+    def __init__(self, new_machine: bool = False) -> None:
+        self.name = f"{OURS}, new machine" if new_machine else OURS
+        self._new_machine = new_machine
+
+    def variants(self, workload: Workload) -> tuple[str, ...]:
+        """Defaults alone."""
+        return ("",)
+
+    def measure(self, workload: Workload, file: Path, variant: str) -> Measurement:
+        """Seconds to the first byte."""
+        sizes = ["--threads", str(workload.threads), "-n", "1", "--temperature", "0"]
+        command = [sys.executable, "-m", "rushlight", "run", "--raw", "-m", str(file), *sizes, PROMPT]
+        if not self._new_machine:
+            return first_byte(command, {})
+        with tempfile.TemporaryDirectory() as home:
+            return first_byte(command, {"RUSHLIGHT_HOME": home})
+
+
+class LlamaStart:
+    """The simplest program of llama.cpp's family beside its ``llama-bench``, without its warm-up."""
+
+    def __init__(self, name: str, program: Path) -> None:
+        self.name = name
+        self._program = program
+
+    def variants(self, workload: Workload) -> tuple[str, ...]:
+        """Defaults alone."""
+        return ("",)
+
+    def measure(self, workload: Workload, file: Path, variant: str) -> Measurement:
+        """Seconds to the first byte."""
+        sizes = ["-t", str(workload.threads), "-n", "1", "--temp", "0", "-c", "512"]
+        quiet = ["--no-warmup", "--no-display-prompt"]
+        if self._program.name == "llama-completion":
+            quiet.append("-no-cnv")
+        command = [str(self._program), "-m", str(file), "-p", PROMPT, *sizes, *quiet]
+        return first_byte(command, libraries(self._program))
+
+
+def find_start_program(bench: Path) -> Path | None:
+    """A program of `PROGRAMS` in the folder of a ``llama-bench``."""
+    return next((bench.with_name(name) for name in PROGRAMS if bench.with_name(name).exists()), None)
+
+
+def first_byte(command: list[str], environment: Mapping[str, str]) -> Measurement:
+    """Seconds until a program writes, and its peak memory in bytes.
+
+    Raises:
+        PeerError: it cannot be started, writes nothing or fails.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **environment},
+                cwd=folder,  # some write a log beside them
+            )
+        except OSError as error:
+            raise PeerError(f"cannot be started: {error.strerror or error}") from error
+        assert process.stdout is not None
+        byte = process.stdout.read(1)
+        seconds = time.perf_counter() - start
+        process.stdout.read()
+        process.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if not byte or process.returncode:
+        raise PeerError(f"wrote nothing (ended with code {process.returncode})")
+    scale = 1 if sys.platform == "darwin" else 1024
+    return {"first_word": seconds, "peak_bytes": usage.ru_maxrss * scale}
