@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-from array import array
-from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.errors import InvalidFile
+from rushlight.gguf.string_scan import string_ends
 from rushlight.gguf.strings import StringArray
 from rushlight.gguf.values import NUMBER_DTYPES, ValueType
 
@@ -109,20 +108,13 @@ class Cursor:
         """The next `n` strings, found but not decoded."""
         if n * 8 > self.left:
             raise self.error(f"{what} promises {n} strings, but only {self.left} bytes follow.")
-        start = position = self.position
-        ends = array("q")
-        # This loop runs once a token: it reads the length and lets unpack_from refuse one outside the file.
-        append, unpack, data = ends.append, _U64.unpack_from, self._data
-        try:
-            for _ in range(n):
-                position += 8 + unpack(data, position)[0]
-                append(position)
-        except (struct.error, OverflowError):
-            position = len(data) + 1
-        if position > len(data):
+        start, size = self.position, len(self._data)
+        ends = string_ends(self._data, start, n)
+        n_whole = int(np.searchsorted(ends, size, "right"))
+        if n_whole < n:
             raise self.error(
-                f"{what} promises {n} strings, but number {bisect_right(ends, len(data))} runs past the end "
+                f"{what} promises {n} strings, but number {n_whole} runs past the end "
                 "of the file; it is truncated or damaged, download it again."
             )
-        self.position = position
-        return StringArray(bytes(data[start:position]), np.array(ends, np.int64) - start)
+        self.position = int(ends[-1]) if n else start
+        return StringArray(bytes(self._data[start : self.position]), ends - start)

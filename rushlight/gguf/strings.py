@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
@@ -31,10 +31,26 @@ class StringArray(Sequence[str]):
         self._encoded = encoded
         self._ends = ends
 
+    @classmethod
+    def of(cls, strings: Iterable[str]) -> StringArray:
+        """An array of given strings.
+
+        Raises:
+            UnicodeEncodeError: a string has a surrogate that stands for no byte.
+        """
+        raw = [string.encode("utf-8", "surrogateescape") for string in strings]
+        ends = np.cumsum([8 + len(item) for item in raw], dtype=np.int64)
+        return cls(b"".join(len(item).to_bytes(8, "little") + item for item in raw), ends)
+
     @property
     def encoded(self) -> bytes:
         """All elements as GGUF stores them: lengths and bytes, without the array's own header."""
         return self._encoded
+
+    @property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """The offset in `encoded` at which each element ends: int64 [n]."""
+        return self._ends
 
     def __len__(self) -> int:
         return len(self._ends)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from rushlight.gguf.strings import StringArray
 from rushlight.text.byte_alphabet import to_alphabet
 from rushlight.text.merge import merge
 from rushlight.text.pre_tokenizers import PreTokenizer
+from rushlight.text.string_index import StringIndex
 from rushlight.text.vocabulary import SPACE_MARK, Vocabulary
 from rushlight.text.word_cache import WordCache
 from rushlight.text.words import WordSplitter
@@ -17,15 +17,14 @@ class BPEEncoder:
 
     Args:
         vocabulary: the tokens.
-        merges: ``"left right"`` pairs, the most urgent first (``tokenizer.ggml.merges``).
+        merges: ``"left right"`` pairs, the most urgent first (``tokenizer.ggml.merges``); of a pair
+            that is listed twice the first place counts.
         pre_tokenizer: how text is cut into words.
     """
 
-    def __init__(self, vocabulary: Vocabulary, merges: Sequence[str], pre_tokenizer: PreTokenizer) -> None:
+    def __init__(self, vocabulary: Vocabulary, merges: StringArray, pre_tokenizer: PreTokenizer) -> None:
         self._vocabulary = vocabulary
-        n = len(merges)
-        # Of a pair that is listed twice the first rank counts, so the last to be stored is the first listed.
-        self._ranks = dict(zip(reversed(merges), range(n - 1, -1, -1), strict=True))
+        self._ranks = StringIndex(merges)
         self._pre = pre_tokenizer
         self._split = WordSplitter(pre_tokenizer.cuts)
         self._words = WordCache(self._encode_word)

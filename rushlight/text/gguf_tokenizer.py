@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rushlight.errors import InvalidFile, UnsupportedTokenizer
+from rushlight.gguf.strings import StringArray
 from rushlight.text.bpe import BPEEncoder
 from rushlight.text.partition import Partition, SpecialText
 from rushlight.text.pre_tokenizers import PreTokenizer, pre_tokenizer
@@ -13,7 +14,7 @@ from rushlight.text.special import SpecialTokens, find_special_tokens
 from rushlight.text.special_names import TEMPLATE_ROLES
 from rushlight.text.spm import SPMEncoder
 from rushlight.text.tokenizer import Tokenizer, TokenizerInfo, replace_surrogates
-from rushlight.text.vocabulary import TokenType, Vocabulary, number_array, read_vocabulary, string_list
+from rushlight.text.vocabulary import TokenType, Vocabulary, number_array, read_vocabulary, string_array
 
 _SUPPORTED = ("gpt2", "gemma4", "llama")
 _TEMPLATE_KEY = "tokenizer.chat_template"
@@ -98,7 +99,7 @@ def _bpe_tokenizer(metadata: Mapping[str, Any], model: str) -> GGUFTokenizer:
     pre = pre_tokenizer(name)
     vocabulary = read_vocabulary(metadata, pre.byte_level)
     has_merges = name != "kimi-k2" or "tokenizer.ggml.merges" in metadata
-    merges = string_list(metadata, "tokenizer.ggml.merges") if has_merges else []
+    merges = string_array(metadata, "tokenizer.ggml.merges") if has_merges else StringArray.of(())
     special, vocabulary = find_special_tokens(metadata, vocabulary, _bpe_defaults(model, pre))
     info = _info(
         metadata,

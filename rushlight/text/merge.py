@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
+from typing import Protocol
 
 _LEFT_BITS = 32
 _SIZE_BITS = 32
@@ -11,7 +12,14 @@ _LEFT_MASK = (1 << _LEFT_BITS) - 1
 _SIZE_MASK = (1 << _SIZE_BITS) - 1
 
 
-def merge(text: Iterable[str], ranks: Mapping[str, int], joint: str) -> list[str]:
+class Ranks(Protocol):
+    """Ranks of pairs by their text."""
+
+    def get(self, text: str, /) -> int | None:
+        """The rank, not negative, or None for a pair that is not joined."""
+
+
+def merge(text: Iterable[str], ranks: Ranks, joint: str) -> list[str]:
     """Join neighbours, the pair of the smallest rank first, until no pair has a rank.
 
     This is the merging of llama.cpp (``llm_tokenizer_bpe_session`` and ``llm_tokenizer_spm_session`` in

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from rushlight.text.merge import merge
 from rushlight.text.vocabulary import SPACE_MARK, Vocabulary
 from rushlight.text.word_cache import WordCache
 
+_SHORT = 256  # characters that are merged sooner than a vocabulary is searched for where to cut them
+
 
 class SPMEncoder:
     """Encodes plain text as llama.cpp does (``llm_tokenizer_spm_session`` in ``src/llama-vocab.cpp``).
@@ -20,7 +23,7 @@ class SPMEncoder:
     Neighbours are joined while the joined text is a token, the highest score first and of equal scores the
     leftmost; characters without a token become byte tokens. That is not SentencePiece's Unigram search.
     Merging never crosses a point that no token crosses, so a text is cut before the space marks where that
-    holds, and the words between are merged one by one and remembered.
+    holds, and the words between are merged one by one and remembered. A short text is merged as one.
 
     Args:
         vocabulary: the tokens.
@@ -32,11 +35,8 @@ class SPMEncoder:
         self, vocabulary: Vocabulary, scores: npt.NDArray[np.floating[Any]], add_space_prefix: bool
     ) -> None:
         self._vocabulary = vocabulary
-        # Tokens of one score share a rank, and the highest score has the smallest.
-        _, ranks = np.unique(-scores, return_inverse=True)
-        self._ranks = dict(zip(vocabulary.texts, ranks.tolist(), strict=True))
+        self._ranks = _Ranks(vocabulary.ids, scores)
         self._add_space_prefix = add_space_prefix
-        self._boundary = _word_boundary(vocabulary.texts)
         self._words = WordCache(self._encode_word)
 
     def encode(self, text: str, at_start: bool) -> list[int]:
@@ -48,10 +48,16 @@ class SPMEncoder:
         """
         prefix = " " if self._add_space_prefix and at_start else ""
         escaped = (prefix + text).replace(" ", SPACE_MARK)
+        if len(escaped) <= _SHORT:
+            return self._encode_word(escaped)
         ids: list[int] = []
         for word in self._boundary.split(escaped):
             ids += self._words[word]
         return ids
+
+    @cached_property
+    def _boundary(self) -> re.Pattern[str]:
+        return _word_boundary(self._vocabulary.texts)
 
     def _encode_word(self, word: str) -> list[int]:
         ids = self._vocabulary.ids
@@ -66,6 +72,23 @@ class SPMEncoder:
         ids = self._vocabulary.ids
         found = (ids.get(f"<0x{byte:02X}>", ids.get(chr(byte))) for byte in symbol.encode("utf-8"))
         return [id for id in found if id is not None]
+
+
+class _Ranks:
+    """The rank of a token, by its text: tokens of one score share it, the highest score has the smallest."""
+
+    def __init__(self, ids: Mapping[str, int], scores: npt.NDArray[np.floating[Any]]) -> None:
+        self._ids = ids
+        # The bits of an IEEE 754 number, read as an integer, are in the order of the numbers; below zero the
+        # order is reversed. Adding zero makes one of the two zeros.
+        bits = (0.0 - scores.astype(np.float64)).view(np.int64)
+        ordered = np.where(bits < 0, bits ^ np.int64(2**63 - 1), bits)
+        self._ranks = ordered.view(np.uint64) ^ np.uint64(1 << 63)
+
+    def get(self, text: str) -> int | None:
+        """The rank, or None for a text that is no token."""
+        id = self._ids.get(text)
+        return None if id is None else int(self._ranks[id])
 
 
 def _word_boundary(texts: Sequence[str]) -> re.Pattern[str]:

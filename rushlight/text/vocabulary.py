@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rushlight.errors import InvalidFile
 from rushlight.gguf.strings import StringArray
 from rushlight.text.byte_alphabet import BYTE_OF_CHARACTER
+from rushlight.text.string_index import StringIndex
 
 SPACE_MARK = "\u2581"
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -95,18 +96,7 @@ def read_vocabulary(metadata: Mapping[str, Any], byte_level: bool) -> Vocabulary
         InvalidFile: there are no tokens, two have the same text, the types are of another number, or a byte
             token is not written ``<0xXX>``.
     """
-    texts = string_list(metadata, "tokenizer.ggml.tokens")
-    if not texts:
-        raise InvalidFile(
-            "The vocabulary (tokenizer.ggml.tokens) is empty; the file holds no usable tokenizer."
-        )
-    ids = dict(zip(texts, range(len(texts)), strict=True))
-    if "" in ids:
-        texts = [text or f"[EMPTY_{i}]" for i, text in enumerate(texts)]
-        ids = dict(zip(texts, range(len(texts)), strict=True))
-    if len(ids) != len(texts):
-        first, second, text = next((i, ids[t], t) for i, t in enumerate(texts) if ids[t] != i)
-        raise InvalidFile(f"Tokens {first} and {second} have the same text {text!r}; each must have its own.")
+    texts, ids = _texts_and_ids(metadata)
     numbers = number_array(metadata, "tokenizer.ggml.token_type", len(texts))
     if numbers is None:
         numbers = np.full(len(texts), TokenType.NORMAL)
@@ -120,16 +110,36 @@ def read_vocabulary(metadata: Mapping[str, Any], byte_level: bool) -> Vocabulary
     return vocabulary
 
 
-def string_list(metadata: Mapping[str, Any], key: str) -> list[str]:
+def _texts_and_ids(metadata: Mapping[str, Any]) -> tuple[StringArray, StringIndex]:
+    """The token texts and the id of each."""
+    texts = string_array(metadata, "tokenizer.ggml.tokens")
+    if not len(texts):
+        raise InvalidFile(
+            "The vocabulary (tokenizer.ggml.tokens) is empty; the file holds no usable tokenizer."
+        )
+    ids = StringIndex(texts)
+    if "" in ids:
+        texts = StringArray.of(text or f"[EMPTY_{i}]" for i, text in enumerate(texts))
+        ids = StringIndex(texts)
+    if (same := ids.duplicate()) is not None:
+        first, second = same
+        raise InvalidFile(
+            f"Tokens {first} and {second} have the same text {texts[first]!r}; each must have its own."
+        )
+    return texts, ids
+
+
+def string_array(metadata: Mapping[str, Any], key: str) -> StringArray:
     """The array of strings under `key`. Raises InvalidFile if it is missing or something else."""
     values = metadata.get(key)
+    if isinstance(values, StringArray):
+        return values
     if isinstance(values, str) or not isinstance(values, Sequence):
         found = "is missing" if values is None else f"is {type(values).__name__}"
         raise InvalidFile(f"{key} {found}; an array of strings was expected.")
-    strings = values.tolist() if isinstance(values, StringArray) else list(values)
-    if not set(map(type, strings)) <= {str}:
+    if not set(map(type, values)) <= {str}:
         raise InvalidFile(f"{key} holds something other than strings.")
-    return strings
+    return StringArray.of(values)
 
 
 def number_array(metadata: Mapping[str, Any], key: str, n: int) -> npt.NDArray[Any] | None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rushlight.errors import UnsupportedTokenizer
-from rushlight.gguf import open_gguf
+from rushlight.gguf import StringArray, open_gguf
 from rushlight.text.bpe import BPEEncoder
 from rushlight.text.pre_tokenizers import PRE_TOKENIZERS, PreTokenizer, pre_tokenizer
 from rushlight.text.vocabulary import Vocabulary, read_vocabulary
@@ -29,9 +29,9 @@ def golden() -> dict[str, Any]:
 
 
 @cache
-def gpt2() -> tuple[Vocabulary, list[str]]:
+def gpt2() -> tuple[Vocabulary, StringArray]:
     with open_gguf(vocabulary_file("gpt-2")) as file:
-        return read_vocabulary(file.metadata, byte_level=True), list(file.metadata["tokenizer.ggml.merges"])
+        return read_vocabulary(file.metadata, byte_level=True), file.metadata["tokenizer.ggml.merges"]
 
 
 def test_the_golden_has_every_name() -> None:
@@ -90,7 +90,7 @@ def test_a_whole_word_is_a_token_only_where_merges_are_ignored() -> None:
     vocabulary, merges = gpt2()
     word = " independence"
     assert len(BPEEncoder(vocabulary, merges, PRE_TOKENIZERS["gpt-2"]).encode(word, True)) == 1
-    without = [merge for merge in merges if merge.replace(" ", "") != "Ġindependence"]
+    without = StringArray.of(merge for merge in merges if merge.replace(" ", "") != "Ġindependence")
     gpt2_cut: PreTokenizer = PRE_TOKENIZERS["gpt-2"]
     assert len(BPEEncoder(vocabulary, without, gpt2_cut).encode(word, True)) > 1
     ignoring = replace(gpt2_cut, ignore_merges=True)
