@@ -21,7 +21,6 @@ Log probabilities are those of the logits as the model gave them, before step 1 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,6 +81,8 @@ def sample(logits: Float32Array, params: SamplingParams, generated: Sequence[int
 
 def draw_seed() -> int:
     """A seed that nobody can foresee."""
+    import secrets  # brings in much that nothing else here needs
+
     return secrets.randbelow(MAX_SEED + 1)
 
 

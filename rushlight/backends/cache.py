@@ -9,13 +9,12 @@ section 4) and vLLM's KV cache groups for models that mix layer kinds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BLOCK_TOKENS = 32
 
 
-@dataclass(frozen=True)
-class AttentionCache:
+class AttentionCache(NamedTuple):
     """Keys and values of a layer: every position, or the last `window` of them (0: every position)."""
 
     n_head_kv: int
@@ -28,8 +27,7 @@ class AttentionCache:
         return BLOCK_TOKENS * self.n_head_kv * (self.head_dim_k + self.head_dim_v)
 
 
-@dataclass(frozen=True)
-class RecurrentCache:
+class RecurrentCache(NamedTuple):
     """The state of a recurrent or short-convolution layer: one block holds the whole state, in float32."""
 
     shape: tuple[int, ...]
@@ -42,8 +40,7 @@ class RecurrentCache:
 CacheSpec = AttentionCache | RecurrentCache
 
 
-@dataclass(frozen=True)
-class CacheGroup:
+class CacheGroup(NamedTuple):
     """Layers that share block tables.
 
     Attributes:
@@ -57,8 +54,7 @@ class CacheGroup:
     recurrent: bool = False
 
 
-@dataclass(frozen=True)
-class CacheLayout:
+class CacheLayout(NamedTuple):
     """The groups of a model's layers, and the group of each layer."""
 
     specs: tuple[CacheSpec, ...]

@@ -5,9 +5,8 @@ Source: the GGUF specification (https://github.com/ggml-org/ggml/blob/master/doc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rushlight.errors import UnsupportedTensorType
 from rushlight.gguf.cursor import MAX_ARRAY_LENGTH, Cursor
@@ -28,8 +27,7 @@ _LEAST_ENTRY_BYTES = 8 + 1 + 4 + 1
 _LEAST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
 
 
-@dataclass(frozen=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """Where a tensor lies: `shape` in NumPy order, `offset` in bytes from the start of the data section."""
 
     name: str
@@ -51,8 +49,7 @@ class TensorInfo:
         return n
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """Everything before the tensor data; `data_start` is the file offset at which that begins."""
 
     version: int

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import mmap
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,7 @@ from rushlight.gguf.header import Header, TensorInfo, read_header
 from rushlight.gguf.tensor import GGUFTensor
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
+class Part(NamedTuple):
     """A mapped file: `tensors` hold views of the mapping and keep it alive."""
 
     path: Path

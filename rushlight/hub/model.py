@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Source = Literal["local", "huggingface", "pypi"]
 
 
-@dataclass(frozen=True)
-class ResolvedModel:
+class ResolvedModel(NamedTuple):
     """Files on this machine, ready to be opened.
 
     Attributes:
@@ -33,8 +31,7 @@ class ResolvedModel:
         return self.paths[0]
 
 
-@dataclass(frozen=True)
-class InstalledModel:
+class InstalledModel(NamedTuple):
     """A model that is kept on this machine, as `list_models` reports it.
 
     Attributes:

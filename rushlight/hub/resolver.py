@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rushlight.hub.local import resolve_local
 from rushlight.hub.model import ResolvedModel
 from rushlight.hub.reference import HubReference, LocalReference, PyPIReference, parse_reference
 from rushlight.hub.store import find_kept
@@ -39,6 +38,8 @@ def resolve(reference: str, *, progress: Progress | bool = False, refresh: bool 
     report = progress or None
     want = parse_reference(reference)
     if isinstance(want, LocalReference):
+        from rushlight.hub.local import resolve_local
+
         return resolve_local(reference, want.path)
     if isinstance(want, HubReference):
         from rushlight.hub.huggingface import resolve_hub

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from rushlight.errors import AmbiguousModel, ModelNotFound
 from rushlight.hub.near import listing
@@ -25,8 +25,7 @@ _QUANT = re.compile(
 _COMPANIONS = re.compile(r"(?:^|[-_.])(?:mmproj|imatrix)(?:[-_.]|$)", re.IGNORECASE)  # not language models
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One model of a repo: a file, or all the parts of a split one in order."""
 
     files: tuple[str, ...]

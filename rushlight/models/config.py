@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rushlight.errors import InvalidFile, UnsupportedModel
 from rushlight.gguf.accounting import Accounting
@@ -11,8 +11,7 @@ from rushlight.models.rope_scaling import RopeScaling, read_rope_scaling
 _MAX = 1 << 24  # beyond any real size, small enough that products of two do not overflow anything
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(NamedTuple):
     """Hyper-parameters, named as in llama.cpp.
 
     Attributes:

@@ -10,8 +10,8 @@ NumPy's ``cos`` and ``sin`` do not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import Context, Decimal
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,7 @@ _MAX_FREQUENCY = 16.0  # radians from one position to the next; beyond it the se
 _SERIES_TERMS = 32
 
 
-@dataclass(frozen=True)
-class RopeFactors:
+class RopeFactors(NamedTuple):
     """Divisors of the frequencies, float64 [n_rot / 2].
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rushlight.gguf.accounting import Accounting
 
@@ -10,8 +10,7 @@ _TYPES = ("none", "linear", "yarn", "longrope")
 _NO_YARN = "only YaRN's own temperature is implemented"
 
 
-@dataclass(frozen=True)
-class RopeScaling:
+class RopeScaling(NamedTuple):
     """Extension of the context by RoPE, with llama.cpp's names and defaults.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from rushlight.models.rope import Float64Array, RopeFactors
 from rushlight.quants import dequantize
 
 
-@dataclass(frozen=True)
-class Linear:
+class Linear(NamedTuple):
     """A matrix [N, K] and its bias [N], if it has one."""
 
     weight: Weight
@@ -27,8 +26,7 @@ class Linear:
         return ops.linear(x, self.weight, self.bias)
 
 
-@dataclass(frozen=True)
-class Joined:
+class Joined(NamedTuple):
     """Linear layers of the same input, run as one matrix wherever they can be.
 
     Attributes:

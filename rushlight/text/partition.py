@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 # Thousands of tokens can share a beginning ("<unused"), so texts are searched for beginnings first.
 _PREFIX_LENGTH = 4
 _SPACES = " \t\n\v\f\r"
 
 
-@dataclass(frozen=True)
-class SpecialText:
+class SpecialText(NamedTuple):
     """A token that is recognized by its text.
 
     Attributes:

@@ -7,8 +7,8 @@ the pieces that the one before it left, into its matches and what lies between t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from rushlight.errors import UnsupportedTokenizer
 from rushlight.text import pre_patterns as p
@@ -21,8 +21,7 @@ class DigitGroups(Enum):
     IN_NUMBER = "ASCII digits inside a piece"
 
 
-@dataclass(frozen=True)
-class PreTokenizer:
+class PreTokenizer(NamedTuple):
     """How text is cut into words before merging.
 
     Attributes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from rushlight.errors import InvalidFile
 from rushlight.text.special_names import END_TEXTS, ID_KEYS, SHOWN_TEXTS, TEXTS
@@ -14,8 +14,7 @@ _UNSET = (-1, 0xFFFFFFFF)  # what converters write for "none"
 _NEEDED = ("bos", "eos", "eot", "eom", "unk")  # a wrong one of these gives wrong words, unlike pad or mask
 
 
-@dataclass(frozen=True)
-class SpecialTokens:
+class SpecialTokens(NamedTuple):
     """The ids of the special tokens, None where the model has none.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from rushlight.errors import InvalidParameter
 from rushlight.text.vocabulary import TokenType, Vocabulary
@@ -12,8 +13,7 @@ from rushlight.text.vocabulary import TokenType, Vocabulary
 _HIDDEN = (TokenType.CONTROL, TokenType.UNKNOWN)
 
 
-@dataclass(frozen=True)
-class TokenizerInfo:
+class TokenizerInfo(NamedTuple):
     """What a tokenizer knows beside its way of encoding.
 
     Attributes:
@@ -33,8 +33,8 @@ class TokenizerInfo:
     add_bos: bool
     add_eos: bool
     add_space_prefix: bool
-    special_tokens: Mapping[str, str] = field(default_factory=dict)
-    chat_templates: Mapping[str, str] = field(default_factory=dict)
+    special_tokens: Mapping[str, str] = MappingProxyType({})
+    chat_templates: Mapping[str, str] = MappingProxyType({})
 
 
 class Tokenizer(ABC):

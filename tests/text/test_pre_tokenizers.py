@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -93,5 +92,5 @@ def test_a_whole_word_is_a_token_only_where_merges_are_ignored() -> None:
     without = StringArray.of(merge for merge in merges if merge.replace(" ", "") != "Ġindependence")
     gpt2_cut: PreTokenizer = PRE_TOKENIZERS["gpt-2"]
     assert len(BPEEncoder(vocabulary, without, gpt2_cut).encode(word, True)) > 1
-    ignoring = replace(gpt2_cut, ignore_merges=True)
+    ignoring = gpt2_cut._replace(ignore_merges=True)
     assert BPEEncoder(vocabulary, without, ignoring).encode(word, True) == [vocabulary.ids["Ġindependence"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rushlight.backends.cpu.weights import Table
 
@@ -26,8 +27,7 @@ class Buffer:
     last: int
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """An activation: columns of a buffer. The `Tensor` of this backend."""
 
     buffer: Buffer
@@ -41,8 +41,7 @@ class Value:
         return Value(self.buffer, stop - start, self.offset + 4 * start)
 
 
-@dataclass(frozen=True)
-class CacheAddress:
+class CacheAddress(NamedTuple):
     """A layer's keys or values, wherever the executor will put them."""
 
     layer: int
@@ -52,16 +51,14 @@ class CacheAddress:
 Field = int | float | Buffer | Value | CacheAddress
 
 
-@dataclass(frozen=True)
-class RecordedOp:
+class RecordedOp(NamedTuple):
     """A kernel and the fields of its record; addresses are filled in when memory is planned."""
 
     kernel: str
     fields: Mapping[str, Field]
 
 
-@dataclass(frozen=True)
-class EmbedInput:
+class EmbedInput(NamedTuple):
     """A buffer that is filled with embeddings before the program runs."""
 
     value: Value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.quants import dequantize
 
 
-@dataclass(frozen=True)
-class PackedPart:
+class PackedPart(NamedTuple):
     """Rows of one type in the kernels' layout.
 
     Attributes:
@@ -33,8 +32,7 @@ class PackedPart:
     region: Region
 
 
-@dataclass(frozen=True)
-class Matrix:
+class Matrix(NamedTuple):
     """A matrix for `linear`: parts that are stacked along the rows."""
 
     parts: tuple[PackedPart, ...]
@@ -59,8 +57,7 @@ class Vector:
         return self.region.address
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """An embedding table, read row by row from the file."""
 
     tensor: GGUFTensor
