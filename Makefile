@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-words check bench clean
+.PHONY: run test test-words test-perplexity test-arm64 check bench clean
 run: .venv/.run
 	$(BIN)/rushlight run -m smollm2 --temperature 0 "Write a haiku about ice hockey"
 
@@ -12,6 +12,14 @@ test: .venv/.test
 # Every way to compute the words of tests/goldens/words.json: several minutes.
 test-words: .venv/.test
 	$(BIN)/python -m pytest -m words tests/test_words.py
+
+# Perplexity over a whole text against llama.cpp's.
+test-perplexity: .venv/.test
+	$(BIN)/python -m pytest -m perplexity tests/test_perplexity.py
+
+# The same words on an emulated Arm processor; Debian's qemu-user-static is needed.
+test-arm64: .venv/.test
+	$(BIN)/python -m pytest -m arm64 tests/test_arm64.py
 
 check: .venv/.check
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "engine": {"errors", "params", "sampling", "backends"},
 }
 LLM_ROOM = {"llm", "loading", "answer", "completion", "prompts"}
-TOP = {"cli", "bench", "__main__", "__init__"}
+TOP = {"cli", "bench", "perplexity", "__main__", "__init__"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -35,6 +35,9 @@ COMMANDS: dict[str, Command] = {
     "inspect": Command("rushlight.cli.inspect", "inspect REF", "metadata, tensors, and what will run them"),
     "tokenize": Command("rushlight.cli.tokenize", "tokenize -m MODEL TEXT", "ids and pieces of a text"),
     "bench": Command("rushlight.cli.bench", "bench [-m MODEL]", "speed, as shares of this machine's limits"),
+    "perplexity": Command(
+        "rushlight.cli.perplexity", "perplexity -m MODEL FILE", "how well a model foresees a text"
+    ),
     "doctor": Command("rushlight.cli.doctor", "doctor", "what this machine runs, and why"),
 }
 

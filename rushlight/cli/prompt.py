@@ -1,8 +1,9 @@
-"""Prompts from the command line or from standard input."""
+"""Texts from the command line, from files or from standard input."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from rushlight.errors import InvalidParameter
 
@@ -13,12 +14,22 @@ def read_prompt(prompt: str) -> str:
     Raises:
         InvalidParameter: standard input is not UTF-8.
     """
-    if prompt != "-":
-        return prompt
+    return prompt if prompt != "-" else _decoded(sys.stdin.buffer.read(), "Standard input")
+
+
+def read_text(file: str) -> str:
+    """Return the content of a file, or for ``-`` of standard input, without its last line end.
+
+    Raises:
+        InvalidParameter: it is not UTF-8.
+        OSError: the file cannot be read.
+    """
+    return read_prompt(file) if file == "-" else _decoded(Path(file).read_bytes(), file)
+
+
+def _decoded(content: bytes, where: str) -> str:
     try:
-        text = sys.stdin.buffer.read().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidParameter(
-            f"Standard input is not UTF-8 (byte {error.start}); convert it first."
-        ) from error
+        raise InvalidParameter(f"{where} is not UTF-8 (byte {error.start}); convert it first.") from error
     return text.removesuffix("\n").removesuffix("\r")
