@@ -1,9 +1,9 @@
 """How well a model foresees a text: its perplexity, as llama.cpp's llama-perplexity defines it.
 
 The text's tokens are cut into chunks of `n_ctx`; what is left over is not used. Each chunk is computed by
-itself, its first token replaced by the begin-of-sequence token where the model wants one, and each token of its
-second half, but for the half's first, is scored: there is always half a chunk to foresee it from. The perplexity
-is the exponential of the mean of minus the natural log probabilities.
+itself, its first token replaced by the begin-of-sequence token where the model wants one, and each token of
+its second half, but for the half's first, is scored: there is always half a chunk to foresee it from. The
+perplexity is the exponential of the mean of minus the natural log probabilities.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def perplexity(
     ids = llm.tokenize(text, parse_special=False)
     if len(ids) < LEAST_CHUNKS * n_ctx:
         raise InvalidParameter(
-            f"The text has {len(ids)} tokens; it takes at least {LEAST_CHUNKS * n_ctx}, {LEAST_CHUNKS} chunks of "
-            f"{n_ctx}. Take a longer text or a smaller n_ctx."
+            f"The text has {len(ids)} tokens; it takes {LEAST_CHUNKS * n_ctx} at least, {LEAST_CHUNKS} "
+            f"chunks of {n_ctx}. Take a longer text or a smaller n_ctx."
         )
     total = min(len(ids) // n_ctx, n_chunks or len(ids))
     scores: list[float] = []

@@ -80,4 +80,4 @@ def test_other_words_are_noticed(arm64: Arm64) -> None:
     """A processor without the target's instructions runs no kernels, and the check says so."""
     code, output = arm64.run([CHECK, "--models", "llama-f32", "--scenarios", "alone-1"], "cortex-a72", [ROOT])
     assert code != 0
-    assert "generic, none" in output
+    assert "aarch64, none" in output

@@ -64,7 +64,7 @@ def test_what_cannot_be_scored_is_refused() -> None:
         for n_ctx in (7, 65):
             with pytest.raises(InvalidParameter, match="n_ctx"):
                 perplexity(llm, "some text " * 100, n_ctx)
-        with pytest.raises(InvalidParameter, match="takes at least 128"):
+        with pytest.raises(InvalidParameter, match="takes 128 at least"):
             perplexity(llm, "short", 64)
         with pytest.raises(InvalidParameter, match="n_chunks"):
             perplexity(llm, "some text " * 100, 64, n_chunks=0)

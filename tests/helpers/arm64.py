@@ -16,11 +16,9 @@ from pathlib import Path
 
 QEMU = "qemu-aarch64-static"
 PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
-# Neither Numba, as nothing is compiled there, nor the tokenizers of another format than GGUF.
-WHEELS = ("numpy", "llvmlite", "jinja2", "markupsafe", "filelock")
-PLATFORMS = tuple(f"manylinux_2_{minor}_aarch64" for minor in (17, 24, 27, 28, 31, 34)) + (
-    "manylinux2014_aarch64",
-)
+# Without Numba, as nothing is compiled there.
+WHEELS = ("numpy", "llvmlite", "tokenizers", "jinja2", "markupsafe", "filelock")
+PLATFORMS = ("manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in (17, 24, 27, 28, 31, 34)))
 
 
 class Arm64:
