@@ -38,6 +38,9 @@ COMMANDS: dict[str, Command] = {
     "perplexity": Command(
         "rushlight.cli.perplexity", "perplexity -m MODEL FILE", "how well a model foresees a text"
     ),
+    "kernels": Command(
+        "rushlight.cli.kernels", "kernels list|build", "machine code on this machine, and for others"
+    ),
     "doctor": Command("rushlight.cli.doctor", "doctor", "what this machine runs, and why"),
 }
 

@@ -8,7 +8,6 @@ import sys
 from argparse import Namespace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from rushlight import __version__
@@ -57,7 +56,7 @@ def _findings() -> dict[str, Any]:
             "reference": "yes, always; slow",
         },
         "auto_backend": machine.backend,
-        "kernels": _folder(cache_dir() / "kernels", "*.o", "compiled"),
+        "kernels": _kernels(machine.target),
         "models": f"{len(models)}, {format_bytes(sum(model.size for model in models))}; see 'rushlight list'",
         "own_cache": str(cache_dir()),
         "hub_cache": str(hub_cache_dir()),
@@ -65,9 +64,17 @@ def _findings() -> dict[str, Any]:
     }
 
 
-def _folder(folder: Path, pattern: str, what: str) -> str:
-    sizes = [path.stat().st_size for path in folder.glob(pattern)]
-    return f"{len(sizes)} {what}, {format_bytes(sum(sizes))} in {folder}"
+def _kernels(target: str) -> str:
+    """Where the kernels of this machine's target come from, in the order in which they are looked for."""
+    from rushlight.backends.cpu.inventory import find_kernels
+    from rushlight.backends.cpu.object_formats import host_format
+
+    found = [k for k in find_kernels() if (k.target, k.format, k.current) == (target, host_format(), True)]
+    cached = sum(k.n_kernels for k in found if k.place == "cache")
+    shipped = sum(k.n_kernels for k in found if k.place == "shipped")
+    return (
+        f"{cached} in the cache, {shipped} shipped, others compiled when needed; see 'rushlight kernels list'"
+    )
 
 
 def _version(package: str) -> str:

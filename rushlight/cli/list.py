@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from argparse import Namespace
-from collections.abc import Sequence
 
 from rushlight.cli.output import say, write
 from rushlight.cli.parser import Parser
+from rushlight.cli.table import table
 from rushlight.hub import ALIASES, list_models
 from rushlight.progress import format_bytes
 
@@ -33,7 +33,7 @@ def _list_aliases(*, as_json: bool) -> None:
         rows = [{"alias": name, **alias._asdict()} for name, alias in ALIASES.items()]
         write(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
         return
-    write(_table([(name, format_bytes(a.size), a.about, a.reference) for name, a in ALIASES.items()]))
+    write(table([(name, format_bytes(a.size), a.about, a.reference) for name, a in ALIASES.items()]))
 
 
 def _list_models(*, as_json: bool) -> None:
@@ -53,13 +53,6 @@ def _list_models(*, as_json: bool) -> None:
         write(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     elif models:
         dates = [time.strftime("%Y-%m-%d", time.localtime(m.modified)) for m in models]
-        write(_table([(m.reference, format_bytes(m.size), d) for m, d in zip(models, dates, strict=True)]))
+        write(table([(m.reference, format_bytes(m.size), d) for m, d in zip(models, dates, strict=True)]))
     else:
         say("No model is on this machine yet; 'rushlight pull smollm2' fetches a small one.")
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Align the columns; the last one is as wide as it likes."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return "".join(f"{line}\n" for line in lines)

@@ -6,34 +6,35 @@ Only a kernel that neither has is compiled, in processes of their own (`workers`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from rushlight.backends.base import Progress
 from rushlight.backends.cpu.archive import read_shipped
 from rushlight.backends.cpu.kernels import KERNELS
+from rushlight.backends.cpu.loader import LoadedCode, load_code
 from rushlight.backends.cpu.object_cache import ObjectCache
-from rushlight.backends.cpu.object_formats import host_format, symbol
+from rushlight.backends.cpu.object_formats import host_format
 from rushlight.backends.cpu.target import Target
-from rushlight.backends.cpu.workers import Job, compile_in_parallel
 
 
 def _compile_missing(
     names: list[str], target: Target, cache: ObjectCache, progress: Progress | None
 ) -> dict[str, bytes]:
     """Compile what no other process compiles, and wait for what another does."""
+    from rushlight.backends.cpu import workers
+
     found: dict[str, bytes] = {}
     with cache.lock():
         made_meanwhile = {name: cache.read(name) for name in names}
         found.update((name, code) for name, code in made_meanwhile.items() if code is not None)
-        jobs = [Job(name, target, (host_format(),)) for name in names if name not in found]
+        jobs = [workers.Job(name, target, (host_format(),)) for name in names if name not in found]
 
-        def done(job: Job, objects: list[bytes]) -> None:
+        def done(job: workers.Job, objects: list[bytes]) -> None:
             (found[job.kernel],) = objects
             cache.write(job.kernel, objects[0])
             if progress:
                 progress("Compiling kernels", len(found), len(names))
 
-        compile_in_parallel(jobs, done)
+        workers.compile_in_parallel(jobs, done)
     return found
 
 
@@ -80,7 +81,7 @@ class KernelLibrary:
         """
         self.addresses: dict[str, int] = {}
         self._target, self._progress = target, progress
-        self._loaded: list[Any] = []
+        self._loaded: list[LoadedCode] = []
         self.require(names)
 
     def require(self, names: Iterable[str]) -> None:
@@ -88,24 +89,14 @@ class KernelLibrary:
 
         Raises:
             KeyError: there is no such kernel.
-            RuntimeError: a kernel does not compile, or the system does not load code.
+            RuntimeError: a kernel does not compile.
+            BackendUnavailable: the system loads no code.
         """
         wanted = sorted(set(names) - set(self.addresses))
         unknown = [name for name in wanted if name not in KERNELS]
         if unknown:
             raise KeyError(f"no kernel is called {', '.join(unknown)}")
         if wanted:
-            self._load(obtain_objects(wanted, self._target, self._progress))
-
-    def _load(self, objects: dict[str, bytes]) -> None:
-        import llvmlite.binding as llvm
-
-        llvm.initialize_all_targets()
-        llvm.initialize_all_asmprinters()
-        machine = llvm.Target.from_default_triple().create_target_machine()
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        for code in objects.values():
-            engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        engine.finalize_object()
-        self._loaded.append(engine)
-        self.addresses.update((name, engine.get_function_address(symbol(name))) for name in objects)
+            code = load_code(obtain_objects(wanted, self._target, self._progress))
+            self._loaded.append(code)
+            self.addresses.update(code.addresses)

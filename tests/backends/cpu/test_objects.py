@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rushlight.backends.cpu import archive, object_cache, objects, workers
+from rushlight.backends.cpu import archive, object_cache, workers
 from rushlight.backends.cpu.object_cache import ObjectCache
 from rushlight.backends.cpu.object_formats import host_format
 from rushlight.backends.cpu.objects import KernelLibrary, obtain_objects
@@ -54,13 +54,13 @@ def test_only_what_is_missing_is_compiled_and_never_here(
     home: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[str] = []
-    compile_all = objects.compile_in_parallel
+    compile_all = workers.compile_in_parallel
 
     def spy(jobs: list[Any], done: Any) -> None:
         compiled.extend(job.kernel for job in jobs)
         compile_all(jobs, done)
 
-    monkeypatch.setattr(objects, "compile_in_parallel", spy)
+    monkeypatch.setattr(workers, "compile_in_parallel", spy)
     monkeypatch.setattr(workers, "compile_objects", None)
     KernelLibrary(["add"], target)
     KernelLibrary(NAMES, target)
@@ -99,7 +99,7 @@ def damage(cache: ObjectCache, other: ObjectCache, kind: str) -> bytes:
 def test_a_file_that_is_not_what_its_name_says_is_made_again(
     home: Path, target: Target, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "compile_in_parallel", pretend_to_compile)
+    monkeypatch.setattr(workers, "compile_in_parallel", pretend_to_compile)
     cache = ObjectCache(target, host_format())
     other = ObjectCache(next(t for t in TARGETS if t != target), host_format())
     obtain_objects(NAMES, target)
@@ -137,14 +137,14 @@ def test_what_another_process_makes_meanwhile_is_taken(
         yield
 
     monkeypatch.setattr(ObjectCache, "lock", lock)
-    monkeypatch.setattr(objects, "compile_in_parallel", pretend_to_compile)
+    monkeypatch.setattr(workers, "compile_in_parallel", pretend_to_compile)
     assert obtain_objects(NAMES, target) == {"add": b"made meanwhile", "outputs": b"code of outputs"}
 
 
 def test_progress_is_told_only_of_what_is_compiled(
     home: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "compile_in_parallel", pretend_to_compile)
+    monkeypatch.setattr(workers, "compile_in_parallel", pretend_to_compile)
     told: list[tuple[str, int, int | None]] = []
     obtain_objects(NAMES, target, lambda *news: told.append(news))
     assert [(done, total) for _, done, total in told] == [(0, 2), (1, 2), (2, 2)]
