@@ -43,9 +43,9 @@ class StringIndex(Mapping[str, int]):
 
     def duplicate(self) -> tuple[int, int] | None:
         """The places of two equal strings, or None if there are none."""
-        same = np.flatnonzero(self._keys[1:] == self._keys[:-1])
+        same = np.flatnonzero(self._keys[1:] == self._keys[:-1]).tolist()
         seen: dict[str, int] = {}
-        for place in self._order[np.union1d(same, same + 1)].tolist():
+        for place in sorted({int(self._order[i]) for at in same for i in (at, at + 1)}):
             first = seen.setdefault(self._strings[place], place)
             if first != place:
                 return first, place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from rushlight.backends.cpu.recording import Buffer
@@ -17,20 +18,17 @@ def plan_buffers(buffers: Sequence[Buffer], n_rows: Mapping[int, int]) -> tuple[
     Returns:
         The offset of each buffer, and the bytes of the arena.
     """
-    placed: list[tuple[Buffer, int, int]] = []
+    alive: dict[int, set[tuple[int, int]]] = defaultdict(set)  # what is taken while an op runs
     offsets: dict[Buffer, int] = {}
     size = {buffer: buffer.row_bytes * n_rows[buffer.rows] for buffer in buffers}
     for buffer in sorted(buffers, key=lambda b: -size[b]):
-        rivals = sorted(
-            (start, stop)
-            for other, start, stop in placed
-            if other.first <= buffer.last and buffer.first <= other.last
-        )
+        life = range(buffer.first, buffer.last + 1)
         offset = 0
-        for start, stop in rivals:
+        for start, stop in sorted(set().union(*(alive[op] for op in life))):
             if offset + size[buffer] <= start:
                 break
             offset = max(offset, stop)
         offsets[buffer] = offset
-        placed.append((buffer, offset, offset + size[buffer]))
-    return offsets, max((stop for _, _, stop in placed), default=0)
+        for op in life:
+            alive[op].add((offset, offset + size[buffer]))
+    return offsets, max((offset + size[buffer] for buffer, offset in offsets.items()), default=0)
