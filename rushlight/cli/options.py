@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rushlight.cli.output import say
@@ -127,15 +131,33 @@ def note_slow_backend(llm: LLM, asked: str) -> None:
         say("note: no kernels run on this processor, slow NumPy stands in; 'rushlight doctor' tells why.")
 
 
+@contextmanager
+def quick_start(backend: str) -> Iterator[None]:
+    """Leave out what only costs time until the first word.
+
+    The garbage collector finds nothing while modules and a model are loaded, and what they are made of stays.
+    NumPy's BLAS starts threads that spin for a while; only the reference backend has work for them.
+    """
+    if backend != "reference":
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 def load_model(args: Namespace, progress: Progress | None) -> LLM:
     """Load the model that the options of `add_model_options` name."""
-    from rushlight.llm import LLM
+    with quick_start(args.backend):
+        from rushlight.llm import LLM
 
-    return LLM(
-        args.model,
-        backend=args.backend,
-        n_threads=args.threads,
-        n_ctx=args.ctx,
-        tokenizer=args.tokenizer,
-        progress=progress,
-    )
+        return LLM(
+            args.model,
+            backend=args.backend,
+            n_threads=args.threads,
+            n_ctx=args.ctx,
+            tokenizer=args.tokenizer,
+            progress=progress,
+        )
