@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from benchmarks.report import page, write_report
 from benchmarks.rounds import Record, Row, note, run_rounds
 from benchmarks.start import LlamaStart, RushlightStart, find_start_program
 from benchmarks.summary import Summary, newest
-from benchmarks.workload import PARTS, ROUNDS, SMALL, model_file, workloads
+from benchmarks.workload import PARTS, ROUNDS, SECONDS, SMALL, model_file, workloads
 from rushlight.backends.processors import usable_processors
 
 RESULTS = Path(__file__).with_name("results.jsonl")
@@ -38,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be given more than once")
-    parser.add_argument("--rounds", type=int, help="rounds of every part, instead of its own number")
+    parser.add_argument("--rounds", type=int, help="rounds of every part, however long they take")
     parser.add_argument("--threads", type=int, action="append", help="default: 1 and one per core")
     parser.add_argument("--llama", metavar="PATH", help="llama.cpp's llama-bench or its folder")
     parser.add_argument("--ik", metavar="PATH", help="ik_llama.cpp's llama-bench or its folder")
@@ -121,9 +122,11 @@ def measure(args: argparse.Namespace, record: Record) -> None:
         measure_outside(max(threads), args.quick, record)
     for part in parts:
         n_rounds = args.rounds or (1 if args.quick else ROUNDS[part])
-        for workload in workloads(part, threads, args.quick):
+        work = workloads(part, threads, args.quick)
+        seconds = math.inf if args.rounds else SECONDS[part] / len(work)
+        for workload in work:
             file = model_file(workload.model, args.quick)
-            run_rounds(workload, file, started if part == "start" else timed, n_rounds, record)
+            run_rounds(workload, file, started if part == "start" else timed, n_rounds, record, seconds)
             if part == "start":
                 run_rounds(workload, file, [RushlightStart(new_machine=True)], 1, record)
 

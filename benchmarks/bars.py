@@ -44,7 +44,7 @@ def _name(case: Case) -> str:
 
 def _at_least(what: str, value: float | None, least: float, share: bool = False) -> Verdict:
     written = "" if value is None else f"{value:.0%}" if share else f"{value:.2f} times"
-    bar = f"at least {least:.0%}" if share else f"at least {least:g} times"
+    bar = f"at least {least:.0%}" if share else "ahead" if least == 1 else f"at least {least:g} times"
     verdict = "not measured" if value is None else "met" if value >= least else "missed"
     return Verdict(what, written, bar, verdict)
 
@@ -52,7 +52,7 @@ def _at_least(what: str, value: float | None, least: float, share: bool = False)
 def _at_most(what: str, value: float | None, most: float, unit: str) -> Verdict:
     written = "" if value is None else f"{value:.2f}{unit}"
     verdict = "not measured" if value is None else "met" if value <= most else "missed"
-    return Verdict(what, written, f"at most {most:.4g}{unit}", verdict)
+    return Verdict(what, written, f"at most {most:.2f}{unit}", verdict)
 
 
 def _decode(summary: Summary, case: Case) -> Iterator[Verdict]:

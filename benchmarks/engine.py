@@ -19,9 +19,11 @@ class Engine(Protocol):
 
     Attributes:
         name: in the report.
+        once: whether one round is enough.
     """
 
     name: str
+    once: bool
 
     def variants(self, workload: Workload) -> tuple[str, ...]:
         """Settings to try, of which the best counts; none where the engine takes no part."""
@@ -40,6 +42,7 @@ class Rushlight:
     """``rushlight bench`` with this interpreter."""
 
     name = "rushlight"
+    once = False
 
     def variants(self, workload: Workload) -> tuple[str, ...]:
         """Defaults alone."""

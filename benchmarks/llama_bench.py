@@ -25,15 +25,15 @@ class LlamaBench:
     """
 
     def __init__(self, name: str, program: Path, is_ik: bool) -> None:
-        self.name = name
+        self.name, self.once = name, False
         self._program, self._is_ik = program, is_ik
 
     def variants(self, workload: Workload) -> tuple[str, ...]:
-        """At depth, flash attention off and on; ik_llama.cpp plain and repacked elsewhere."""
+        """Of llama.cpp flash attention off and on at depth, of ik_llama.cpp plain and repacked elsewhere."""
         if workload.part in {"batch", "start"}:
             return ()
         if workload.part == "depth":
-            return FLASH
+            return FLASH[1:] if self._is_ik else FLASH  # ik_llama.cpp has it on unless told otherwise
         return ("", "-rtr 1") if self._is_ik else ("",)
 
     def measure(self, workload: Workload, file: Path, variant: str) -> Measurement:

@@ -19,10 +19,9 @@ def this_run(date: str) -> dict[str, Any]:
     return {
         "run": date,
         "cpu": _cpu_name(),
-        "processor": detection.processor,
         "target": detection.name,
         "cores": usable_processors(),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "rushlight": _version(),
     }

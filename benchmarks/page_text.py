@@ -52,9 +52,10 @@ PEERS = """## Measuring peers
 make bench ARGS="--llama llama.cpp/build/bin --ik ik_llama.cpp/build/bin --python peers/bin/python"
 ```
 
-`--only models` (or `phi3`, `depth`, `batch`, `start`) measures a part, `--rounds` sets how often, `--quick`
-shows in a few minutes that everything works. A peer that is missing or fails is named with the reason, and
-the rest goes on. Phi-3-mini's shape takes 5 GB in the cache. `llama-bench` is also found on the PATH.
+It takes less than half an hour: a part begins no further round when its time is up. `--only models` (or
+`phi3`, `depth`, `batch`, `start`) measures a part, `--rounds` sets how often, `--quick` shows in a few
+minutes that everything works. A peer that is missing or fails is named with the reason, and the rest goes on.
+Phi-3-mini's shape takes 5 GB in the cache. `llama-bench` is also found on the PATH.
 
 How to get the peers:
 
@@ -73,6 +74,8 @@ peers/bin/pip install torch --index-url https://download.pytorch.org/whl/cpu
 peers/bin/pip install transformers accelerate gguf
 ```
 
-mistral.rs takes its prompt as text and tells its own count of tokens. transformers has no quantized
-arithmetic on a CPU: it widens the weights when it loads them, to float32 or bfloat16, whichever is faster.
+Peers that are in no bar (llama-cpp-python, mistral.rs, transformers) are measured in the first round only,
+with all threads. mistral.rs takes its prompt as text and tells its own count of tokens. transformers has no
+quantized arithmetic on a CPU: it widens the weights when it loads them, to float32 or, where the processor
+multiplies them, bfloat16.
 """

@@ -17,12 +17,14 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 </style>"""
 
 
-def plot(summary: Summary, metric: str, part: str = "models") -> str:
-    """Tokens a second of each engine: a group of bars for each workload, to its own scale."""
+def plot(summary: Summary, metric: str) -> str:
+    """Tokens a second of each engine with most threads: a group of bars for each model, to its own scale."""
     y = TITLE
     shapes: list[str] = []
-    for case in summary.cases(part):
-        values = {engine: summary.median(case, engine, metric) for engine in summary.engines(part)}
+    cases = [case for part in ("models", "phi3") for case in summary.cases(part)]
+    most = max((case.threads for case in cases), default=0)
+    for case in (case for case in cases if case.threads == most):
+        values = {engine: summary.median(case, engine, metric) for engine in summary.engines(case.part)}
         bars = {engine: value for engine, value in values.items() if value is not None}
         if not bars:
             continue

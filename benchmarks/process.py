@@ -16,7 +16,9 @@ class PeerError(Exception):
     """Why there is no measurement."""
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+def run(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, folder: str | None = None
+) -> str:
     """The standard output of a program.
 
     Raises:
@@ -27,6 +29,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
             command,
             capture_output=True,
             env={**os.environ, **(environment or {})},
+            cwd=folder,
             timeout=LIMIT_SECONDS,
             check=False,
         )

@@ -15,29 +15,40 @@ from typing import NamedTuple
 
 from benchmarks.engine import Measurement
 from benchmarks.process import PeerError, last_json, run
-from benchmarks.workload import SMALL, Workload
+from benchmarks.workload import Workload
+from rushlight.backends.processors import usable_processors
 
 SCRIPTS = Path(__file__).parent / "peers"
 
 
+def _bfloat16() -> str | None:
+    """The feature of this processor that multiplies bfloat16; without one it is slower than float32."""
+    try:
+        words = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return None
+    return next((word for word in words if word in {"avx512_bf16", "amx_bf16", "bf16"}), None)
+
+
 class Package(NamedTuple):
-    """A package, the script that runs it, and settings to try."""
+    """A package, the script that runs it, and settings to try. Those in no bar run once, on all threads."""
 
     name: str
     module: str
     script: str
     variants: tuple[str, ...] = ("",)
+    in_bars: bool = False
 
 
 PACKAGES = (
     Package("llama-cpp-python", "llama_cpp", "llama_cpp_peer.py"),
-    Package("openvino-genai", "openvino_genai", "openvino_peer.py"),
+    Package("openvino-genai", "openvino_genai", "openvino_peer.py", in_bars=True),
     Package("mistralrs", "mistralrs", "mistralrs_peer.py"),
     Package(
         "transformers",
         "transformers, torch, accelerate, gguf",
         "transformers_peer.py",
-        ("float32", "bfloat16"),
+        ("float32",) if _bfloat16() is None else ("float32", "bfloat16"),
     ),
 )
 
@@ -46,15 +57,16 @@ class PythonPeer:
     """A package and the interpreter that has it."""
 
     def __init__(self, package: Package, python: str) -> None:
-        self.name = package.name
+        self.name, self.once = package.name, not package.in_bars
         self._package, self._python = package, python
 
     def variants(self, workload: Workload) -> tuple[str, ...]:
-        """The small models, and the large ones where the package is quick enough at them."""
-        large = workload.part == "phi3" and self.name == "openvino-genai"
-        return (
-            self._package.variants if large or (workload.model in SMALL and workload.part == "models") else ()
-        )
+        """The small models, and the large ones where there is a bar."""
+        if self._package.in_bars:
+            takes_part = workload.part in {"models", "phi3"}
+        else:
+            takes_part = workload.part == "models" and workload.threads >= usable_processors()
+        return self._package.variants if takes_part else ()
 
     def measure(self, workload: Workload, file: Path, variant: str) -> Measurement:
         """Speeds of one repetition, after a short warm-up of the script's own."""

@@ -18,13 +18,12 @@ PLOTS = {"prefill": "benchmarks-prefill.svg", "decode": "benchmarks-decode.svg"}
 
 def page(summary: Summary) -> str:
     """The text of ``docs/benchmarks.md``."""
-    parts = [HEAD, _where(summary), limits_table(summary)]
+    plots = [f"![{metric}]({name})" for metric, name in PLOTS.items()] if summary.cases("models") else []
+    parts = [HEAD, _where(summary), *plots, limits_table(summary)]
     for part, (title, text) in SECTIONS.items():
         if summary.cases(part):
             parts += [f"## {title}", text]
             parts.append(start_table(summary) if part == "start" else speed_table(summary, part))
-            if part == "models":
-                parts += [f"![{metric}]({name})" for metric, name in PLOTS.items()]
             parts += _failures(summary, part)
     parts += ["## The same words", *_greedy(summary), "## The bars", bars_table(summary), PEERS]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
@@ -37,8 +36,8 @@ def _where(summary: Summary) -> str:
     engines = dict.fromkeys(r["engine"] for r in summary.rows if r.get("version"))
     versions = ", ".join(f"{name} {summary.version(name)}" for name in engines)
     return (
-        f"Measured {row['run'][:10]} on {row['cores']} cores of {row['cpu']} ({row['processor']}, kernels "
-        f"for {row['target']}), {row['system']}, Python {row['python']}, Rushlight {row['rushlight']}."
+        f"Measured {row['run'][:10]} on {row['cores']} cores of {row['cpu']} (kernels for {row['target']}), "
+        f"{row['system']}, Python {row['python']}, Rushlight {row['rushlight']}."
         + (f" Peers: {versions}." if versions else "")
     )
 

@@ -4,6 +4,7 @@ fair to all.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,12 +20,14 @@ Record = Callable[[Row], None]
 METRICS = {"prefill": max, "decode": max, "first_word": min}
 """What is compared, and which is the better of two."""
 
-SLOW_SECONDS = 90.0
-"""An engine that takes longer than this is measured in one round only."""
-
 
 def run_rounds(
-    workload: Workload, file: Path, engines: Sequence[Engine], n_rounds: int, record: Record
+    workload: Workload,
+    file: Path,
+    engines: Sequence[Engine],
+    n_rounds: int,
+    record: Record,
+    seconds: float = math.inf,
 ) -> None:
     """Measure a workload with every engine; of several settings all are tried, the best go on.
 
@@ -32,20 +35,23 @@ def run_rounds(
         workload: what to measure.
         file: of its model.
         engines: that may take part.
-        n_rounds: how often each is measured, if it neither fails nor is slow.
+        n_rounds: how often each is measured, if it does not fail.
         record: called with each row.
+        seconds: begin no round that would probably end later than this.
     """
     going = {(engine, variant): True for engine in engines for variant in engine.variants(workload)}
+    begin = now = time.perf_counter()
     for number in range(n_rounds):
+        last, now = now, time.perf_counter()
+        if number and 2 * now - last - begin > seconds:
+            return note(f"{workload.label}: no time for round {number + 1}")
         rows: dict[tuple[Engine, str], Row] = {}
         for engine, variant in [key for key, goes_on in going.items() if goes_on]:
             note(f"{workload.label}, round {number + 1} of {n_rounds}: {engine.name} {variant}")
-            start = time.perf_counter()
             found = _measured(engine, workload, file, variant)
-            slow = time.perf_counter() - start > SLOW_SECONDS and engine.name != "rushlight"
             rows[engine, variant] = row = {**_described(workload), "round": number, "engine": engine.name}
             row.update({"variant": variant, **found})
-            going[engine, variant] = "error" not in found and not slow
+            going[engine, variant] = "error" not in found and not engine.once
             note("    " + _told(row))
             record(row)
         if number == 0:

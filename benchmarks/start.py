@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.engine import Measurement
-from benchmarks.process import PeerError, libraries
+from benchmarks.process import PeerError, last_json, libraries, run
 from benchmarks.summary import OURS
 from benchmarks.workload import Workload
 
+SCRIPT = os.fspath(Path(__file__).with_name("first_byte.py"))
 PROMPT = "Once"
 PROGRAMS = ("llama-completion", "llama-cli")
 """llama.cpp's programs that continue a text and end, newest first."""
@@ -25,6 +24,7 @@ class RushlightStart:
 
     def __init__(self, new_machine: bool = False) -> None:
         self.name = f"{OURS}, new machine" if new_machine else OURS
+        self.once = new_machine
         self._new_machine = new_machine
 
     def variants(self, workload: Workload) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ class LlamaStart:
     """The simplest program of llama.cpp's family beside its ``llama-bench``, without its warm-up."""
 
     def __init__(self, name: str, program: Path) -> None:
-        self.name = name
+        self.name, self.once = name, False
         self._program = program
 
     def variants(self, workload: Workload) -> tuple[str, ...]:
@@ -73,27 +73,8 @@ def first_byte(command: list[str], environment: Mapping[str, str]) -> Measuremen
     Raises:
         PeerError: it cannot be started, writes nothing or fails.
     """
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **environment},
-                cwd=folder,  # some write a log beside them
-            )
-        except OSError as error:
-            raise PeerError(f"cannot be started: {error.strerror or error}") from error
-        assert process.stdout is not None
-        byte = process.stdout.read(1)
-        seconds = time.perf_counter() - start
-        process.stdout.read()
-        process.stdout.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if not byte or process.returncode:
-        raise PeerError(f"wrote nothing (ended with code {process.returncode})")
-    scale = 1 if sys.platform == "darwin" else 1024
-    return {"first_word": seconds, "peak_bytes": usage.ru_maxrss * scale}
+    with tempfile.TemporaryDirectory() as folder:  # some write a log where they run
+        found = last_json(run([sys.executable, "-I", "-S", SCRIPT, *command], environment, folder))
+    if not found.pop("wrote") or found["code"]:
+        raise PeerError(f"wrote nothing (ended with code {found['code']})")
+    return {name: found[name] for name in ("first_word", "peak_bytes")}

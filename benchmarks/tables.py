@@ -55,7 +55,9 @@ def start_table(summary: Summary) -> str:
         cells = []
         for engine in engines:
             seconds, peak = (summary.median(case, engine, m) for m in ("first_word", "peak_bytes"))
-            cells.append("" if seconds is None else f"{seconds:.2f} s, {(peak or 0) / 2**20:,.0f} MiB")
+            cells.append(
+                "" if seconds is None else f"{seconds:.2f} s" + (f", {peak / 2**20:,.0f} MiB" if peak else "")
+            )
         rows.append([case.model, str(case.threads), *cells])
     return table(["model", "threads", *engines], rows)
 
@@ -74,7 +76,7 @@ def limits_table(summary: Summary) -> str:
                 f"{middle['fma_flops'] / 1e9:,.0f} GFLOP/s",
             ]
         )
-    return table(["threads", "memory read", "8-bit dot product", "float32"], rows)
+    return table(["threads", "memory read", "8-bit dot product", "float32"], rows) if rows else ""
 
 
 def bars_table(summary: Summary) -> str:

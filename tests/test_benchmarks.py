@@ -33,7 +33,6 @@ SAMPLES = Path(__file__).parent / "data" / "llama_bench"
 RUN = {
     "run": "2026-01-02T03:04:05+00:00",
     "cpu": "A",
-    "processor": "znver3",
     "target": "t",
     "cores": 2,
     "system": "Linux",
@@ -122,6 +121,7 @@ class Fake:
     """An engine with made-up speeds for each setting, round after round."""
 
     def __init__(self, name: str, speeds: dict[str, list[float]]) -> None:
+        self.once = False
         self.name, self.speeds = name, {variant: list(values) for variant, values in speeds.items()}
 
     def variants(self, workload: Workload) -> tuple[str, ...]:
@@ -149,6 +149,13 @@ def test_rounds_take_turns_and_drop_what_is_worse_or_fails() -> None:
     assert summary.median(CASE, "two", "prefill") == 4
     assert summary.why_not(CASE, "broken") == "out of speeds"
     assert summary.engines("models") == ["rushlight", "two", "broken"]
+
+
+def test_no_round_begins_without_time_for_it() -> None:
+    rows: list[dict[str, Any]] = []
+    engine = Fake("rushlight", {"": [1, 2, 3]})
+    run_rounds(Workload("models", "m", 1, 8), Path("m"), [engine], 3, rows.append, seconds=0)
+    assert [r["round"] for r in rows] == [0]
 
 
 def test_ratios_are_to_the_best_peer_of_each_round() -> None:

@@ -1,6 +1,6 @@
 """transformers with PyTorch in its own process; see `benchmarks.python_peer` for what it is told and tells.
 
-It widens the weights to bfloat16, or to float32 where that is faster, so it has no quantized arithmetic.
+It widens the weights to float32 or bfloat16, so it has no quantized arithmetic.
 """
 
 from __future__ import annotations
