@@ -9,7 +9,7 @@ from rushlight.backends import load_backend
 from rushlight.engine.engine import Engine
 from rushlight.engine.limits import limits_for
 from rushlight.errors import InvalidParameter, OutOfMemory
-from rushlight.gguf import GGUFFile
+from rushlight.gguf import GGMLType, GGUFFile
 from rushlight.models import load_model
 from rushlight.models.decoder import CausalModel
 from rushlight.params import EngineOptions
@@ -54,7 +54,7 @@ def load_engine(
         isinstance(n_threads, bool) or not isinstance(n_threads, int) or n_threads < 1
     ):
         raise InvalidParameter(f"n_threads is {n_threads!r}; it must be a positive integer.")
-    runner = load_backend(backend, n_threads, progress)
+    runner = load_backend(backend, n_threads, progress, _matrix_types(file))
     try:
         model = load_model(file, runner, _context(file, n_ctx))
         text = load_tokenizer(file if tokenizer is None else tokenizer)
@@ -77,6 +77,10 @@ def load_engine(
         prefix_cache=options.prefix_cache,
     )
     return Loaded(model, text, engine, runner.name)
+
+
+def _matrix_types(file: GGUFFile) -> set[GGMLType]:
+    return {tensor.type for tensor in file.tensors.values() if len(tensor.shape) > 1}
 
 
 def _context(file: GGUFFile, n_ctx: int | None) -> int | None:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rushlight.backends.base import Limits, Model, Progress, Weight
 from rushlight.backends.cpu.executor import CpuExecutor
+from rushlight.backends.cpu.needs import likely_kernels
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.packer import Packer
 from rushlight.backends.cpu.runtime import TEAM_KERNELS, Team
-from rushlight.backends.cpu.target import detect_target
+from rushlight.backends.cpu.target import Target, detect_target
 from rushlight.backends.cpu.weights import Matrix, Table, Vector
 from rushlight.backends.processors import usable_processors
 from rushlight.errors import BackendUnavailable, InvalidFile
-from rushlight.gguf import GGUFTensor
+from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.quants import dequantize
+
+
+def _best_target() -> Target:
+    detection = detect_target()
+    if detection.target is None:
+        raise BackendUnavailable(
+            f"No kernels run on this processor ({detection.processor}): {detection.reason}. "
+            "Use backend='reference'."
+        )
+    return detection.target
 
 
 class CpuBackend:
@@ -20,27 +33,31 @@ class CpuBackend:
 
     name = "cpu"
 
-    def __init__(self, n_threads: int | None = None, progress: Progress | None = None) -> None:
-        """Choose the kernel target.
+    def __init__(
+        self,
+        n_threads: int | None = None,
+        progress: Progress | None = None,
+        tensor_types: Iterable[GGMLType] = (),
+        target: Target | None = None,
+    ) -> None:
+        """Choose the kernel target and load kernels.
 
         Args:
             n_threads: threads in the team; by default one for each physical core that may be used.
             progress: told of kernels that are compiled.
+            tensor_types: types of the matrices to come. Their kernels are loaded now, so that those that are
+                missing are compiled side by side; others when they are needed.
+            target: whose kernels to use; by default the best that this processor runs.
 
         Raises:
             BackendUnavailable: this processor is below every target.
         """
-        detection = detect_target()
-        if detection.target is None:
-            raise BackendUnavailable(
-                f"No kernels run on this processor ({detection.processor}): {detection.reason}. "
-                "Use backend='reference'."
-            )
-        self.target = detection.target
+        self.target = target or _best_target()
         self.n_threads = usable_processors() if n_threads is None else n_threads
-        self._progress = progress
-        self._team = Team(self.n_threads, KernelLibrary(TEAM_KERNELS, self.target, progress))
-        self._packer = Packer(self.target, self._team, progress)
+        kernels = {*TEAM_KERNELS, *likely_kernels(tensor_types)}
+        self._library = KernelLibrary(kernels, self.target, progress)
+        self._team = Team(self.n_threads, self._library)
+        self._packer = Packer(self._library, self._team)
 
     def matrix(self, *tensors: GGUFTensor) -> Weight:
         """See `Backend.matrix`."""
@@ -59,7 +76,7 @@ class CpuBackend:
 
     def executor(self, model: Model, limits: Limits) -> CpuExecutor:
         """See `Backend.executor`. The weights are packed when it returns."""
-        executor = CpuExecutor(model, limits, self.target, self._team, self._progress)
+        executor = CpuExecutor(model, limits, self._library, self._team)
         self.wait()
         return executor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rushlight.backends.base import Float32Array, Limits, Model, Progress
+from rushlight.backends.base import Float32Array, Limits, Model
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout, RecurrentCache
 from rushlight.backends.check import check_batch
@@ -17,7 +17,6 @@ from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, CacheAddre
 from rushlight.backends.cpu.records import OP_BYTES
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.scratch import scratch_bytes, workspace_bytes
-from rushlight.backends.cpu.target import Target
 from rushlight.errors import InvalidParameter, UnsupportedModel
 
 KV_BYTES = {"f16": 2, "f32": 4}
@@ -26,9 +25,7 @@ KV_BYTES = {"f16": 2, "f32": 4}
 class CpuExecutor:
     """See `backends.base.Executor`."""
 
-    def __init__(
-        self, model: Model, limits: Limits, target: Target, team: Team, progress: Progress | None = None
-    ) -> None:
+    def __init__(self, model: Model, limits: Limits, library: KernelLibrary, team: Team) -> None:
         """Record the model, load its kernels and reserve its memory.
 
         Raises:
@@ -51,7 +48,8 @@ class CpuExecutor:
             embedded.value.buffer.first = 0
         logits.buffer.last = len(self._recording.ops)
         self._cache = _KVCache(model.cache, limits)
-        self._library = KernelLibrary({op.kernel for op in self._recording.ops}, target, progress)
+        self._library = library
+        library.require({op.kernel for op in self._recording.ops})
         self._bind()
         self._team = team
         self._prepare_step()

@@ -14,13 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rushlight.backends.base import Progress
 from rushlight.backends.cpu.layout import LANES, LAYOUTS
 from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.records import PACK, in_program
 from rushlight.backends.cpu.runtime import Team
-from rushlight.backends.cpu.target import Target
 from rushlight.backends.cpu.weights import PackedPart
 from rushlight.gguf import GGMLType, GGUFTensor
 
@@ -55,9 +53,8 @@ class _Job(NamedTuple):
 class Packer:
     """Packs matrices with all threads of a team, straight from the mapped file, in the background."""
 
-    def __init__(self, target: Target, team: Team, progress: Progress | None = None) -> None:
-        self._target, self._team, self._progress = target, team, progress
-        self._libraries: dict[GGMLType, KernelLibrary] = {}
+    def __init__(self, library: KernelLibrary, team: Team) -> None:
+        self._library, self._team = library, team
         self._reset()
 
     def _reset(self) -> None:
@@ -153,6 +150,5 @@ class Packer:
 
     def _address(self, type: GGMLType) -> int:
         kernel = f"pack_{type.name.lower()}"
-        if type not in self._libraries:
-            self._libraries[type] = KernelLibrary([kernel], self._target, self._progress)
-        return self._libraries[type].addresses[kernel]
+        self._library.require([kernel])
+        return self._library.addresses[kernel]

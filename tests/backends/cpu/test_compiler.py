@@ -115,8 +115,7 @@ def other_targets() -> list[Any]:
 @pytest.mark.parametrize("type", ["Q5_1", "Q8_0", "Q6_K"])
 @pytest.mark.parametrize("target", other_targets(), ids=lambda t: t.name)
 def test_every_target_gives_the_same_bits(target: Any, type: str) -> None:
-    backend = CpuBackend(1)
-    backend.target = target
+    backend = CpuBackend(1, target=target)
     x, weight = randn(23, 512), random_weights(GGMLType[type], 40, 512)
 
     def build(backend: Any) -> Any:
@@ -134,8 +133,7 @@ def test_every_target_attends_to_the_same_bits() -> None:
     if not others:
         pytest.skip("this processor runs one target only")
     for target in others:
-        backend = CpuBackend(1)
-        backend.target = target
+        backend = CpuBackend(1, target=target)
         found = run_steps(Attention(heads, heads.table(), backend=backend), steps)[0]
         np.testing.assert_array_equal(found, expected)
 

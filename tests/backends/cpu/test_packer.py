@@ -17,8 +17,19 @@ from rushlight.backends.cpu import CpuBackend, packer
 from rushlight.gguf import GGMLType
 
 
+@pytest.fixture(autouse=True)
+def others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of backends that other tests have left to themselves are not counted."""
+    before = packers()
+    monkeypatch.setattr(sys.modules[__name__], "OTHERS", before)
+
+
+OTHERS: list[threading.Thread] = []
+
+
 def packers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "rushlight-packer"]
+    found = [thread for thread in threading.enumerate() if thread.name == "rushlight-packer"]
+    return [thread for thread in found if thread not in OTHERS]
 
 
 @pytest.mark.parametrize("batch_bytes", [1, 5000, 1 << 20])
