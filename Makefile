@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-words test-perplexity test-arm64 check bench clean
+.PHONY: run test test-words test-perplexity test-arm64 check wheel bench clean
 run: .venv/.run
 	$(BIN)/rushlight run -m smollm2 --temperature 0 "Write a haiku about ice hockey"
 
@@ -26,6 +26,11 @@ check: .venv/.check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A wheel with the machine code of every target in it: minutes of compiling.
+wheel: .venv/.run
+	$(BIN)/python -m rushlight kernels build --target all --format all --output rushlight/backends/cpu/shipped
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
 bench: .venv/.run
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -43,4 +48,4 @@ bench: .venv/.run
 	touch $@
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv build dist rushlight/backends/cpu/shipped
