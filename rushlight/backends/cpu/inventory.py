@@ -80,7 +80,7 @@ def build_archives(
         The archives.
 
     Raises:
-        RuntimeError: a kernel does not compile.
+        BackendUnavailable: a kernel does not compile.
         OSError: the folder cannot be written.
     """
     from rushlight.backends.cpu.workers import Job, compile_in_parallel

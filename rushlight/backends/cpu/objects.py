@@ -49,7 +49,7 @@ def obtain_objects(
         progress: told of every kernel that is compiled.
 
     Raises:
-        RuntimeError: a kernel does not compile.
+        BackendUnavailable: a kernel does not compile.
     """
     cache = ObjectCache(target, host_format())
     found = {name: cache.read(name) for name in names}
@@ -89,8 +89,7 @@ class KernelLibrary:
 
         Raises:
             KeyError: there is no such kernel.
-            RuntimeError: a kernel does not compile.
-            BackendUnavailable: the system loads no code.
+            BackendUnavailable: a kernel does not compile, or the system loads no code.
         """
         wanted = sorted(set(names) - set(self.addresses))
         unknown = [name for name in wanted if name not in KERNELS]

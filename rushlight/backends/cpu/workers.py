@@ -20,6 +20,7 @@ from pathlib import Path
 from rushlight.backends.cpu.target import Target
 from rushlight.backends.cpu.worker import compile_objects
 from rushlight.backends.processors import usable_processors
+from rushlight.errors import BackendUnavailable
 
 # The worker imports from where this process does; the folder it starts in does not matter.
 _BOOT = (
@@ -39,6 +40,13 @@ class Job:
     formats: tuple[str, ...]
 
 
+def _failure(job: Job, reason: str) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"Kernel {job.kernel} does not compile for {job.target.name} ({reason}); 'rushlight doctor' tells "
+        "the versions of Numba and llvmlite. The reference backend needs neither."
+    )
+
+
 class _WorkerLost(Exception):
     """A worker could not be started, or ended before its answer."""
 
@@ -51,9 +59,15 @@ class _Worker:
         if getattr(sys, "frozen", False) or not Path(executable).name.lower().startswith(("python", "pypy")):
             raise _WorkerLost("this process is no Python interpreter that could be started again")
         pipe = subprocess.PIPE
+        # A user's settings for Numba, such as bounds checks, would shape the code.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
         try:
             self._process = subprocess.Popen(
-                [executable, "-I", "-c", _BOOT], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+                [executable, "-I", "-c", _BOOT],
+                stdin=pipe,
+                stdout=pipe,
+                stderr=subprocess.DEVNULL,
+                env=environment,
             )
         except OSError as error:
             raise _WorkerLost(str(error)) from error
@@ -71,7 +85,7 @@ class _Worker:
         """Wait for a job's object files.
 
         Raises:
-            RuntimeError: the compiler refused the kernel.
+            BackendUnavailable: the compiler refused the kernel.
             _WorkerLost: the process ended.
         """
         self._send({"kernel": job.kernel, "target": asdict(job.target), "formats": job.formats})
@@ -81,7 +95,7 @@ class _Worker:
             raise _WorkerLost("it ended before its answer")
         answer = json.loads(header)
         if "error" in answer:
-            raise RuntimeError(f"{job.kernel} does not compile for {job.target.name}: {answer['error']}")
+            raise _failure(job, answer["error"])
         objects = [self._process.stdout.read(size) for size in answer["sizes"]]
         if [len(code) for code in objects] != answer["sizes"]:
             raise _WorkerLost("it ended in its answer")
@@ -132,7 +146,7 @@ def compile_in_parallel(jobs: Sequence[Job], done: Callable[[Job, list[bytes]], 
         done: called in this thread with each finished job and its object files, in the order of the formats.
 
     Raises:
-        RuntimeError: the compiler refused a kernel.
+        BackendUnavailable: the compiler refused a kernel.
     """
     waiting = sorted(jobs, key=lambda job: not job.kernel.startswith(_SLOW))
     left = dict.fromkeys(waiting)
@@ -147,7 +161,7 @@ def compile_in_parallel(jobs: Sequence[Job], done: Callable[[Job, list[bytes]], 
             if isinstance(result, tuple):
                 done(*result)
                 del left[result[0]]
-            elif isinstance(result, RuntimeError):
+            elif isinstance(result, BackendUnavailable):
                 raise result
             else:
                 n_running -= 1
@@ -155,4 +169,8 @@ def compile_in_parallel(jobs: Sequence[Job], done: Callable[[Job, list[bytes]], 
         for worker in workers:
             worker.kill()
     for job in left:
-        done(job, compile_objects(job.kernel, job.target, list(job.formats)))
+        try:
+            objects = compile_objects(job.kernel, job.target, list(job.formats))
+        except Exception as error:
+            raise _failure(job, f"{type(error).__name__}: {error}") from error
+        done(job, objects)

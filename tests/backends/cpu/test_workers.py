@@ -12,6 +12,7 @@ import pytest
 from rushlight.backends.cpu import workers
 from rushlight.backends.cpu.target import TARGETS
 from rushlight.backends.cpu.workers import Job, compile_in_parallel
+from rushlight.errors import BackendUnavailable
 
 ADD = Job("add", TARGETS[0], ("elf", "coff"))
 OUTPUTS = Job("outputs", TARGETS[-1], ("macho",))
@@ -41,8 +42,11 @@ def test_without_other_processes_this_one_compiles(executable: str, monkeypatch:
     assert objects[0].startswith(MAGIC["elf"])
 
 
-def test_a_kernel_that_does_not_compile_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match=r"nonsense does not compile for .*KeyError"):
+def test_a_kernel_that_does_not_compile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BackendUnavailable, match=r"nonsense does not compile for .*KeyError"):
+        compiled([Job("nonsense", TARGETS[0], ("elf",))])
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(BackendUnavailable, match=r"nonsense does not compile for .*KeyError"):
         compiled([Job("nonsense", TARGETS[0], ("elf",))])
 
 
