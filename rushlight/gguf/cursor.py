@@ -48,14 +48,18 @@ class Cursor:
 
     def take(self, n: int, what: str) -> memoryview:
         """The next `n` bytes."""
-        if n > self.left:
+        start = self.position
+        if n > len(self._data) - start:
             raise self.error(
-                f"{what} needs {n} bytes at offset {self.position}, but the file ends after {self.left}; "
+                f"{what} needs {n} bytes at offset {start}, but the file ends after {self.left}; "
                 "it is truncated or damaged, download it again."
             )
-        start = self.position
-        self.position += n
+        self.position = start + n
         return self._data[start : self.position]
+
+    def unpack(self, values: struct.Struct, what: str) -> tuple[int, ...]:
+        """The next few integers."""
+        return values.unpack(self.take(values.size, what))
 
     def u32(self, what: str) -> int:
         """The next unsigned 32-bit integer."""

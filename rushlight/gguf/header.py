@@ -6,6 +6,7 @@ Source: the GGUF specification (https://github.com/ggml-org/ggml/blob/master/doc
 from __future__ import annotations
 
 from pathlib import Path
+from struct import Struct
 from typing import Any, NamedTuple
 
 from rushlight.errors import UnsupportedTensorType
@@ -25,6 +26,9 @@ MAX_DIMS = 4
 # or the number of dimensions and one of 8 bytes, a type and an offset.
 _LEAST_ENTRY_BYTES = 8 + 1 + 4 + 1
 _LEAST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
+
+# By the number of dimensions: each of them, the type, the offset.
+_PLACES = [Struct(f"<{n}QIQ") for n in range(MAX_DIMS + 1)]
 
 
 class TensorInfo(NamedTuple):
@@ -155,10 +159,10 @@ def _read_tensor_info(cursor: Cursor) -> TensorInfo:
     n_dims = cursor.u32(f"the number of dimensions of {what}")
     if not 1 <= n_dims <= MAX_DIMS:
         raise cursor.error(f"{what} has {n_dims} dimensions; expected 1 to {MAX_DIMS}.")
-    shape = tuple(cursor.u64(f"a dimension of {what}") for _ in range(n_dims))[::-1]
+    *dims, number, offset = cursor.unpack(_PLACES[n_dims], f"the shape, type and offset of {what}")
+    shape = tuple(reversed(dims))
     if not all(shape):
         raise cursor.error(f"{what} has the shape {shape}; expected every dimension above 0.")
-    number = cursor.u32(f"the type of {what}")
     try:
         type = ggml_type(number)
     except UnsupportedTensorType as error:
@@ -168,7 +172,7 @@ def _read_tensor_info(cursor: Cursor) -> TensorInfo:
         raise cursor.error(
             f"{what} has rows of {shape[-1]} values; expected a multiple of {block.values} for {type.name}."
         )
-    return TensorInfo(name, shape, type, cursor.u64(f"the offset of {what}"))
+    return TensorInfo(name, shape, type, offset)
 
 
 def _check_layout(cursor: Cursor, tensors: list[TensorInfo], alignment: int, data_bytes: int) -> None:
