@@ -32,7 +32,8 @@ class Peaks:
 
     Attributes:
         n_threads: threads in the team.
-        read_bytes: bytes read from memory, one behind the other.
+        read_bytes: bytes read from memory, each thread one behind the other or from four places at once,
+            whichever is faster.
         dot_macs: 8-bit multiply-accumulates with the target's dot product, operands at hand.
         fma_flops: float32 operations, two for each fused multiply-add.
     """
@@ -61,10 +62,12 @@ class PeakMeter:
     ) -> None:
         self._team = team
         self._library = KernelLibrary(KERNELS, target, progress)
-        self._memory = Region(read_bytes, "measuring memory")
+        self._memory = Region(read_bytes, "measuring memory", large_pages=True)
         self._memory.bytes.fill(1)  # Memory that was never written is no memory yet.
         self._sums = Region(64 * 16 * MAX_THREADS, "measuring")
         self._program = Region(2 * OP_BYTES, "measuring")
+        self._record = self._program.bytes[: PEAK.itemsize].view(PEAK)[0]
+        self._record["x"], self._record["y"] = self._memory.address, self._sums.address
         self._step = team.new_step()
         shape = PEAK_SHAPES[target.dots]
         self._dot_macs = shape.rows * DOT_KINDS[PEAK_KIND].vectors * 4 * LANES * ROUNDS
@@ -73,11 +76,19 @@ class PeakMeter:
     def measure(self, seconds: float = 0.3) -> Peaks:
         """Measure each limit for about that many seconds."""
         n_pieces = PIECES_PER_THREAD * self._team.n_threads
-        read_pieces = self._memory.n_bytes // READ_PIECE
-        read = max(self._rates("peak_read", read_pieces, READ_PIECE, READ_PIECE, seconds))
+        read = max(
+            self._reading(128, READ_BYTES, seconds / 2), self._reading(READ_PIECE // 4, 128, seconds / 2)
+        )
         dot = self._loops("peak_dot", self._dot_macs, n_pieces, seconds)
         fma = self._loops("peak_fma", self._fma_flops, n_pieces, seconds)
         return Peaks(self._team.n_threads, read, dot, fma)
+
+    def _reading(self, stream: int, advance: int, seconds: float) -> float:
+        """The best rate of reading all memory with streams so far apart that advance by so much."""
+        self._record["stream"], self._record["advance"] = stream, advance
+        return max(
+            self._rates("peak_read", self._memory.n_bytes // READ_PIECE, READ_PIECE, READ_PIECE, seconds)
+        )
 
     def _loops(self, kernel: str, work: int, n_pieces: int, seconds: float) -> float:
         """The best rate of a kernel that does `work` in a loop, in bursts of `BURST_SECONDS`."""
@@ -87,10 +98,8 @@ class PeakMeter:
 
     def _rates(self, kernel: str, n_pieces: int, piece: int, work: int, seconds: float) -> list[float]:
         """Work a second of burst after burst, three at least."""
-        record = self._program.bytes[: PEAK.itemsize].view(PEAK)[0]
-        record["kernel"] = self._library.addresses[kernel]
-        record["x"], record["y"] = self._memory.address, self._sums.address
-        record["n_pieces"], record["piece"] = n_pieces, piece
+        self._record["kernel"] = self._library.addresses[kernel]
+        self._record["n_pieces"], self._record["piece"] = n_pieces, piece
         rates: list[float] = []
         begin = time.perf_counter()
         while len(rates) < 3 or time.perf_counter() - begin < seconds:

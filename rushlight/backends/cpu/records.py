@@ -95,7 +95,7 @@ ATTENTION = _record(
 BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 PACK = _record("x", "x_stride", "n_rows", "y", "n_groups", "n_blocks")
-PEAK = _record("x", "n_pieces", "piece", "y")
+PEAK = _record("x", "n_pieces", "piece", "stream", "advance", "y")
 
 
 def in_program(record: np.dtype[np.void]) -> np.dtype[np.void]:

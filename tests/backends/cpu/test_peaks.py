@@ -73,12 +73,13 @@ class Peak:
         self.team = Team(1, self.library)
         self.x, self.y = Region(N_PIECES * 16384, "a test"), Region(1 << 16, "a test")
 
-    def run(self, kernel: str, piece: int) -> None:
+    def run(self, kernel: str, piece: int, stream: int = 0, advance: int = 0) -> None:
         program = Region(2 * OP_BYTES, "a test")
         record = program.bytes[: PEAK.itemsize].view(PEAK)[0]
         record["kernel"] = self.library.addresses[kernel]
         record["x"], record["y"] = self.x.address, self.y.address
         record["n_pieces"], record["piece"] = N_PIECES, piece
+        record["stream"], record["advance"] = stream, advance
         self.team.run(program.address, self.team.new_step().ctypes.data)
 
 
@@ -110,10 +111,11 @@ def test_the_float_sums_are_what_they_should_be(peak: Peak) -> None:
         np.testing.assert_array_equal(peak.y.bytes[64 * row : 64 * row + 64].view(np.float32), expected)
 
 
-def test_all_memory_is_read(peak: Peak) -> None:
+@pytest.mark.parametrize(("stream", "advance"), [(128, 512), (4096, 128)])
+def test_all_memory_is_read(peak: Peak, stream: int, advance: int) -> None:
     values = np.random.default_rng(2).integers(-9, 9, peak.x.n_bytes // 4).astype(np.float32)
     peak.x.bytes[:] = values.view(np.uint8)
-    peak.run("peak_read", 16384)
+    peak.run("peak_read", 16384, stream, advance)
     found = peak.y.bytes[:64].view(np.float32)
     np.testing.assert_array_equal(found, values.reshape(-1, 16).sum(axis=0))
 

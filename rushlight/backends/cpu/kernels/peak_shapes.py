@@ -40,4 +40,4 @@ PEAK_KIND = "u4"
 """The dot product that is measured, the fastest of `dots.DOT_KINDS`: that of 4-bit weights."""
 
 READ_BYTES = 512
-"""Bytes that the reading kernel takes in a round."""
+"""Bytes that the reading kernel takes in a round, 128 of each of four streams."""

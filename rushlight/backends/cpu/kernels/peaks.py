@@ -93,16 +93,18 @@ def _peak_fma(target: Target) -> Callable[..., None]:
 
 
 def peak_read(op, step, thread, n_threads):
-    """Add up what is read, so that nothing is left out."""
+    """Add up what is read, so that nothing is left out: four streams, `op.stream` bytes apart."""
     a = b = c = d = e = f = g = h = load_f32x16(op.y)
     piece = take(op)
     while piece < op.n_pieces:
-        start = op.x + piece * op.piece
-        for x in range(start, start + op.piece, READ_BYTES):
+        x = op.x + piece * op.piece
+        for _ in range(op.piece // READ_BYTES):
+            second, third, fourth = x + op.stream, x + 2 * op.stream, x + 3 * op.stream
             a, b = a + load_f32x16(x), b + load_f32x16(x + 64)
-            c, d = c + load_f32x16(x + 128), d + load_f32x16(x + 192)
-            e, f = e + load_f32x16(x + 256), f + load_f32x16(x + 320)
-            g, h = g + load_f32x16(x + 384), h + load_f32x16(x + 448)
+            c, d = c + load_f32x16(second), d + load_f32x16(second + 64)
+            e, f = e + load_f32x16(third), f + load_f32x16(third + 64)
+            g, h = g + load_f32x16(fourth), h + load_f32x16(fourth + 64)
+            x += op.advance
         piece = take(op)
     store_f32x16(op.y + 64 * thread, ((a + b) + (c + d)) + ((e + f) + (g + h)))
 
