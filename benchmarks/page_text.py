@@ -46,7 +46,12 @@ SECTIONS = {
     ),
 }
 
-PEERS = """## Measuring peers
+PEERS = """## Where the time goes
+
+`python -m benchmarks.profile MODEL` times every kernel of a prompt and of the tokens behind it, with the
+bytes of weights and the products a second of each.
+
+## Measuring peers
 
 ```
 make bench ARGS="--llama llama.cpp/build/bin --ik ik_llama.cpp/build/bin --python peers/bin/python"

@@ -17,6 +17,7 @@ from benchmarks.bars import verdicts
 from benchmarks.llama_bench import LlamaBench, parse
 from benchmarks.plots import plot
 from benchmarks.process import PeerError, last_json, run
+from benchmarks.profile import Profiler, table
 from benchmarks.python_peer import PACKAGES, SCRIPTS, PythonPeer, find_packages
 from benchmarks.random_blocks import random_matrix
 from benchmarks.random_model import write_model
@@ -227,6 +228,23 @@ def test_the_page_and_its_plots() -> None:
     widths = [float(bar.get("width", "0")) for bar in bars]
     assert len(widths) == 2 and widths[0] == 2 * widths[1]
     assert "Nothing has been measured yet" in page(Summary([]))
+
+
+def test_a_profile_counts_the_work_of_a_step() -> None:
+    from rushlight import LLM, SamplingParams
+    from rushlight.backends.cpu.cost import step_cost
+
+    path = Path(__file__).parent / "data" / "tiny" / "llama-f32.gguf"
+    profiler = Profiler()
+    with LLM(path, n_threads=1, backend="cpu") as llm:
+        cost = step_cost(llm.model)
+        with profiler:
+            llm.generate([1, 2, 3, 4, 5], SamplingParams(max_tokens=3, temperature=0, ignore_eos=True))
+    for kind, n_tokens, n_steps in (("prefill", 5, 1), ("decode", 1, 2)):
+        spent = profiler.spent[kind]
+        assert sum(s.macs for s in spent.values()) == n_steps * cost.macs(n_tokens, 1)
+        assert sum(s.weight_bytes for s in spent.values()) == n_steps * cost.weight_bytes
+        assert "attention_f16" in table(spent, n_steps)
 
 
 def test_every_part_has_workloads() -> None:
