@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -74,6 +73,8 @@ class ObjectCache:
 
     def write(self, name: str, code: bytes) -> None:
         """Keep an object file; where the folder cannot be written, the next process compiles again."""
+        import tempfile
+
         temporary = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

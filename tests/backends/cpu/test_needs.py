@@ -1,10 +1,36 @@
-"""What is loaded before a model is known, against what its recording asks for."""
+"""What is loaded before a model is known, against what the model then asks for."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rushlight import LLM
+from rushlight.backends.cpu import objects
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.needs import likely_kernels
 from rushlight.gguf import GGMLType
+
+TINY = sorted((Path(__file__).parents[2] / "data" / "tiny").glob("*.gguf"))
+
+
+@pytest.mark.parametrize("path", TINY, ids=lambda path: path.stem)
+def test_all_kernels_of_a_model_are_asked_for_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that, where they are missing, they are compiled side by side."""
+    asked: list[set[str]] = []
+    obtain = objects.obtain_objects
+
+    def spy(names: Iterable[str], *rest: Any) -> dict[str, bytes]:
+        asked.append(set(names))
+        return obtain(names, *rest)
+
+    monkeypatch.setattr(objects, "obtain_objects", spy)
+    with LLM(str(path), backend="cpu", n_threads=1):
+        pass
+    assert len(asked) == 1
 
 
 def test_types_choose_their_kernels_and_no_others() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,6 +80,26 @@ def test_a_target_can_be_forced_where_it_runs(monkeypatch: pytest.MonkeyPatch) -
 def test_machines_have_one_name(monkeypatch: pytest.MonkeyPatch, given: str, expected: str) -> None:
     monkeypatch.setattr(features.platform, "machine", lambda: given)
     assert features.machine() == expected
+
+
+def test_every_arm_mac_has_what_the_m1_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features.sys, "platform", "darwin")
+    monkeypatch.setattr(features, "machine", lambda: "aarch64")
+    assert features.host_processor() == ("Apple silicon", {"dotprod", "lse"})
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"), [({34, 43}, {"lse", "dotprod"}), ({34, 43, 66}, {"lse", "dotprod", "i8mm"})]
+)
+def test_windows_on_arm_is_asked_by_number(
+    monkeypatch: pytest.MonkeyPatch, numbers: set[int], expected: set[str]
+) -> None:
+    kernel32 = SimpleNamespace(IsProcessorFeaturePresent=lambda number: number in numbers)
+    monkeypatch.setattr(features.sys, "platform", "win32")
+    monkeypatch.setattr(features, "machine", lambda: "aarch64")
+    monkeypatch.setattr(features.platform, "processor", lambda: "ARMv8")
+    monkeypatch.setattr(features.ctypes, "windll", SimpleNamespace(kernel32=kernel32), raising=False)
+    assert features.host_processor() == ("ARMv8", expected)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what only Linux has")
