@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rushlight.engine.sequence import FinishReason, Sequence
 from rushlight.sampling import TokenLogprobs
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """How many tokens a request took.
 
     Attributes:
@@ -28,8 +27,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True)
-class Timings:
+class Timings(NamedTuple):
     """How long a request took, in seconds.
 
     Attributes:
@@ -47,8 +45,7 @@ class Timings:
     time_to_first_token: float
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A piece of an answer. The last one has no token and says how the answer ended.
 
     Attributes:
@@ -73,8 +70,7 @@ class Chunk:
     digest: str | None = None
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(NamedTuple):
     """An answer; see `Chunk` for its parts. `token_ids` ends with the end token if there was one."""
 
     text: str

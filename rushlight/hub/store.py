@@ -15,17 +15,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rushlight.paths import cache_dir
 
 RECORD = "record.json"
 
 
-@dataclass(frozen=True)
-class KeptFile:
+class KeptFile(NamedTuple):
     """A file of a kept model, as its record tells."""
 
     name: str
@@ -33,8 +31,7 @@ class KeptFile:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What is known of a kept model."""
 
     distribution: str
@@ -44,8 +41,7 @@ class Record:
     fetched: float  # seconds since the epoch
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """A model in the store: where it is, and its record."""
 
     directory: Path
@@ -114,7 +110,8 @@ def keep(work: Path, record: Record) -> Kept:
     there = find_kept(record.distribution, record.version)
     if there is not None and there.record.files == record.files:
         return there
-    (work / RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+    fields = {**record._asdict(), "files": [file._asdict() for file in record.files]}
+    (work / RECORD).write_text(json.dumps(fields, indent=1), encoding="utf-8")
     target = distribution_dir(record.distribution) / record.version
     if target.exists():
         shutil.rmtree(target)
