@@ -172,10 +172,13 @@ def _partition(metadata: Mapping[str, Any], vocabulary: Vocabulary) -> Partition
     """
     name = str(metadata.get("general.name", "")).lower()
     is_phi3 = "phi-3" in name or "phi3" in name
-    tokens = []
-    for id in vocabulary.ids_of_types(*_PARTITIONED):
-        text = vocabulary.texts[id]
-        strip_right = is_phi3 and text not in _PHI3_KEEPS_SPACE
+    texts = (
+        vocabulary.texts if isinstance(vocabulary.texts, StringArray) else StringArray.of(vocabulary.texts)
+    )
+
+    def token(id: int) -> SpecialText:
+        text = texts[id]
         hidden = vocabulary.types[id] != TokenType.USER_DEFINED
-        tokens.append(SpecialText(text, id, hidden=hidden, strip_right=strip_right))
-    return Partition(tokens)
+        return SpecialText(text, id, hidden, strip_right=is_phi3 and text not in _PHI3_KEEPS_SPACE)
+
+    return Partition(texts, vocabulary.ids_of_types(*_PARTITIONED), token)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-# Thousands of tokens can share a beginning ("<unused"), so texts are searched for beginnings first.
-_PREFIX_LENGTH = 4
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.gguf.strings import StringArray
+
+# There are thousands of tokens ("<unused99>"), so a text is searched for their first bytes, all at once.
+_HEAD = 4
 _SPACES = " \t\n\v\f\r"
 
 
@@ -37,17 +41,20 @@ class Partition:
     overlap this differs from taking the leftmost.
 
     Args:
-        tokens: the tokens to recognize.
+        texts: the texts of the vocabulary.
+        ids: the tokens to recognize.
+        token: all that is to know of one of them, by its id; asked for those alone that a text may hold.
     """
 
-    def __init__(self, tokens: Iterable[SpecialText]) -> None:
-        def length(token: SpecialText) -> int:
-            return len(token.text.encode("utf-8", "surrogateescape"))
-
-        self._tokens: Sequence[SpecialText] = sorted(tokens, key=length, reverse=True)
-        self._by_prefix: dict[str, list[int]] = {}
-        for i, token in enumerate(self._tokens):
-            self._by_prefix.setdefault(token.text[:_PREFIX_LENGTH], []).append(i)
+    def __init__(self, texts: StringArray, ids: Sequence[int], token: Callable[[int], SpecialText]) -> None:
+        stored = np.frombuffer(texts.encoded, np.uint8)
+        which = np.array(ids, np.intp)
+        begins = np.concatenate(([0], texts.ends))[which] + 8
+        sizes = texts.ends[which] - begins
+        order = np.argsort(-sizes, kind="stable")  # the longest first
+        self._ids, self._token = which[order], token
+        self._is_short = sizes[order] < _HEAD
+        self._heads = _words(stored)[np.minimum(begins[order], max(len(stored) - _HEAD, 0))]
 
     def __call__(self, text: str, parse_special: bool) -> list[str | int]:
         """The text as pieces of plain text (never empty) and ids of special tokens.
@@ -64,8 +71,19 @@ class Partition:
 
     def _present(self, text: str) -> list[SpecialText]:
         """The tokens that occur in a text, the longest first."""
-        groups = [group for prefix, group in self._by_prefix.items() if prefix in text]
-        return [self._tokens[i] for i in sorted(chain(*groups)) if self._tokens[i].text in text]
+        raw = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+        possible = self._is_short
+        if len(raw) >= _HEAD:
+            windows = np.sort(_words(raw))
+            nearest = windows[np.minimum(windows.searchsorted(self._heads), len(windows) - 1)]
+            possible = possible | (nearest == self._heads)
+        tokens = map(self._token, self._ids[possible].tolist())
+        return [token for token in tokens if token.text in text]
+
+
+def _words(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """The `_HEAD` bytes from each byte on."""
+    return np.ndarray(max(len(stored) - _HEAD + 1, 0), "<u4", stored, strides=(1,))
 
 
 def _cut(fragment: str | int, token: SpecialText) -> list[str | int]:

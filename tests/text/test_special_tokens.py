@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rushlight.errors import InvalidFile, RushlightError, UnsupportedTokenizer
+from rushlight.gguf import StringArray
 from rushlight.text import Tokenizer, load_tokenizer
 from rushlight.text.partition import Partition, SpecialText
 
@@ -161,9 +162,18 @@ def test_unknown_kinds_are_named_with_the_supported_ones() -> None:
         tokenizer(spm_metadata({}) | {"tokenizer.ggml.model": "rwkv"})
 
 
+def partition_of(*tokens: SpecialText) -> Partition:
+    """Of these tokens, by their own ids, among others that are not to be recognized."""
+    texts = ["b"] * (1 + max(token.id for token in tokens))
+    for token in tokens:
+        texts[token.id] = token.text
+    by_id = {token.id: token for token in tokens}
+    return Partition(StringArray.of(texts), sorted(by_id), by_id.__getitem__)
+
+
 def test_the_longest_special_token_is_found_first_in_the_whole_text() -> None:
-    partition = Partition(
-        [SpecialText("<a", 1, True), SpecialText("a>b", 2, True), SpecialText("<", 3, False)]
+    partition = partition_of(
+        SpecialText("<a", 1, True), SpecialText("a>b", 2, True), SpecialText("<", 3, False)
     )
     assert partition("x<a>b", parse_special=True) == ["x", 3, 2]
     assert partition("x<a>c", parse_special=True) == ["x", 1, ">c"]
@@ -172,6 +182,26 @@ def test_the_longest_special_token_is_found_first_in_the_whole_text() -> None:
 
 
 def test_special_tokens_can_swallow_spaces() -> None:
-    partition = Partition([SpecialText("|", 1, False, strip_left=True, strip_right=True)])
+    partition = partition_of(SpecialText("|", 1, False, strip_left=True, strip_right=True))
     assert partition(" a \n| \t| b ", parse_special=True) == [" a", 1, 1, "b "]
     assert partition("\u00a0|\u00a0", parse_special=True) == ["\u00a0", 1, "\u00a0"]
+
+
+TEXTS = st.text("ab<|é漢>", min_size=1, max_size=7)
+
+
+@given(special=st.lists(TEXTS, min_size=1, max_size=12, unique=True), text=st.text("ab<|é漢>", max_size=40))
+def test_tokens_of_any_length_are_found_where_they_are(special: list[str], text: str) -> None:
+    """The longest in bytes first, of equal ones the one of the lowest id: a plain search."""
+    partition = partition_of(*(SpecialText(each, i, False) for i, each in enumerate(special)))
+    expected: list[str | int] = [text] if text else []
+    for each in sorted(special, key=lambda each: -len(each.encode())):
+        parts: list[str | int] = []
+        for piece in expected:
+            if isinstance(piece, int):
+                parts.append(piece)
+                continue
+            for i, between in enumerate(piece.split(each)):
+                parts += [special.index(each)] * (i > 0) + [between] * bool(between)
+        expected = parts
+    assert partition(text, parse_special=False) == expected
