@@ -86,6 +86,7 @@ def build_archives(
     from rushlight.backends.cpu.workers import Job, compile_in_parallel
 
     wanted = [(target, tuple(f for f in target.formats if f in formats)) for target in targets]
+    keys = {(target, format): code_key(target, format) for target, used in wanted for format in used}
     jobs = [Job(kernel, target, used) for target, used in wanted if used for kernel in KERNELS]
     objects: dict[tuple[Target, str], dict[str, bytes]] = defaultdict(dict)
     n_done = 0
@@ -102,5 +103,5 @@ def build_archives(
     paths = []
     for (target, format), files in objects.items():
         paths.append(folder / archive.archive_name(target, format))
-        archive.write_archive(paths[-1], files, code_key(target, format))
+        archive.write_archive(paths[-1], files, keys[target, format])
     return paths

@@ -124,3 +124,33 @@ def test_archives_are_built_for_every_format_of_a_target(
     assert len(compiled) == len(set(compiled)) == 2 * len(TARGETS)
     assert told == list(range(1, len(compiled) + 1))
     assert read_archive(tmp_path / "x86-64-v3.macho.a") == {"add": b"add macho", "gelu": b"gelu macho"}
+
+
+TOOL_NAMES = {
+    ("x86_64", "elf"): "elf64-x86-64",
+    ("x86_64", "macho"): "mach-o 64-bit x86-64",
+    ("x86_64", "coff"): "coff-x86-64",
+    ("aarch64", "elf"): "elf64-littleaarch64",
+    ("aarch64", "macho"): "mach-o arm64",
+    ("aarch64", "coff"): "coff-arm64",
+}
+"""What LLVM's tools call the format of each machine's object files."""
+
+
+@pytest.mark.skipif(shutil.which("llvm-objdump") is None, reason="LLVM's tools are not installed")
+def test_llvms_tools_find_one_function_for_the_right_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "KERNELS", {"quantize": None})
+    paths = inventory.build_archives(TARGETS, ("elf", "macho", "coff"), tmp_path)
+    assert len(paths) == 14
+    for path in paths:
+        target, format, _ = path.name.rsplit(".", 2)
+        (machine,) = (t.machine for t in TARGETS if t.name == target)
+        (member,) = read_archive(path).values()
+        (tmp_path / "quantize.o").write_bytes(member)
+        command = ["llvm-objdump", "-t", str(tmp_path / "quantize.o")]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert f"file format {TOOL_NAMES[machine, format]}\n" in said
+        assert said.count("rushlight_quantize") == 1
+        assert "*UND*" not in said.replace("*UND*\t0000000000000000 _fltused", "")
