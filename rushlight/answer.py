@@ -33,6 +33,7 @@ class Answer:
         self._texts: list[str] = []
         self._logprobs: list[TokenLogprobs] | None = None if params.logprobs is None else []
         self._queue: SimpleQueue[Chunk | Completion | BaseException] = SimpleQueue()
+        self._end_only = False
 
     def token(self, sampled: Sampled) -> bool:
         """Hear of a token; True where its text completes a stop string."""
@@ -42,7 +43,8 @@ class Answer:
         self._texts.append(text)
         if self._logprobs is not None and logprobs is not None:
             self._logprobs.append(logprobs)
-        self._queue.put(Chunk(text, (token_id,), None if logprobs is None else (logprobs,)))
+        if not self._end_only:
+            self._queue.put(Chunk(text, (token_id,), None if logprobs is None else (logprobs,)))
         return self._stream.stopped is not None
 
     def finished(self, sequence: Sequence) -> None:
@@ -55,7 +57,7 @@ class Answer:
         self._queue.put(
             Completion(
                 text="".join(self._texts),
-                token_ids=sequence.generated,
+                token_ids=list(sequence.generated),
                 finish_reason=sequence.finish_reason,
                 usage=usage_of(sequence),
                 logprobs=self._logprobs,
@@ -84,6 +86,7 @@ class Answer:
 
     def completion(self) -> Completion:
         """The whole answer, once it is there. Raises what `chunks` raises."""
+        self._end_only = True  # spares a wake-up for every token
         while not isinstance(item := self._next(), Completion):
             pass
         return item

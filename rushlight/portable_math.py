@@ -18,24 +18,25 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 _STEP_BITS = 10
-_STEPS = 1 << _STEP_BITS
+STEPS = 1 << _STEP_BITS
 _MANTISSA_BITS = 52
-_LN2 = 0.6931471805599453
+LN2 = 0.6931471805599453
 _CHUNK = 8192  # values worked on at once: their scratch arrays fit the cache
 N_COLUMNS = 512
-_LOWEST = -700.0
+LOWEST = -700.0
+RUN = 64
 _LOG_TERMS = 11
 
 
 @cache
-def _powers_of_two() -> npt.NDArray[np.int64]:
+def powers_of_two() -> npt.NDArray[np.int64]:
     """The bits of ``2 ** (j / 1024)``, correctly rounded, for j from 0 to 1023."""
     context = Context(prec=40)
     root = Decimal(2)
     for _ in range(_STEP_BITS):
         root = context.sqrt(root)
     powers = [Decimal(1)]
-    while len(powers) < _STEPS:
+    while len(powers) < STEPS:
         powers.append(context.multiply(powers[-1], root))
     return np.array([float(p) for p in powers]).view(np.int64)
 
@@ -53,7 +54,7 @@ def exp_scaled(x: Float32Array, offset: float, divisor: float) -> Float64Array:
     Returns:
         float64 [n], in (0, 1].
     """
-    table = _powers_of_two()
+    table = powers_of_two()
     out = np.empty(len(x))
     k_buffer, steps_buffer = np.empty(_CHUNK), np.empty(_CHUNK, np.int64)
     for start in range(0, len(x), _CHUNK):
@@ -63,17 +64,17 @@ def exp_scaled(x: Float32Array, offset: float, divisor: float) -> Float64Array:
         if divisor != 1.0:
             with np.errstate(over="ignore"):  # a tiny divisor: minus infinity, which is raised to -700
                 z /= divisor
-        np.maximum(z, _LOWEST, out=z)
-        np.rint(np.multiply(z, _STEPS / _LN2, out=k), out=k)  # z = k ln(2) / 1024 + r
+        np.maximum(z, LOWEST, out=z)
+        np.rint(np.multiply(z, STEPS / LN2, out=k), out=k)  # z = k ln(2) / 1024 + r
         np.copyto(steps, k, casting="unsafe")
-        z -= np.multiply(k, _LN2 / _STEPS, out=k)
+        z -= np.multiply(k, LN2 / STEPS, out=k)
         np.multiply(z, 1 / 6, out=k)
         k += 0.5
         k *= z
         k += 1.0
         k *= z
         k += 1.0  # exp(r), |r| < 0.00034, by its Taylor polynomial of degree 3
-        power = table.take(steps & (_STEPS - 1))
+        power = table.take(steps & (STEPS - 1))
         steps >>= _STEP_BITS
         steps <<= _MANTISSA_BITS
         power += steps
@@ -94,9 +95,21 @@ def column_sums(values: Float64Array) -> Float64Array:
     return sums
 
 
+def run_maxima(x: Float32Array) -> Float32Array:
+    """The highest of every `RUN` values, those after the last whole run left out: float32 [n // RUN]."""
+    n_whole = len(x) // RUN * RUN
+    maxima: Float32Array = x[:n_whole].reshape(-1, RUN).max(axis=1)
+    return maxima
+
+
+def total_of_columns(sums: Float64Array) -> float:
+    """The sum of `column_sums`, added in order."""
+    return float(np.cumsum(sums)[-1])
+
+
 def total(values: Float64Array) -> float:
     """The sum of all values, added in a fixed order."""
-    return float(np.cumsum(column_sums(values))[-1])
+    return total_of_columns(column_sums(values))
 
 
 def log(x: float) -> float:
@@ -111,4 +124,4 @@ def log(x: float) -> float:
     square, total = t * t, 0.0
     for k in range(_LOG_TERMS, -1, -1):
         total = total * square + 1.0 / (2 * k + 1)
-    return exponent * _LN2 + 2.0 * t * total
+    return exponent * LN2 + 2.0 * t * total

@@ -29,12 +29,23 @@ import numpy.typing as npt
 
 from rushlight.errors import RushlightError
 from rushlight.params import MAX_SEED, SamplingParams
-from rushlight.portable_math import N_COLUMNS, Float32Array, Float64Array, column_sums, exp_scaled, log, total
+from rushlight.portable_math import (
+    N_COLUMNS,
+    RUN,
+    Float32Array,
+    Float64Array,
+    column_sums,
+    log,
+    total,
+    total_of_columns,
+)
+from rushlight.row_math import NUMPY_ROWS, Argmax, RowMath
 
 IdArray = npt.NDArray[np.intp]
 
-_RUN = 64  # logits looked at together when the highest few are sought
 _CUTS = tuple(2.0**-n for n in (3, 6, 10, 15, 21, 28, 36))
+_FEW_CUTS = 3
+_LARGEST = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,14 @@ class Sampled:
     logprobs: TokenLogprobs | None = None
 
 
-def sample(logits: Float32Array, params: SamplingParams, generated: Sequence[int], seed: int) -> Sampled:
+def sample(
+    logits: Float32Array,
+    params: SamplingParams,
+    generated: Sequence[int],
+    seed: int,
+    argmax: Argmax | None = None,
+    row_math: RowMath = NUMPY_ROWS,
+) -> Sampled:
     """Choose the token that follows.
 
     Args:
@@ -68,15 +86,25 @@ def sample(logits: Float32Array, params: SamplingParams, generated: Sequence[int
         params: how to choose; its `seed` is not looked at. The ids of its `logit_bias` are below V.
         generated: the tokens generated so far, without the prompt.
         seed: of the random numbers, 0 to 2**64 - 1.
+        argmax: that of the logits, where it is known.
+        row_math: what computes over the whole vocabulary; the result does not depend on it.
 
     Raises:
         RushlightError: a logit is NaN or infinite.
     """
-    _check_finite(logits)
-    token_id = _choose(_penalized(logits, params, generated), params, len(generated), seed)
+    argmax = argmax or row_math.argmax(logits)
+    if argmax.place < 0:
+        raise _not_finite(logits)
+    if (changed := _penalized(logits, params, generated)) is None:
+        token_id = _choose(logits, argmax, params, len(generated), seed, row_math)
+    else:
+        if (best := row_math.argmax(changed)).place < 0:
+            np.clip(changed, -_LARGEST, _LARGEST, out=changed)
+            best = row_math.argmax(changed)
+        token_id = _choose(changed, best, params, len(generated), seed, row_math)
     if params.logprobs is None:
         return Sampled(token_id)
-    return Sampled(token_id, token_logprobs(logits, token_id, params.logprobs))
+    return Sampled(token_id, token_logprobs(logits, token_id, params.logprobs, argmax, row_math))
 
 
 def draw_seed() -> int:
@@ -96,11 +124,17 @@ def uniform(seed: int, index: int) -> float:
     return float(int(bits) >> 11) * 2.0**-53
 
 
-def token_logprobs(logits: Float32Array, token_id: int, n_top: int) -> TokenLogprobs:
+def token_logprobs(
+    logits: Float32Array,
+    token_id: int,
+    n_top: int,
+    argmax: Argmax | None = None,
+    row_math: RowMath = NUMPY_ROWS,
+) -> TokenLogprobs:
     """The log probabilities of `token_id` and of the `n_top` likeliest tokens; `logits` is [V], finite."""
-    peak = float(logits.max())
-    log_total = log(total(exp_scaled(logits, peak, 1.0)))
-    top = highest(logits, n_top)
+    peak = (argmax or row_math.argmax(logits)).value
+    log_total = log(total_of_columns(row_math.exp_column_sums(logits, peak, 1.0)))
+    top = highest(logits, n_top, row_math)
     return TokenLogprobs(
         token_id,
         float(logits[token_id]) - peak - log_total,
@@ -108,81 +142,94 @@ def token_logprobs(logits: Float32Array, token_id: int, n_top: int) -> TokenLogp
     )
 
 
-def highest(logits: Float32Array, k: int) -> IdArray:
+def highest(logits: Float32Array, k: int, row_math: RowMath = NUMPY_ROWS) -> IdArray:
     """The ids of the k highest of logits [V], highest first, of equal ones the lowest id first.
 
     Without sorting them all: the k-th highest of the maxima of runs is below none of the k highest logits.
     """
-    n_whole = len(logits) // _RUN * _RUN
     if k == 0:
         return np.empty(0, np.intp)
     candidates = np.arange(len(logits))
-    if k <= n_whole // _RUN:
-        maxima = logits[:n_whole].reshape(-1, _RUN).max(axis=1)
-        candidates = np.flatnonzero(logits >= np.partition(maxima, -k)[-k])
+    if k <= len(logits) // RUN:
+        candidates = np.flatnonzero(logits >= np.partition(row_math.run_maxima(logits), -k)[-k])
     order = np.argsort(-logits[candidates], kind="stable")
     return candidates[order[:k]]
 
 
-def _check_finite(logits: Float32Array) -> None:
-    if np.isfinite(logits.max()) and np.isfinite(logits.min()):
-        return
+def _not_finite(logits: Float32Array) -> RushlightError:
     first = int(np.flatnonzero(~np.isfinite(logits))[0])
-    raise RushlightError(
+    return RushlightError(
         f"The model's logit of token {first} is {logits[first]}; no token can be chosen. The file may be "
         "damaged, or its values too large for the cache's type: try kv_dtype='f32'."
     )
 
 
-def _penalized(logits: Float32Array, params: SamplingParams, generated: Sequence[int]) -> Float32Array:
-    """Steps 1 to 3, on a copy where anything changes."""
+def _penalized(logits: Float32Array, params: SamplingParams, generated: Sequence[int]) -> Float32Array | None:
+    """Steps 1 to 3, on a copy, which may overflow; None where they change nothing."""
     repeats = params.repeat_penalty != 1.0 and params.repeat_last_n != 0
     counts = bool(params.presence_penalty or params.frequency_penalty)
     if not (params.logit_bias or (generated and (repeats or counts))):
-        return logits
+        return None
     logits = logits.copy()
-    for token_id, bias in params.logit_bias.items():
-        logits[token_id] += np.float32(bias)
-    if generated and repeats:
-        last = generated if params.repeat_last_n < 0 else generated[-params.repeat_last_n :]
-        ids = np.unique(np.array(last, np.intp))
-        penalty = np.float32(params.repeat_penalty)
-        logits[ids] = np.where(logits[ids] > 0, logits[ids] / penalty, logits[ids] * penalty)
-    if generated and counts:
-        ids, n = np.unique(np.array(generated, np.intp), return_counts=True)
-        penalties = n * params.frequency_penalty + params.presence_penalty
-        logits[ids] -= penalties.astype(np.float32)
+    with np.errstate(over="ignore"):
+        for token_id, bias in params.logit_bias.items():
+            logits[token_id] += np.float32(bias)
+        if generated and repeats:
+            last = generated if params.repeat_last_n < 0 else generated[-params.repeat_last_n :]
+            ids = np.array(list(set(last)), np.intp)
+            values, penalty = logits[ids], np.float32(params.repeat_penalty)
+            logits[ids] = np.where(values > 0, values / penalty, values * penalty)
+        if generated and counts:
+            ids, n = np.unique(np.array(generated, np.intp), return_counts=True)
+            penalties = n * params.frequency_penalty + params.presence_penalty
+            logits[ids] -= penalties.astype(np.float32)
     return logits
 
 
-def _choose(logits: Float32Array, params: SamplingParams, index: int, seed: int) -> int:
+def _choose(
+    logits: Float32Array, argmax: Argmax, params: SamplingParams, index: int, seed: int, row_math: RowMath
+) -> int:
     """Steps 4 to 8."""
     if params.temperature == 0:
-        return int(logits.argmax())
+        return argmax.place
     ids: IdArray | None = None
     if 0 < params.top_k < len(logits):
-        ids = np.sort(highest(logits, params.top_k))
+        ids = np.sort(highest(logits, params.top_k, row_math))
         logits = logits[ids]
-    weights = exp_scaled(logits, float(logits.max()), params.temperature)
+    if params.top_p >= 1.0 and not params.min_p:
+        place = _draw_all(logits, argmax.value, params.temperature, uniform(seed, index), row_math)
+        return place if ids is None else int(ids[place])
+    weights = row_math.exp_scaled(logits, argmax.value, params.temperature)
     keep = _nucleus(weights, params.top_p)
     if params.min_p:
         keep = (
             np.flatnonzero(weights >= params.min_p) if keep is None else keep[weights[keep] >= params.min_p]
         )
-    if keep is not None:
-        weights, ids = weights[keep], keep if ids is None else ids[keep]
-    place = _draw(weights, uniform(seed, index))
-    return place if ids is None else int(ids[place])
+    assert keep is not None
+    weights, ids = weights[keep], keep if ids is None else ids[keep]
+    column, point = _column(column_sums(weights), uniform(seed, index), len(weights))
+    return int(ids[_place(weights[column::N_COLUMNS], column, point)])
 
 
-def _draw(weights: Float64Array, number: float) -> int:
-    """The place that a random number in [0, 1) falls on: first the column, then the row in it."""
-    columns = np.cumsum(column_sums(weights))
+def _draw_all(logits: Float32Array, peak: float, temperature: float, number: float, row_math: RowMath) -> int:
+    """Step 8 where nothing was left out: only the weights of one column are kept."""
+    sums = row_math.exp_column_sums(logits, peak, temperature)
+    column, point = _column(sums, number, len(logits))
+    of_column = np.ascontiguousarray(logits[column::N_COLUMNS])
+    return _place(row_math.exp_scaled(of_column, peak, temperature), column, point)
+
+
+def _column(sums: Float64Array, number: float, n: int) -> tuple[int, float]:
+    """The column, of those that n weights fill, that a random number in [0, 1) falls on, and where in it."""
+    columns = np.cumsum(sums)
     point = number * columns[-1]
-    column = min(int(np.searchsorted(columns, point, side="right")), len(weights) - 1, N_COLUMNS - 1)
-    rows = np.cumsum(weights[column::N_COLUMNS])
-    if column:
-        point -= columns[column - 1]
+    column = min(int(np.searchsorted(columns, point, side="right")), n - 1, N_COLUMNS - 1)
+    return column, float(point - columns[column - 1] if column else point)
+
+
+def _place(weights: Float64Array, column: int, point: float) -> int:
+    """The place, of all weights, that a point in a column of them falls on."""
+    rows = np.cumsum(weights)
     row = min(int(np.searchsorted(rows, point, side="right")), len(rows) - 1)
     return column + row * N_COLUMNS
 
@@ -195,8 +242,11 @@ def _nucleus(weights: Float64Array, top_p: float) -> IdArray | None:
     if top_p >= 1.0:
         return None
     wanted = top_p * total(weights)
-    for cut in (*_CUTS, 0.0):
-        candidates = np.flatnonzero(weights >= cut)
+    many = np.flatnonzero(weights >= _CUTS[_FEW_CUTS])
+    weights_of_many = weights[many]
+    for i, cut in enumerate((*_CUTS, 0.0)):
+        # The first cuts leave few weights, which are found among those that the last of them leaves.
+        candidates = many[weights_of_many >= cut] if i <= _FEW_CUTS else np.flatnonzero(weights >= cut)
         if total(weights[candidates]) >= wanted:
             break
     ordered = candidates[np.argsort(-weights[candidates], kind="stable")]

@@ -45,7 +45,7 @@ def test_a_token_beyond_the_vocabulary_has_no_text(tokenizer: Tokenizer) -> None
     sequence = Sequence((1,), params, 9)
     for token_id in (a, tokenizer.n_vocab, tokenizer.n_vocab + 7, b):
         assert not answer.token(Sampled(token_id))
-        sequence.token_ids.append(token_id)
+        sequence.append(token_id)
     sequence.finish_reason = "length"
     answer.finished(sequence)
     assert "".join(chunk.text for chunk in answer.chunks()) == "ab"
@@ -58,7 +58,7 @@ def test_half_a_character_comes_with_the_end(tokenizer: Tokenizer) -> None:
     sequence = Sequence((1,), params, 9)
     for token_id in ids:
         answer.token(Sampled(token_id))
-    sequence.token_ids += ids
+        sequence.append(token_id)
     sequence.finish_reason = "length"
     answer.finished(sequence)
     completion = answer.completion()

@@ -22,6 +22,7 @@ from rushlight.errors import BackendUnavailable
 from rushlight.gguf import open_gguf
 from rushlight.models import CausalModel, load_model
 from rushlight.params import EngineOptions, SamplingParams
+from rushlight.row_math import Argmax, RowMath
 from rushlight.sampling import Sampled, sample
 
 TINY_MODELS = [
@@ -71,9 +72,15 @@ class Bench:
         """All requests, at once or one after the other. A request is known by its seed."""
         run, n_steps = Run(), 0
 
-        def spy(logits: Float32Array, params: SamplingParams, generated: list[int], seed: int) -> Sampled:
+        def spy(
+            logits: Float32Array,
+            params: SamplingParams,
+            generated: list[int],
+            seed: int,
+            *rest: Argmax | RowMath,
+        ) -> Sampled:
             run.logits[seed, len(generated)] = logits.copy()
-            return sample(logits, params, generated, seed)
+            return sample(logits, params, generated, seed, *rest)
 
         self.patch.setattr(engine_module, "sample", spy)
         sequences = []

@@ -19,15 +19,16 @@ ROOMS: dict[str, set[str]] = {
     "paths": set(),
     "progress": set(),
     "portable_math": set(),
+    "row_math": {"portable_math"},
     "params": {"errors"},
     "gguf": {"errors"},
     "quants": {"errors", "gguf"},
     "text": {"errors", "gguf"},
-    "sampling": {"errors", "params", "portable_math"},
+    "sampling": {"errors", "params", "portable_math", "row_math"},
     "hub": {"errors", "gguf", "paths", "progress"},
-    "backends": {"errors", "gguf", "paths", "quants"},
+    "backends": {"errors", "gguf", "paths", "portable_math", "quants", "row_math"},
     "models": {"errors", "gguf", "quants", "backends"},
-    "engine": {"errors", "params", "sampling", "backends"},
+    "engine": {"errors", "params", "row_math", "sampling", "backends"},
 }
 LLM_ROOM = {"llm", "loading", "answer", "completion", "prompts"}
 TOP = {"cli", "bench", "perplexity", "__main__", "__init__"}

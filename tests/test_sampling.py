@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from fractions import Fraction
@@ -149,6 +150,14 @@ def test_extremes_stay_quiet_and_finite() -> None:
     assert sample(logits, SamplingParams(temperature=0), [], 1).token_id == 0
     assert sample(logits, SamplingParams(temperature=1e300), [], 1).token_id in range(4)
     assert sample(np.zeros(1, np.float32), SamplingParams(top_p=0.1, min_p=1, top_k=1), [], 1).token_id == 0
+
+
+def test_what_overflows_is_the_largest_number() -> None:
+    logits = np.array([-3e38, 3.0, 3e38], np.float32)
+    for penalty in (1.5, 0.5):  # the first number overflows, or the last
+        params = SamplingParams(temperature=0, repeat_penalty=penalty)
+        assert sample(logits, params, [0, 2], 0).token_id == 2
+        assert sample(logits, dataclasses.replace(params, temperature=1.0), [0, 2], 0).token_id == 2
 
 
 def test_logprobs_are_of_the_raw_logits() -> None:

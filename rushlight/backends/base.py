@@ -23,6 +23,7 @@ import numpy.typing as npt
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.gguf import GGUFTensor
+from rushlight.row_math import Argmax, RowMath
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -172,12 +173,21 @@ class Limits:
 class Executor(Protocol):
     """A model bound to its buffers and caches."""
 
+    @property
+    def row_math(self) -> RowMath:
+        """Operations over a row of logits, for sampling."""
+        ...
+
     def step(self, batch: Batch) -> Float32Array:
         """Run one step; the logits [R, V] float32, valid until the next call.
 
         Raises:
             InvalidParameter: the batch does not fit the limits, or refers to rows outside them.
         """
+        ...
+
+    def argmax(self) -> list[Argmax]:
+        """The highest logit of each row that the last step gave: R of them."""
         ...
 
     def copy_block(self, group: int, source: int, target: int) -> None:

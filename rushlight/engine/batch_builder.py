@@ -22,25 +22,28 @@ def build_batch(chunks: list[Chunk]) -> Batch:
     token_seq: list[int] = []
     query_start = [0]
     outputs: list[int] = []
-    for s, chunk in enumerate(chunks):
-        token_ids += chunk.sequence.token_ids[chunk.start : chunk.stop]
-        positions += range(chunk.start, chunk.stop)
-        token_seq += [s] * chunk.n_tokens
-        query_start.append(len(token_ids))
-        outputs += range(len(token_ids) - chunk.n_outputs, len(token_ids))
-    tables = zip(*(chunk.sequence.block_tables for chunk in chunks), strict=True)
+    for s, (sequence, start, stop, n_outputs) in enumerate(chunks):
+        token_ids += sequence.token_ids[start:stop]
+        positions += range(start, stop)
+        token_seq += [s] * (stop - start)
+        n_tokens = len(token_ids)
+        query_start.append(n_tokens)
+        outputs += range(n_tokens - n_outputs, n_tokens)
+    tables = zip(*[chunk.sequence.block_tables for chunk in chunks], strict=True)
     return Batch(
         token_ids=np.array(token_ids, np.int32),
         positions=np.array(positions, np.int32),
         token_seq=np.array(token_seq, np.int32),
         query_start=np.array(query_start, np.int32),
-        block_tables=tuple(_rectangle(group) for group in tables),
+        block_tables=tuple([_rectangle(group) for group in tables]),
         outputs=np.array(outputs, np.int32),
     )
 
 
 def _rectangle(tables: tuple[array[int], ...]) -> Int32Array:
     """Block tables of one group, filled up to the longest."""
+    if len(tables) == 1:
+        return np.array(tables, np.int32)
     rectangle = np.full((len(tables), max(map(len, tables))), NO_BLOCK, np.int32)
     for row, table in zip(rectangle, tables, strict=True):
         row[: len(table)] = table

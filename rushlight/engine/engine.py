@@ -16,6 +16,7 @@ from rushlight.engine.scheduler import Chunk, Scheduler
 from rushlight.engine.sequence import FinishReason, Listener, Sequence, Status
 from rushlight.errors import ContextOverflow, InvalidParameter
 from rushlight.params import SamplingParams
+from rushlight.row_math import Argmax
 from rushlight.sampling import draw_seed, sample
 
 
@@ -111,11 +112,13 @@ class Engine:
             return
         try:
             logits = self._executor.step(build_batch(chunks))
+            argmax = self._executor.argmax()
         except Exception as error:
             return self.fail((chunk.sequence for chunk in chunks), error)
         first = 0
         for chunk in chunks:
-            self._advance(chunk, logits[first : first + chunk.n_outputs])
+            rows = slice(first, first + chunk.n_outputs)
+            self._advance(chunk, logits[rows], argmax[rows])
             first += chunk.n_outputs
 
     def abort(self, sequence: Sequence) -> None:
@@ -135,25 +138,26 @@ class Engine:
         """Give the executor's memory and threads back."""
         self._executor.close()
 
-    def _advance(self, chunk: Chunk, logits: Float32Array) -> None:
-        """Take a computed chunk in: `logits` is [n_outputs, V]."""
+    def _advance(self, chunk: Chunk, logits: Float32Array, argmax: list[Argmax]) -> None:
+        """Take a computed chunk in: `logits` is [n_outputs, V], and `argmax` that of each row."""
         sequence = chunk.sequence
         self._blocks.commit(sequence, chunk.stop)
         if sequence.prompt_logits:
             sequence.logit_rows.append(np.array(logits, np.float32))
             if chunk.stop == sequence.n_tokens:
                 self._finish(sequence, "stop")
-        elif len(logits):
+        elif argmax:
             try:
-                self._append(sequence, logits[0])
+                self._append(sequence, logits[0], argmax[0])
             except Exception as error:
                 self.fail((sequence,), error)
 
-    def _append(self, sequence: Sequence, logits: Float32Array) -> None:
+    def _append(self, sequence: Sequence, logits: Float32Array, argmax: Argmax) -> None:
         """Sample the next token of a sequence, and end the sequence where it must."""
         params, listener = sequence.params, sequence.listener
-        sampled = sample(logits, params, sequence.generated, sequence.seed)
-        sequence.token_ids.append(sampled.token_id)
+        row_math = self._executor.row_math
+        sampled = sample(logits, params, sequence.generated, sequence.seed, argmax, row_math)
+        sequence.append(sampled.token_id)
         if sequence.n_generated == 1:
             sequence.times.first_token = time.perf_counter()
         if listener is not None and listener.token(sampled):

@@ -83,6 +83,7 @@ class KVBlocks:
         self._n_chunk = n_chunk
         self._copy_block = copy_block
         self._prefix_cache = prefix_cache
+        self._has_states = any(group.recurrent for group in layout.groups)
 
     def fits(self, n_tokens: int) -> bool:
         """Whether one sequence of `n_tokens` fits while no other runs."""
@@ -136,6 +137,8 @@ class KVBlocks:
 
     def reserve(self, sequence: Sequence, stop: int) -> bool:
         """Give a sequence the blocks of its positions below `stop`: all of them, or none and False."""
+        if all(len(table) * BLOCK_TOKENS >= stop for table in sequence.block_tables) and not self._has_states:
+            return True
         missing = [
             0 if group.recurrent else max(0, blocks_for(stop) - len(table))
             for group, table in zip(self.groups, sequence.block_tables, strict=True)
@@ -149,7 +152,7 @@ class KVBlocks:
     def next_edge(self, sequence: Sequence) -> int:
         """Where the sequence's next chunk must end at the latest, so that a checkpoint can be taken there."""
         end = sequence.n_tokens
-        if not self._prefix_cache or not any(group.recurrent for group in self.groups):
+        if not self._prefix_cache or not self._has_states:
             return end
         next_checkpoint = (sequence.n_computed // CHECKPOINT_TOKENS + 1) * CHECKPOINT_TOKENS
         edges = (next_checkpoint, _prompt_edge(sequence), end)
@@ -158,9 +161,11 @@ class KVBlocks:
     def commit(self, sequence: Sequence, stop: int) -> None:
         """Note that the positions below `stop` are computed: keep full blocks, let go of unseen ones."""
         sequence.n_computed = stop
-        if self._prefix_cache:
+        if self._prefix_cache and (self._has_states or stop // BLOCK_TOKENS > sequence.n_kept):
             self._keep_full_blocks(sequence)
         for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
+            if not group.window:
+                continue
             table = sequence.block_tables[g]
             first = min(first_visible_block(stop, group.window), len(table))
             for i in range(sequence.n_slid[g], first):

@@ -12,15 +12,14 @@ Source: Orca (Yu et al. 2022), Sarathi-Serve (Agrawal et al. 2024) and vLLM's sc
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rushlight.backends.base import Limits
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.sequence import Sequence, Status
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """The tokens of one sequence in a step.
 
     Attributes:
@@ -49,6 +48,8 @@ class Scheduler:
         self._blocks = blocks
         self._limits = limits
         self._plan: dict[Sequence, Chunk] = {}
+        self._n_tokens_left = 0
+        self._n_rows_left = 0
 
     def add(self, sequence: Sequence) -> None:
         """Let a sequence wait for its turn."""
@@ -62,17 +63,20 @@ class Scheduler:
     def schedule(self) -> list[Chunk]:
         """The chunks of the next step, at least one if any sequence waits or runs, and no sequence twice."""
         self._plan = {}
+        self._n_tokens_left = self._limits.n_tokens
+        # One row of logits is kept for each sequence.
+        self._n_rows_left = self._limits.n_outputs - self._limits.n_sequences
         n_running = len(self.running)
         for sequence in sorted(self.running, key=lambda s: (s.n_tokens - s.n_computed > 1, s.arrival)):
-            if sequence.status is Status.RUNNING and self._n_tokens_left():
+            if sequence.status is Status.RUNNING and self._n_tokens_left:
                 self._plan_chunk(sequence)
-        if len(self.running) == n_running:
+        if self.waiting and len(self.running) == n_running:
             self._admit()
         return list(self._plan.values())
 
     def _admit(self) -> None:
         """Start waiting sequences while there is room for them."""
-        while self.waiting and self._n_tokens_left() and len(self.running) < self._limits.n_sequences:
+        while self.waiting and self._n_tokens_left and len(self.running) < self._limits.n_sequences:
             sequence = self.waiting[0]
             prefix = self._blocks.find_prefix(sequence)
             if not self._blocks.can_start(sequence, prefix):
@@ -88,9 +92,9 @@ class Scheduler:
     def _plan_chunk(self, sequence: Sequence) -> None:
         """Plan the sequence's next chunk, preempting those that came after it, or itself, for blocks."""
         start = sequence.n_computed
-        stop = min(start + self._n_tokens_left(), self._blocks.next_edge(sequence))
+        stop = min(start + self._n_tokens_left, self._blocks.next_edge(sequence))
         if sequence.prompt_logits:
-            stop = min(stop, start + self._n_rows_left() + 1)
+            stop = min(stop, start + self._n_rows_left + 1)
         while not self._blocks.reserve(sequence, stop):
             last = self.running[-1]
             self._preempt(last)
@@ -98,18 +102,14 @@ class Scheduler:
                 return
         n_outputs = stop - start if sequence.prompt_logits else int(stop == sequence.n_tokens)
         self._plan[sequence] = Chunk(sequence, start, stop, n_outputs)
+        self._n_tokens_left -= stop - start
+        self._n_rows_left -= max(0, n_outputs - 1)
 
     def _preempt(self, sequence: Sequence) -> None:
         self.remove(sequence)
-        self._plan.pop(sequence, None)
+        if (chunk := self._plan.pop(sequence, None)) is not None:
+            self._n_tokens_left += chunk.n_tokens
+            self._n_rows_left += max(0, chunk.n_outputs - 1)
         sequence.logit_rows.clear()  # all of them are computed again
         sequence.status = Status.WAITING
         self.add(sequence)
-
-    def _n_tokens_left(self) -> int:
-        return self._limits.n_tokens - sum(chunk.n_tokens for chunk in self._plan.values())
-
-    def _n_rows_left(self) -> int:
-        """Rows of logits left once each sequence has one."""
-        n_extra = sum(max(0, chunk.n_outputs - 1) for chunk in self._plan.values())
-        return self._limits.n_outputs - self._limits.n_sequences - n_extra

@@ -54,7 +54,8 @@ class Sequence:
         params: how to sample; `seed` is the one in use.
         prompt_logits: the logits after every token of the prompt are wanted, and nothing is generated.
         arrival: its place in the queue, lower first; -1 before it is submitted.
-        token_ids: prompt and generated tokens.
+        token_ids: prompt and generated tokens; `append` adds one.
+        generated: the generated tokens.
         n_computed: how many of them have their keys and values in blocks.
         n_cached: how many of them were found in the prefix cache when the sequence first ran.
         block_tables: one a cache group, as in `Batch.block_tables`; of a group with a window the blocks
@@ -74,6 +75,7 @@ class Sequence:
     arrival: int = -1
     status: Status = Status.WAITING
     token_ids: list[int] = field(default_factory=list)
+    generated: list[int] = field(default_factory=list)
     n_computed: int = 0
     n_cached: int | None = None
     block_tables: list[array[int]] = field(default_factory=list)
@@ -94,11 +96,11 @@ class Sequence:
         return len(self.token_ids)
 
     @property
-    def generated(self) -> list[int]:
-        """The generated tokens."""
-        return self.token_ids[len(self.prompt_ids) :]
-
-    @property
     def n_generated(self) -> int:
         """How many tokens were generated."""
-        return len(self.token_ids) - len(self.prompt_ids)
+        return len(self.generated)
+
+    def append(self, token_id: int) -> None:
+        """Add a generated token."""
+        self.token_ids.append(token_id)
+        self.generated.append(token_id)

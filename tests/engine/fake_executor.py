@@ -17,6 +17,7 @@ from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout, 
 from rushlight.engine.engine import Engine
 from rushlight.engine.sequence import Sequence
 from rushlight.params import SamplingParams
+from rushlight.row_math import NUMPY_ROWS, Argmax
 from rushlight.sampling import sample
 
 N_VOCAB = 61
@@ -70,6 +71,8 @@ def plain_generation(sequence: Sequence, layout: CacheLayout, n_ctx: int, eog: i
 class FakeExecutor:
     """An executor over blocks; it asserts all that a batch promises."""
 
+    row_math = NUMPY_ROWS
+
     def __init__(self, layout: CacheLayout, limits: Limits) -> None:
         self.layout, self.limits = layout, limits
         self.closed = False
@@ -86,7 +89,14 @@ class FakeExecutor:
     def close(self) -> None:
         self.closed = True
 
+    def argmax(self) -> list[Argmax]:
+        return [NUMPY_ROWS.argmax(row) for row in self.logits]
+
     def step(self, batch: Batch) -> np.ndarray:
+        self.logits = self._logits(batch)
+        return self.logits
+
+    def _logits(self, batch: Batch) -> np.ndarray:
         assert not self.closed
         self._check(batch)
         self.batches.append(batch)

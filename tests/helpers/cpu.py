@@ -131,29 +131,28 @@ class PoisonedExecutor:
     @property
     def kv_regions(self) -> dict[tuple[int, bool], NDArray[np.uint8]]:
         """Bytes of each layer's keys (False) and values (True)."""
-        return {key: region.bytes for key, region in self.executor._cache._regions.items()}
+        return {key: region.bytes for key, region in self.executor.binding.cache._regions.items()}
 
     @property
     def arena(self) -> NDArray[np.uint8]:
-        return self.executor._arena.bytes
+        return self.executor.binding.arena.bytes
 
     def buffer(self, field: Any, n_rows: int) -> NDArray[np.uint8]:
         """The first rows of a recorded buffer: uint8 [n_rows, row bytes]."""
-        start = self.executor._addresses[field] - self.executor._arena.address
-        return self.arena[start : start + n_rows * field.row_bytes].reshape(n_rows, field.row_bytes)
+        return self.executor.binding.rows(field)[:n_rows]
 
     def step(self, batch: Batch) -> Floats:
         self.arena[:] = POISON
-        self.executor._scratch.bytes[:] = POISON
-        self.executor._workspace.bytes[:] = POISON
+        self.executor.binding.scratch.bytes[:] = POISON
+        self.executor.binding.workspace.bytes[:] = POISON
         found = self.executor.step(batch).copy()
         self._check_guards({TOKENS: batch.n_tokens, OUTPUTS: len(batch.outputs)})
         return found
 
     def _check_guards(self, n_rows: dict[int, int]) -> None:
         guard = np.ones(len(self.arena), bool)
-        for buffer in self.executor._recording.buffers:
-            start = self.executor._addresses[buffer] - self.executor._arena.address
+        for buffer in self.executor.binding.recording.buffers:
+            start = self.executor.binding.rows(buffer).ctypes.data - self.arena.ctypes.data
             guard[start : start + n_rows[buffer.rows] * buffer.row_bytes] = False
         assert guard.any()
         touched = np.flatnonzero(guard & (self.arena != POISON))

@@ -28,6 +28,7 @@ _SHARED = (
     "records.py",
     "scratch.py",
     "../cache.py",
+    "../../portable_math.py",
 )
 
 

@@ -15,13 +15,12 @@ from rushlight.backends.cpu.recording import (
     TOKENS,
     Buffer,
     CacheAddress,
-    EmbedInput,
     Field,
     RecordedOp,
     Recording,
     Value,
 )
-from rushlight.backends.cpu.records import META_BYTES
+from rushlight.backends.cpu.records import ARGMAX_PART, ARGMAX_RESULT, META_BYTES
 from rushlight.backends.cpu.weights import Matrix, PackedPart, Table, Vector
 from rushlight.errors import UnsupportedModel
 from rushlight.gguf import GGMLType
@@ -73,9 +72,14 @@ class Recorder:
         """See `Ops.embed`."""
         if not isinstance(weight, Table):
             raise TypeError(f"a table of the cpu backend was expected, not {type(weight).__name__}")
-        value = self._new(TOKENS, weight.shape[1])
-        self.recording.inputs.append(EmbedInput(value, weight, scale))
-        return value
+        n_rows, n = weight.shape
+        self.recording.n_embeddings = min(self.recording.n_embeddings, n_rows)
+        self.recording.keep.append(weight)
+        y = self._new(TOKENS, n)
+        source: dict[str, Field] = {"x": weight.address, "x_stride": weight.row_bytes, "n": n, "scale": scale}
+        kernel = f"embed_{weight.tensor.type.name.lower()}"
+        self._add_op(kernel, {**source, "y": y, "y_stride": y.buffer.row_bytes})
+        return y
 
     def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Value:
         """See `Ops.rms_norm`."""
@@ -249,6 +253,24 @@ class Recorder:
         y = self._new(OUTPUTS, x.n_columns)
         strides: dict[str, Field] = {"x_stride": x.buffer.row_bytes, "y_stride": y.buffer.row_bytes}
         self._add_op("outputs", {"x": x, "y": y, "n": x.n_columns, **strides})
+        return y
+
+    def argmax(self, x: Value) -> Buffer:
+        """The highest value of each row, of equal ones the first: an `ARGMAX_RESULT` in each row."""
+        parts = self._new_buffer(x.buffer.rows, 4 * -(-x.n_columns // ARGMAX_PART))
+        y = self._new_buffer(x.buffer.rows, ARGMAX_RESULT.itemsize)
+        fields: dict[str, Field] = {
+            "rows": x.buffer.rows,
+            "x": x,
+            "x_stride": x.buffer.row_bytes,
+            "parts": parts,
+            "parts_stride": parts.row_bytes,
+            "y": y,
+            "y_stride": y.row_bytes,
+            "n": x.n_columns,
+        }
+        for kernel in ("argmax_parts", "argmax"):
+            self._add_op(kernel, fields)
         return y
 
 

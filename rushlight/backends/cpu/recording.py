@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rushlight.backends.cpu.weights import Table
-
 TOKENS, OUTPUTS = 0, 1
 
 
@@ -58,16 +56,8 @@ class RecordedOp(NamedTuple):
     fields: Mapping[str, Field]
 
 
-class EmbedInput(NamedTuple):
-    """A buffer that is filled with embeddings before the program runs."""
-
-    value: Value
-    table: Table
-    scale: float
-
-
-MAX_POSITIONS = 2**31 - 1
-"""Positions are int32."""
+MOST = 2**31 - 1
+"""Positions and token ids are int32."""
 
 
 @dataclass
@@ -77,15 +67,15 @@ class Recording:
     Attributes:
         ops: in their order.
         buffers: what they write.
-        inputs: buffers that are filled before the first op.
         keep: weights and tables that the ops know by address only.
         heads: query heads and the head sizes of keys and values, of each attention.
         n_positions: how many positions every table of angles covers.
+        n_embeddings: how many token ids every embedding table covers.
     """
 
     ops: list[RecordedOp] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
-    inputs: list[EmbedInput] = field(default_factory=list)
     keep: list[object] = field(default_factory=list)
     heads: list[tuple[int, int, int]] = field(default_factory=list)
-    n_positions: int = MAX_POSITIONS
+    n_positions: int = MOST
+    n_embeddings: int = MOST

@@ -43,13 +43,17 @@ TEAM = np.dtype(
         ("step", "i8"),
         ("yield_thread", "i8"),
         ("finished", "i8"),
-        ("pad2", "i8", 3),
+        ("spins", "i8"),
+        ("pad2", "i8", 2),
     ]
 )
 """What the threads of a team share. `arrived` and `phase` are the barrier's, each on a cache line of its own.
 `posted` counts the programs handed out, times `ASLEEP_LIMIT`, plus the threads that sleep; `program` and
 `step` are those of the program at hand, `finished` is 1 once it is done; `yield_thread` is the system's
-function."""
+function; `spins` is how long thread 0 found it worth while to spin."""
+
+MOST_SPINS, LEAST_SPINS = 1000, 32
+"""Looks before a waiting thread gives its processor away: at most some tens of microseconds."""
 
 ASLEEP_LIMIT = 1 << 16
 """More than the threads of any team."""
@@ -59,9 +63,12 @@ META_BYTES = 20
 sums of all 32, of the first 16 and of the last 16."""
 
 
-def _record(*addresses: str, floats: tuple[str, ...] = ()) -> np.dtype[np.void]:
+def _record(
+    *addresses: str, floats: tuple[str, ...] = (), doubles: tuple[str, ...] = ()
+) -> np.dtype[np.void]:
     fields: list[tuple[str, str]] = [("kernel", "i8"), ("next", "i8")]
-    fields += [(name, "i8") for name in addresses] + [(name, "f4") for name in floats]
+    fields += [(name, "i8") for name in addresses] + [(name, "f8") for name in doubles]
+    fields += [(name, "f4") for name in floats]
     dtype = np.dtype(fields, align=True)
     if dtype.itemsize > OP_BYTES:
         raise AssertionError(f"record of {dtype.itemsize} bytes is larger than {OP_BYTES}")
@@ -94,8 +101,19 @@ ATTENTION = _record(
 )
 BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
+EMBED = _record("x", "x_stride", "y", "y_stride", "n", floats=("scale",))
+ARGMAX = _record("rows", "x", "x_stride", "parts", "parts_stride", "y", "y_stride", "n")
+EXP_SCALED = _record("x", "y", "table", "n", doubles=("offset", "divisor"))
+RUN_MAXIMA = _record("x", "y", "n")
 PACK = _record("x", "x_stride", "n_rows", "y", "n_groups", "n_blocks")
 PEAK = _record("x", "n_pieces", "piece", "stream", "advance", "y")
+
+ARGMAX_PART = 4096
+"""Numbers of a row that one piece of work looks at, a multiple of 16; `parts` holds a float32 for each."""
+
+ARGMAX_RESULT = np.dtype({"names": ["place", "value"], "formats": ["i8", "f4"], "itemsize": 64})
+"""The place of the highest number of a row, the first of equal ones, and that number. The place is -1 where
+the row holds NaN or infinity."""
 
 
 def in_program(record: np.dtype[np.void]) -> np.dtype[np.void]:
@@ -103,3 +121,9 @@ def in_program(record: np.dtype[np.void]) -> np.dtype[np.void]:
     fields: Mapping[str, Any] = record.fields or {}
     formats, offsets = zip(*(field[:2] for field in fields.values()), strict=True)
     return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": OP_BYTES})
+
+
+def offset(record: np.dtype[np.void], name: str) -> int:
+    """Where a field lies in a record, in bytes."""
+    fields: Mapping[str, Any] = record.fields or {}
+    return int(fields[name][1])

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.cpu.objects import KernelLibrary
-from rushlight.backends.cpu.records import ASLEEP_LIMIT, STEP, TEAM
+from rushlight.backends.cpu.records import ASLEEP_LIMIT, MOST_SPINS, STEP, TEAM, offset
 from rushlight.errors import InvalidParameter
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -52,11 +52,12 @@ class Team:
         self._lead, self._serve = (_KERNEL(library.addresses[name]) for name in TEAM_KERNELS)
         self._record = np.zeros(1, TEAM)
         self._record["yield_thread"] = yield_address()
+        self._record["spins"] = MOST_SPINS
         self._address: int = self._record.ctypes.data
         # Single numbers are read and written faster as words than as fields.
         self._words = self._record.view(np.int64)
         names = ("posted", "program", "step", "finished")
-        self._posted, self._program, self._step, self._finished = (TEAM.fields[n][1] // 8 for n in names)  # type: ignore[index]
+        self._posted, self._program, self._step, self._finished = (offset(TEAM, n) // 8 for n in names)
         self._running = threading.Lock()
         self._started = False
         self._wake: list[SimpleQueue[bool]] = []

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rushlight.backends.base import Float32Array
+from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.memory import Region, align
 from rushlight.gguf import GGMLType, GGUFTensor
-from rushlight.quants import dequantize
 
 
 class PackedPart(NamedTuple):
@@ -57,16 +57,25 @@ class Vector:
         return self.region.address
 
 
-class Table(NamedTuple):
-    """An embedding table, read row by row from the file."""
+class Table:
+    """An embedding table, read row by row from the file, by address; `tensor` keeps it mapped.
 
-    tensor: GGUFTensor
+    Raises:
+        ValueError: its bytes are not rows of whole blocks, one behind the other.
+    """
+
+    def __init__(self, tensor: GGUFTensor) -> None:
+        layout = LAYOUTS[tensor.type.name.lower()]
+        n_rows, n_columns = tensor.shape
+        self.row_bytes = n_columns // layout.columns * layout.block_bytes
+        if tensor.raw.shape != (n_rows, self.row_bytes) or not tensor.raw.flags.c_contiguous:
+            raise ValueError(
+                f"{tensor.name}: {n_rows} rows of {self.row_bytes} bytes expected, not {tensor.raw.shape}"
+            )
+        self.tensor = tensor
+        self.shape: tuple[int, ...] = tensor.shape
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """(V, E)."""
-        return self.tensor.shape
-
-    def rows(self, ids: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Float32Array:
-        """The rows of `ids`, dequantized: float32 [T, E]."""
-        return dequantize(self.tensor.raw[ids], self.tensor.type)
+    def address(self) -> int:
+        """Where the first row is."""
+        return self.tensor.address

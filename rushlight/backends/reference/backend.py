@@ -15,6 +15,7 @@ from rushlight.backends.reference.weights import MatrixWeight, TableWeight, Vect
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGUFTensor
 from rushlight.quants import dequantize
+from rushlight.row_math import NUMPY_ROWS, Argmax
 
 DEFAULT_KEPT_BYTES = 4 << 30
 
@@ -80,6 +81,8 @@ class ReferenceExecutor:
         self._model = model
         self._limits = limits
         self._pools = allocate_pools(model.cache, limits)
+        self._logits: Float32Array = np.empty((0, model.n_vocab), np.float32)
+        self.row_math = NUMPY_ROWS
 
     def step(self, batch: Batch) -> Float32Array:
         """Run one step: the logits [R, V].
@@ -91,7 +94,12 @@ class ReferenceExecutor:
         # exp and the rounding to f16 may reach infinity, which is what IEEE 754 and the op set ask of them.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             logits = self._model.forward(ReferenceOps(batch, self._model.cache, self._pools))
-        return cast(Values, logits).array
+        self._logits = cast(Values, logits).array
+        return self._logits
+
+    def argmax(self) -> list[Argmax]:
+        """The highest logit of each row that the last step gave."""
+        return [self.row_math.argmax(row) for row in self._logits]
 
     def copy_block(self, group: int, source: int, target: int) -> None:
         """Copy block `source` of a cache group over block `target`, in all the group's layers.

@@ -66,7 +66,7 @@ def test_a_whole_model_agrees_with_the_reference() -> None:
     """Buffers share memory here, every one of them full of NaN before each step."""
     x, paging = randn(64, 32), Paging(LAYOUT, 128, 3)
     cpu = PoisonedExecutor(small_decoder, x, LAYOUT, paging.n_blocks)
-    buffers = cpu.executor._recording.buffers
+    buffers = cpu.executor.binding.recording.buffers
     assert len(cpu.arena) < sum(b.row_bytes for b in buffers) * (len(x) + 3) / 3
     backend = ReferenceBackend()
     model = TableModel(small_decoder(backend), backend.embedding(tensor(x)), LAYOUT)

@@ -23,7 +23,7 @@ def build(backend: Any) -> Any:
 
 def quantized(executor: PoisonedExecutor, n_tokens: int) -> tuple[Any, Any]:
     """int8 [tokens, blocks, 32] and `META` [tokens, blocks] of the last step."""
-    (op,) = [op for op in executor.executor._recording.ops if op.kernel == "quantize"]
+    (op,) = [op for op in executor.executor.binding.recording.ops if op.kernel == "quantize"]
     integers = executor.buffer(op.fields["y"], n_tokens)[:, :96].view(np.int8).reshape(n_tokens, 3, 32)
     meta = np.ascontiguousarray(executor.buffer(op.fields["meta"], n_tokens)[:, : 3 * META_BYTES])
     return integers, meta.view(META)

@@ -40,16 +40,16 @@ def test_activations_are_quantized_once_for_each_distinct_input() -> None:
     first = recorder.linear(x, q8_0(32))
     recorder.linear(x, q8_0(16))
     recorder.linear(x.columns(0, 64), q8_0(16))
-    assert kernels(recorder) == ["quantize", *["linear_q8_0"] * 3]
+    assert kernels(recorder) == ["embed_f32", "quantize", *["linear_q8_0"] * 3]
     recorder.linear(x.columns(32, 64), q8_0(16, 32))
     recorder.linear(first, q8_0(16, 32))
-    assert kernels(recorder)[4:] == ["quantize", "linear_q8_0"] * 2
+    assert kernels(recorder)[5:] == ["quantize", "linear_q8_0"] * 2
 
 
 def test_floating_point_weights_read_activations_as_they_are() -> None:
     recorder, x = record()
     recorder.linear(x, BACKEND.matrix(tensor(randn(3, 64)), tensor(randn(5, 64), GGMLType.BF16)))
-    assert kernels(recorder) == ["linear_f32", "linear_bf16"]
+    assert kernels(recorder) == ["embed_f32", "linear_f32", "linear_bf16"]
 
 
 def test_a_buffer_lives_from_its_first_writer_to_its_last_reader() -> None:
@@ -59,7 +59,7 @@ def test_a_buffer_lives_from_its_first_writer_to_its_last_reader() -> None:
     recorder.gelu(z)
     recorder.add(y.columns(0, 8), z.columns(8, 16))
     lives = [(buffer.first, buffer.last) for buffer in recorder.recording.buffers]
-    assert lives == [(0, 1), (0, 3), (1, 3), (2, 2), (3, 3)]
+    assert lives == [(0, 2), (1, 4), (2, 4), (3, 3), (4, 4)]
 
 
 def test_quantized_activations_live_as_long_as_they_are_used() -> None:
@@ -67,8 +67,15 @@ def test_quantized_activations_live_as_long_as_they_are_used() -> None:
     recorder.linear(x, q8_0(16))
     recorder.add(x, x)
     recorder.linear(x, q8_0(16))
-    integers = recorder.recording.ops[0].fields["y"]
-    assert (integers.first, integers.last) == (0, 3)  # type: ignore[union-attr]
+    integers = recorder.recording.ops[1].fields["y"]
+    assert (integers.first, integers.last) == (1, 4)  # type: ignore[union-attr]
+
+
+def test_the_program_ends_with_the_highest_number_of_each_row() -> None:
+    recorder, x = record()
+    found = recorder.argmax(recorder.outputs(x).columns(0, 50))
+    assert kernels(recorder) == ["embed_f32", "outputs", "argmax_parts", "argmax"]
+    assert (found.rows, found.first, found.last) == (OUTPUTS, 2, 3)
 
 
 def test_rows_are_whole_vectors_and_views_are_offsets() -> None:

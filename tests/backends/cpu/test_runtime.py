@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from helpers.cpu import PoisonedExecutor, flat_batch, randn, tensor
 
 from rushlight.backends.cpu import CpuBackend
 from rushlight.backends.cpu.runtime import MAX_THREADS
-from rushlight.errors import InvalidParameter
+from rushlight.errors import InvalidParameter, RushlightError
 from rushlight.gguf import GGMLType, open_gguf
 from rushlight.models import load_model
 
@@ -55,8 +56,21 @@ def test_closing_ends_the_threads_and_may_be_repeated() -> None:
     executor.close()
     executor.close()
     assert team_threads() == before
-    np.testing.assert_array_equal(executor.step(batch), first)  # the threads start again
+    with pytest.raises(RushlightError, match="closed"):
+        executor.step(batch)
+    # Another executor of the same backend starts the threads again.
+    with open_gguf(golden.path) as file:
+        other, _ = open_executor(backend, load_model(file, backend, golden.n_ctx), golden.n_ctx)
+    np.testing.assert_array_equal(other.step(batch), first)
+    other.close()
+
+
+def test_closing_gives_the_memory_back() -> None:
+    executor = PoisonedExecutor(every_op, randn(9, 64), backend=CpuBackend(2)).executor
+    executor.step(flat_batch(range(9)))
+    gone = [weakref.ref(executor.binding.arena), weakref.ref(executor.binding)]
     executor.close()
+    assert [reference() for reference in gone] == [None] * 2
 
 
 def test_an_idle_team_takes_no_processor_time() -> None:

@@ -21,15 +21,12 @@ from numba.extending import intrinsic
 from rushlight.backends.cpu.dots import PAUSE
 from rushlight.backends.cpu.kernels.atomics import compare_exchange, fetch_add, load_acquire
 from rushlight.backends.cpu.kernels.work import inline, larger, smaller
-from rushlight.backends.cpu.records import ASLEEP_LIMIT, OP_BYTES, TEAM
+from rushlight.backends.cpu.records import ASLEEP_LIMIT, LEAST_SPINS, MOST_SPINS, OP_BYTES, TEAM, offset
 from rushlight.backends.cpu.simd import load_i64, store_i64
 from rushlight.backends.cpu.target import Target
 
 _I64 = ir.IntType(64)
-_PHASE, _POSTED, _FINISHED = (TEAM.fields[name][1] for name in ("phase", "posted", "finished"))  # type: ignore[index]
-
-MOST_SPINS, LEAST_SPINS = 1000, 32
-"""Looks before a thread gives its processor away: at most some tens of microseconds."""
+_PHASE, _POSTED, _FINISHED, _SPINS = (offset(TEAM, name) for name in ("phase", "posted", "finished", "spins"))
 
 IDLE_YIELDS = 200
 """Looks after that before a thread goes to sleep: again some tens of microseconds."""
@@ -104,7 +101,7 @@ def _meet(team, n_threads, finished_op, spins):
 @inline
 def _replay(team, thread, n_threads):
     """Run the ops of the program at hand, at least one; a record whose kernel is 0 ends it."""
-    op, step, spins = team.program, team.step, MOST_SPINS
+    op, step, spins = team.program, team.step, team.spins
     kernel = load_i64(op)
     while kernel != 0:
         _call_kernel(kernel, op, step, thread, n_threads)
@@ -115,6 +112,8 @@ def _replay(team, thread, n_threads):
         else:
             store_i64(op + 8, 0)
         op += OP_BYTES
+    if thread == 0:
+        store_i64(team.address + _SPINS, spins)
 
 
 @inline
@@ -125,7 +124,7 @@ def _post(team):
         awake = posted % ASLEEP_LIMIT == 0
         if awake and compare_exchange(team.address + _POSTED, posted, posted + ASLEEP_LIMIT):
             return True
-        _wait(team, looks, MOST_SPINS)
+        _wait(team, looks, team.spins)
     return False
 
 
@@ -147,7 +146,7 @@ def serve(team, step, thread, n_threads):
             _replay(team, thread, n_threads)
             looks = 0
         elif looks < MOST_SPINS + IDLE_YIELDS:
-            _wait(team, looks, MOST_SPINS)
+            _wait(team, looks, team.spins)
             looks += 1
         elif compare_exchange(team.address + _POSTED, posted, posted + 1):
             return

@@ -61,6 +61,27 @@ def load_f16x16(typing_context: Any, address: Any) -> Any:
 
 
 @intrinsic
+def load_f16(typing_context: Any, address: Any) -> Any:
+    """A half, widened to float32."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return builder.fpext(_read(builder, args[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(types.intp), generate
+
+
+@intrinsic
+def load_bf16(typing_context: Any, address: Any) -> Any:
+    """A bfloat16, widened to float32."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        bits = builder.zext(_read(builder, args[0], ir.IntType(16)), _I32)
+        return builder.bitcast(builder.shl(bits, ir.Constant(_I32, 16)), ir.FloatType())
+
+    return types.float32(types.intp), generate
+
+
+@intrinsic
 def load_bf16x16(typing_context: Any, address: Any) -> Any:
     """16 bfloat16, widened to float32."""
 

@@ -15,7 +15,9 @@ LANE_BITS: dict[types.Type, ir.Type] = {
     types.int8: ir.IntType(8),
     types.int16: ir.IntType(16),
     types.int32: ir.IntType(32),
+    types.int64: ir.IntType(64),
     types.float32: ir.FloatType(),
+    types.float64: ir.DoubleType(),
 }
 
 
@@ -57,6 +59,8 @@ i8x16 = Vector(types.int8, 16)
 i32x16 = Vector(types.int32, 16)
 f32x16 = Vector(types.float32, 16)
 mask16 = Vector(types.boolean, 16)
+f64x8 = Vector(types.float64, 8)
+i64x8 = Vector(types.int64, 8)
 
 
 class Record(types.Type):
@@ -74,7 +78,11 @@ class _RecordModel(models.PrimitiveModel):
 
 
 # intp on every supported platform is 64 bits wide; halves and bytes are not used as fields.
-_FIELD_TYPES = {np.dtype("i8"): (types.intp, ir.IntType(64)), np.dtype("f4"): (types.float32, ir.FloatType())}
+_FIELD_TYPES = {
+    np.dtype("i8"): (types.intp, ir.IntType(64)),
+    np.dtype("f4"): (types.float32, ir.FloatType()),
+    np.dtype("f8"): (types.float64, ir.DoubleType()),
+}
 
 
 @infer_getattr

@@ -43,7 +43,7 @@ def _define_operator(symbol: Any, integer: str, floating: str) -> None:
 
     @lower_builtin(symbol, Vector, Vector)
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        is_float = sig.return_type.element == types.float32
+        is_float = isinstance(sig.return_type.element, types.Float)
         return getattr(builder, floating if is_float else integer)(*args)
 
 

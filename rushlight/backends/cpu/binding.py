@@ -1,0 +1,96 @@
+"""A recording bound to memory: addresses for its buffers, op records that hold them, a step record."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.backends.base import Float32Array, Limits
+from rushlight.backends.cache import CacheLayout
+from rushlight.backends.cpu.kernels import KERNELS
+from rushlight.backends.cpu.kv_memory import KVMemory
+from rushlight.backends.cpu.memory import Region, align
+from rushlight.backends.cpu.objects import KernelLibrary
+from rushlight.backends.cpu.plan import plan_buffers
+from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, CacheAddress, Field, Recording, Value
+from rushlight.backends.cpu.records import ARGMAX_RESULT, OP_BYTES
+from rushlight.backends.cpu.runtime import Team
+from rushlight.backends.cpu.scratch import scratch_bytes, workspace_bytes
+from rushlight.backends.cpu.step_inputs import StepInputs
+
+
+class Binding:
+    """All memory of an executor, given back when it is gone.
+
+    Args:
+        recording: what to replay.
+        layout: the model's cache groups.
+        limits: the sizes to reserve for.
+        library: holds the recording's kernels.
+        team: whose threads will run it.
+
+    Attributes:
+        program, step: addresses of the op records, which a zero record ends, and of the step record.
+        inputs: where the batch goes.
+        cache: keys and values.
+
+    Raises:
+        UnsupportedModel: a layer is recurrent.
+        OutOfMemory: the system refuses.
+    """
+
+    def __init__(
+        self, recording: Recording, layout: CacheLayout, limits: Limits, library: KernelLibrary, team: Team
+    ) -> None:
+        self.recording = recording
+        self.cache = KVMemory(layout, limits)
+        self._library = library
+        self._n_rows = {TOKENS: limits.n_tokens, OUTPUTS: limits.n_outputs}
+        offsets, n_bytes = plan_buffers(recording.buffers, self._n_rows)
+        self.arena = Region(n_bytes, "activations")
+        self._addresses = {buffer: self.arena.address + offset for buffer, offset in offsets.items()}
+        self._program = self._write_program()
+        stride = align(scratch_bytes(recording.heads))
+        self.workspace = Region(workspace_bytes(recording.heads, limits.n_ctx), "the parts of attention")
+        self.scratch = Region(stride * team.n_threads, "scratch memory")
+        self._step = team.new_step()
+        self._step["workspace"] = self.workspace.address
+        self._step["scratch"], self._step["scratch_stride"] = self.scratch.address, stride
+        self.inputs = StepInputs(layout, limits, self._step)
+        self.program: int = self._program.address
+        self.step: int = self._step.ctypes.data
+
+    def _write_program(self) -> Region:
+        program = Region(OP_BYTES * (len(self.recording.ops) + 1), "the program")
+        for i, op in enumerate(self.recording.ops):
+            dtype = KERNELS[op.kernel].record
+            assert dtype is not None
+            record = program.bytes[i * OP_BYTES : i * OP_BYTES + dtype.itemsize].view(dtype)[0]
+            record["kernel"] = self._library.addresses[op.kernel]
+            for name, item in op.fields.items():
+                record[name] = self._resolve(item)
+        return program
+
+    def _resolve(self, item: Field) -> int | float:
+        if isinstance(item, Value):
+            return self._addresses[item.buffer] + item.offset
+        if isinstance(item, Buffer):
+            return self._addresses[item]
+        if isinstance(item, CacheAddress):
+            return self.cache.address(item)
+        return item
+
+    def rows(self, buffer: Buffer) -> npt.NDArray[np.uint8]:
+        """A view of all rows of a buffer: uint8 [rows, row bytes]."""
+        start = self._addresses[buffer] - self.arena.address
+        n_rows = self._n_rows[buffer.rows]
+        return self.arena.bytes[start : start + n_rows * buffer.row_bytes].reshape(n_rows, buffer.row_bytes)
+
+    def matrix(self, value: Value) -> Float32Array:
+        """A view of all rows of an activation."""
+        first = value.offset // 4
+        return self.rows(value.buffer).view(np.float32)[:, first : first + value.n_columns]
+
+    def argmax_results(self, buffer: Buffer) -> npt.NDArray[np.void]:
+        """A view of all rows of a buffer of `ARGMAX_RESULT`."""
+        return self.rows(buffer).view(ARGMAX_RESULT)[:, 0]
