@@ -36,9 +36,16 @@ _APPLE_M1 = frozenset({"lse", "dotprod"})
 
 
 def machine() -> str:
-    """The kind of processor: x86_64, aarch64 or another of `platform.machine`'s names in lower case."""
-    name = platform.machine().lower()
-    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
+    """What this process is made of: x86_64, aarch64, or another name; kernels are code of 64 bits."""
+    if sys.platform == "win32":
+        import sysconfig
+
+        # Windows on Arm also runs programs for x86-64, in which `platform` may speak of the processor.
+        name = sysconfig.get_platform().removeprefix("win-")
+    else:
+        name = platform.machine().lower()
+    name = {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
+    return name if sys.maxsize > 1 << 32 else f"{name} with 32 bits"
 
 
 def _cpuinfo() -> dict[str, str]:

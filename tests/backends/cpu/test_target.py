@@ -102,6 +102,20 @@ def test_windows_on_arm_is_asked_by_number(
     assert features.host_processor() == ("ARMv8", expected)
 
 
+def test_a_process_of_32_bits_has_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features.sys, "maxsize", (1 << 31) - 1)
+    monkeypatch.setattr(features.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(features.sys, "platform", "linux")
+    assert features.machine() == "x86_64 with 32 bits"
+
+
+@pytest.mark.parametrize(("given", "expected"), [("win-amd64", "x86_64"), ("win-arm64", "aarch64")])
+def test_windows_says_what_the_process_is(monkeypatch: pytest.MonkeyPatch, given: str, expected: str) -> None:
+    monkeypatch.setattr(features.sys, "platform", "win32")
+    monkeypatch.setattr("sysconfig.get_platform", lambda: given)
+    assert features.machine() == expected
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what only Linux has")
 def test_linux_says_what_llvm_finds() -> None:
     """Every feature that a target of this machine needs, asked of the system and of the processor itself."""
