@@ -3,19 +3,14 @@
 A *part* is what a row has gathered over some positions: largest score and sum of weights in a head of 64
 bytes, then the weighted sum of values, padded to 16 columns.
 
-A thread's scratch holds, for each of `ROWS` rows: the correction of a step, first and last position; then the
-weights of 16 positions; then the scaled queries, a part for the chunk at hand and one for all chunks so far.
+A thread's scratch holds, for each of `ROWS` rows: the first and last position that it sees; then the weights
+of a chunk's positions; then the scaled queries, a part for the chunk at hand and one for all chunks so far.
 The workspace holds a part for every token, head and chunk of a small step; its chunks go to several threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-ROWS = 4
-CORRECTION, FIRST, LAST = (4 * ROWS * i for i in range(3))
-WEIGHTS = 4 * ROWS * 4
-QUERIES = WEIGHTS + 64 * ROWS
 
 LARGEST, SUM, VALUES = 0, 4, 64
 """Offsets within a part."""
@@ -25,6 +20,11 @@ CHUNK = 256
 
 SPLIT_TOKENS = 8
 """Steps of at most so many tokens hand out chunks of positions, larger ones runs of tokens."""
+
+ROWS = 4
+FIRST, LAST = 0, 4 * ROWS
+WEIGHTS = 64
+QUERIES = WEIGHTS + 4 * CHUNK * ROWS
 
 
 def padded(head_dim: int) -> int:

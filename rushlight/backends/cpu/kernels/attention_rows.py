@@ -1,8 +1,8 @@
 """The rows of attention: queries that share a key-value head and go through the cache together.
 
-A row is a pair of a token and a query head. It gathers its positions 16 at a time with the online softmax of
-Milakov and Gimelshein (2018). Steps of 16 begin at multiples of 16, and a step without a position that a row
-may see leaves the row as it was, so its result does not depend on which rows go with it.
+A row is a pair of a token and a query head. It takes a chunk of positions in three passes: all scores, their
+softmax, the weighted values. Lanes of 16 positions begin at multiples of 16, and a position that a row may
+not see adds zero to it, so its result does not depend on which rows go with it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from rushlight.backends.cpu.kernels.kv_cache import KVFormat, block_of
 from rushlight.backends.cpu.kernels.work import inline, larger, smaller
 from rushlight.backends.cpu.scratch import (
     CHUNK,
-    CORRECTION,
     FIRST,
     LARGEST,
     LAST,
@@ -37,11 +36,13 @@ from rushlight.backends.cpu.simd import (
     load_f32_partial,
     load_f32x16,
     load_i32,
-    load_scaled_tile,
+    load_tile,
     maximum,
     outer_add,
+    prefetch,
     reduce_add,
     reduce_max,
+    scaled_add,
     select,
     splat_f32,
     splat_i32,
@@ -97,10 +98,10 @@ def first_position(op, position):
 
 
 @inline
-def load_rows(op, step, state, start, row, n_rows, kv_head, q_bytes):
-    """Set up `ROWS` rows from `row` on: scaled queries and positions; rows past `n_rows` see none."""
+def load_rows(op, step, state, start, row, n_rows, kv_head, q_bytes, rows):
+    """Set up `rows` rows from `row` on: scaled queries and positions; rows past `n_rows` see none."""
     per_head = op.n_head // op.n_head_kv
-    for i in range(ROWS):
+    for i in range(rows):
         # A row too many repeats the first row's query, so that it reads nothing foreign.
         r = row + i if row + i < n_rows else row
         token, head = start + r // per_head, kv_head * per_head + r % per_head
@@ -115,56 +116,139 @@ def load_rows(op, step, state, start, row, n_rows, kv_head, q_bytes):
 
 
 @inline
-def _softmax_step(scores, base, state, part, row, softcap):
-    """Take 16 scores of a row into its part; leave their weights and the correction of what came before."""
-    if softcap != types.float32(0.0):
-        scores = splat_f32(softcap) * tanh(scores / splat_f32(softcap))
-    positions = splat_i32(types.int32(base)) + lane_index()
-    first, last = load_i32(state + FIRST + 4 * row), load_i32(state + LAST + 4 * row)
-    from_first = above(positions, splat_i32(types.int32(first - 1)))
-    to_last = below(positions, splat_i32(types.int32(last + 1)))
-    lowest, zero = splat_f32(types.float32(LOWEST)), splat_f32(types.float32(0.0))
-    visible = select(from_first, select(to_last, scores, lowest), lowest)
-    before = load_f32(part + LARGEST)
-    largest = maximum(splat_f32(before), splat_f32(reduce_max(visible)))
-    weights = select(from_first, select(to_last, exp(visible - largest), zero), zero)
-    correction = reduce_max(exp(splat_f32(before) - largest))
-    store_f32x16(state + WEIGHTS + 64 * row, weights)
-    store_f32(part + LARGEST, reduce_max(largest))
-    store_f32(state + CORRECTION + 4 * row, correction)
-    store_f32(part + SUM, load_f32(part + SUM) * correction + reduce_add(weights))
+def _visible(scores, base, first, last):
+    """Scores of positions ``base`` to ``base + 15``; outside ``first`` to ``last`` they are the lowest."""
+    positions, lowest = splat_i32(types.int32(base)) + lane_index(), splat_f32(types.float32(LOWEST))
+    scores = select(above(positions, splat_i32(types.int32(first - 1))), scores, lowest)
+    return select(below(positions, splat_i32(types.int32(last + 1))), scores, lowest)
 
 
-def attend_chunk(format: KVFormat) -> Any:
-    """The function that gathers one chunk of positions into the parts of all rows."""
+@inline
+def _softmax(weights, begin, end, first, last, softcap, part):
+    """Scores of positions `begin` to ``end - 1`` to weights, in place; their peak and sum to the part."""
+    largest = splat_f32(types.float32(LOWEST))
+    for base in range(begin, end, 16):
+        place = weights + 4 * (base - begin)
+        scores = load_f32x16(place)
+        if softcap != types.float32(0.0):
+            scores = splat_f32(softcap) * tanh(scores / splat_f32(softcap))
+        if base < first or base + 15 > last:
+            scores = _visible(scores, base, first, last)
+        store_f32x16(place, scores)
+        largest = maximum(largest, scores)
+    highest = reduce_max(largest)
+    total = splat_f32(types.float32(0.0))
+    for base in range(begin, end, 16):
+        place = weights + 4 * (base - begin)
+        # Where nothing is visible every difference is 0, and no weight must come of it.
+        weight = splat_f32(types.float32(0.0))
+        if highest > types.float32(LOWEST):
+            weight = exp(load_f32x16(place) - splat_f32(highest))
+        store_f32x16(place, weight)
+        total = total + weight
+    store_f32(part + LARGEST, highest)
+    store_f32(part + SUM, reduce_add(total))
+
+
+def _scores(format: KVFormat, rows: int) -> Any:
+    """The function that leaves the scores of one block: for 4 rows 16 positions at a time, for one row 32."""
     load, itemsize = format.load, format.itemsize
+
+    @inline
+    def one_row(keys, next, head_dim, query, q_bytes, weights):
+        scores = zero_tile(2)
+        for i in range(head_dim):
+            prefetch(next + i * BLOCK_TOKENS * itemsize)
+            key = keys + i * BLOCK_TOKENS * itemsize
+            scores = scaled_add(scores, (load(key), load(key + 16 * itemsize)), query + 4 * i)
+        store_tile(scores, weights, 64)
+
+    @inline
+    def all_rows(keys, next, head_dim, query, q_bytes, weights):
+        for half in range(2):
+            scores = zero_tile(ROWS)
+            for i in range(head_dim):
+                prefetch(next + (i * BLOCK_TOKENS + 16 * half) * itemsize)
+                key = load(keys + (i * BLOCK_TOKENS + 16 * half) * itemsize)
+                scores = outer_add(scores, key, query + 4 * i, q_bytes)
+            store_tile(scores, weights + 64 * half, 4 * CHUNK)
+
+    return one_row if rows == 1 else all_rows
+
+
+def _values(format: KVFormat, rows: int) -> Any:
+    """The function that adds the weighted values of a run of positions within one block."""
+    load, itemsize = format.load, format.itemsize
+
+    @inline
+    def one_row(values, next, v_bytes, weights, count, sums, part_bytes):
+        step = v_bytes // 4 * itemsize
+        for column in range(0, v_bytes // 128 * 128, 128):
+            total = load_tile(2, sums + column, 64)
+            for i in range(count):
+                place = values + i * step + column // 4 * itemsize
+                prefetch(place + next)
+                total = scaled_add(total, (load(place), load(place + 16 * itemsize)), weights + 4 * i)
+            store_tile(total, sums + column, 64)
+        if v_bytes % 128 != 0:
+            column = v_bytes - 64
+            total = load_tile(1, sums + column, 64)
+            for i in range(count):
+                place = values + i * step + column // 4 * itemsize
+                total = scaled_add(total, (load(place),), weights + 4 * i)
+            store_tile(total, sums + column, 64)
+
+    @inline
+    def all_rows(values, next, v_bytes, weights, count, sums, part_bytes):
+        step = v_bytes // 4 * itemsize
+        for column in range(0, v_bytes, 64):
+            total = load_tile(ROWS, sums + column, part_bytes)
+            for i in range(count):
+                place = values + i * step + column // 4 * itemsize
+                prefetch(place + next)
+                total = outer_add(total, load(place), weights + 4 * i, 4 * CHUNK)
+            store_tile(total, sums + column, part_bytes)
+
+    return one_row if rows == 1 else all_rows
+
+
+@inline
+def block_at(op, step, sequence, kv_head, position):
+    """Which block of all heads' blocks holds a position of one head."""
+    return block_of(step, op.group, sequence, position // BLOCK_TOKENS) * op.n_head_kv + kv_head
+
+
+def attend_chunk(format: KVFormat, rows: int) -> Any:
+    """The function that gathers one chunk of positions into the parts of 1 or `ROWS` rows."""
+    score, add_values, itemsize = _scores(format, rows), _values(format, rows), format.itemsize
 
     @inline
     def attend(op, step, state, parts, sequence, kv_head, chunk, first, last, q_bytes, v_bytes):
         part_bytes = VALUES + v_bytes
-        for i in range(ROWS):
-            empty_part(parts + i * part_bytes, v_bytes)
-        begin = larger(chunk * CHUNK, first // 16 * 16)
-        for base in range(begin, smaller(last + 1, (chunk + 1) * CHUNK), 16):
-            block = block_of(step, op.group, sequence, base // BLOCK_TOKENS)
-            row, slot = (block * op.n_head_kv + kv_head) * BLOCK_TOKENS, base % BLOCK_TOKENS
-            keys = op.k_cache + (row * op.head_dim_k + slot) * itemsize
-            scores = zero_tile(ROWS)
-            for i in range(op.head_dim_k):
-                vector = load(keys + i * BLOCK_TOKENS * itemsize)
-                scores = outer_add(scores, vector, state + QUERIES + 4 * i, q_bytes)
-            store_tile(scores, state + WEIGHTS, 64)
-            for i in range(ROWS):
-                weights = load_f32x16(state + WEIGHTS + 64 * i)
-                _softmax_step(weights, base, state, parts + i * part_bytes, i, op.softcap)
-            count = smaller(16, last + 1 - base)
-            values = op.v_cache + (row + slot) * (v_bytes // 4) * itemsize
-            for column in range(0, v_bytes, 64):
-                sums = parts + VALUES + column
-                total = load_scaled_tile(ROWS, sums, part_bytes, state + CORRECTION)
-                for i in range(count):
-                    vector = load(values + (i * (v_bytes // 4) + column // 4) * itemsize)
-                    total = outer_add(total, vector, state + WEIGHTS + 4 * i, 64)
-                store_tile(total, sums, part_bytes)
+        k_bytes, row_bytes = BLOCK_TOKENS * op.head_dim_k * itemsize, v_bytes // 4 * itemsize
+        begin = larger(chunk * CHUNK, first // BLOCK_TOKENS * BLOCK_TOKENS)
+        end = smaller(last + 1, (chunk + 1) * CHUNK)
+        keys = op.k_cache + block_at(op, step, sequence, kv_head, begin) * k_bytes
+        values = op.v_cache + block_at(op, step, sequence, kv_head, begin) * BLOCK_TOKENS * row_bytes
+        for start in range(begin, end, BLOCK_TOKENS):
+            # Blocks lie apart, so the processor would not foresee the next one.
+            next = values
+            if start + BLOCK_TOKENS < end:
+                next = op.k_cache + block_at(op, step, sequence, kv_head, start + BLOCK_TOKENS) * k_bytes
+            score(keys, next, op.head_dim_k, state + QUERIES, q_bytes, state + WEIGHTS + 4 * (start - begin))
+            keys = next
+        for i in range(rows):
+            own_first, own_last = load_i32(state + FIRST + 4 * i), load_i32(state + LAST + 4 * i)
+            weights, part = state + WEIGHTS + 4 * CHUNK * i, parts + i * part_bytes
+            empty_part(part, v_bytes)
+            _softmax(weights, begin, end, own_first, own_last, op.softcap, part)
+        for start in range(begin, end, BLOCK_TOKENS):
+            next = values
+            if start + BLOCK_TOKENS < end:
+                block = block_at(op, step, sequence, kv_head, start + BLOCK_TOKENS)
+                next = op.v_cache + block * BLOCK_TOKENS * row_bytes
+            count, weights = smaller(BLOCK_TOKENS, end - start), state + WEIGHTS + 4 * (start - begin)
+            add_values(values, next - values, v_bytes, weights, count, parts + VALUES, part_bytes)
+            values = next
 
     return attend

@@ -50,6 +50,21 @@ store_i32, store_i64 = _storer(types.int32), _storer(types.intp)
 
 
 @intrinsic
+def prefetch(typing_context: Any, address: Any) -> Any:
+    """Bring the cache line at an address nearer; any address is allowed."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        name, read, nearest, data = "llvm.prefetch.p0", 0, 3, 1
+        kind = ir.FunctionType(ir.VoidType(), [_POINTER, _I32, _I32, _I32])
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        hints = [ir.Constant(_I32, hint) for hint in (read, nearest, data)]
+        builder.call(function, [builder.inttoptr(args[0], _POINTER), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+@intrinsic
 def load_f16x16(typing_context: Any, address: Any) -> Any:
     """16 halves, widened to float32."""
 
