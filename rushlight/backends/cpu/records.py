@@ -58,9 +58,9 @@ MOST_SPINS, LEAST_SPINS = 1000, 32
 ASLEEP_LIMIT = 1 << 16
 """More than the threads of any team."""
 
-META_BYTES = 20
-"""Bytes beside each block of 32 quantized activations: float32 scale and scale * sum, then the negated int32
-sums of all 32, of the first 16 and of the last 16."""
+META_BYTES = 16
+"""Bytes beside each block of 32 quantized activations: float32 scale, then the scale times the sum of all 32,
+of the first 16 and of the last 16."""
 
 
 def _record(

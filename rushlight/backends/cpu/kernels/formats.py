@@ -15,7 +15,6 @@ from rushlight.backends.cpu.simd import (
     dot,
     high_bits,
     high_nibbles,
-    init_i32_tile,
     load_bf16x16,
     load_f16x16,
     load_f32x16,
@@ -24,32 +23,33 @@ from rushlight.backends.cpu.simd import (
     low_nibbles,
     outer_add,
     scale_add,
+    splat_f32,
     to_f32,
+    zero_i32_tile,
 )
 
 BlockSums = Callable[[int], Any]
 """Of the rows of a tile: the function that adds one packed block to it."""
 
 
-def _nibble_sums(rows: int, shift: int) -> Any:
+def _nibble_sums(rows: int) -> Any:
     """256 bytes of nibbles: columns 0 to 15 of the 32 are low nibbles, 16 to 31 high ones."""
 
     @inline
-    def sums(q, x, x_stride, meta, meta_stride):
+    def sums(q, x, x_stride):
         a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
         low = (low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d))
         high = (high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(d))
-        start = init_i32_tile(rows, meta + 8, meta_stride, shift)
-        return dot(start, low + high, x, x_stride, "u4")
+        return dot(zero_i32_tile(rows), low + high, x, x_stride, "u4")
 
     return sums
 
 
-def _five_bit_sums(rows: int, shift: int) -> Any:
+def _five_bit_sums(rows: int) -> Any:
     """256 bytes of nibbles, then 64 of fifth bits: bit j of a byte belongs to its columns of vector j."""
 
     @inline
-    def sums(q, x, x_stride, meta, meta_stride):
+    def sums(q, x, x_stride):
         a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
         bits = load_i8x64(q + 256)
         low = (
@@ -64,37 +64,37 @@ def _five_bit_sums(rows: int, shift: int) -> Any:
             high_nibbles(c) | high_bits(bits, 6, 1),
             high_nibbles(d) | high_bits(bits, 7, 1),
         )
-        start = init_i32_tile(rows, meta + 8, meta_stride, shift)
-        return dot(dot(start, low, x, x_stride, "u5"), high, x + 16, x_stride, "u5")
+        return dot(dot(zero_i32_tile(rows), low, x, x_stride, "u5"), high, x + 16, x_stride, "u5")
 
     return sums
 
 
-def _centred(sums: Callable[[int, int], Any], shift: int) -> BlockSums:
-    """Q4_0 and Q5_0: 16 half scales, then integers stored with an offset of ``2**shift``."""
+def _centred(sums: Callable[[int], Any], offset: float) -> BlockSums:
+    """Q4_0 and Q5_0: 16 half scales, then integers stored with an offset, whose share is taken off as a minimum."""
 
     def block_sums(rows: int) -> Any:
-        integers = sums(rows, shift)
+        integers = sums(rows)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
-            products = integers(w + 32, x, x_stride, meta, meta_stride)
-            return scale_add(total, products, load_f16x16(w), meta, meta_stride)
+            d = load_f16x16(w)
+            total = scale_add(total, integers(w + 32, x, x_stride), d, meta, meta_stride)
+            return outer_add(total, d * splat_f32(-offset), meta + 4, meta_stride)
 
         return add
 
     return block_sums
 
 
-def _with_minimum(sums: Callable[[int, int], Any]) -> BlockSums:
+def _with_minimum(sums: Callable[[int], Any]) -> BlockSums:
     """Q4_1 and Q5_1: 16 half scales, 16 half minima, then unsigned integers."""
 
     def block_sums(rows: int) -> Any:
-        integers = sums(rows, -1)
+        integers = sums(rows)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
-            products = integers(w + 64, x, x_stride, meta, meta_stride)
+            products = integers(w + 64, x, x_stride)
             total = scale_add(total, products, load_f16x16(w), meta, meta_stride)
             return outer_add(total, load_f16x16(w + 32), meta + 4, meta_stride)
 
@@ -108,7 +108,7 @@ def _q8_0(rows: int) -> Any:
 
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
-        products = init_i32_tile(rows, meta, meta_stride, -1)
+        products = zero_i32_tile(rows)
         products = dot(products, (load_i8x64(w + 32),), x, x_stride, "s8")
         products = dot(products, (load_i8x64(w + 96),), x + 4, x_stride, "s8")
         products = dot(products, (load_i8x64(w + 160),), x + 8, x_stride, "s8")
@@ -122,20 +122,20 @@ def _q8_0(rows: int) -> Any:
     return add
 
 
-def _superblock(sums: Callable[[int, int], Any], q_bytes: int) -> BlockSums:
+def _superblock(sums: Callable[[int], Any], q_bytes: int) -> BlockSums:
     """Q4_K and Q5_K: 16 half scales of scales, 16 of minima, 16 signed bytes of each of 8 scales, then of
     8 minima, then 8 blocks of integers.
     """
 
     def block_sums(rows: int) -> Any:
-        integers = sums(rows, -1)
+        integers = sums(rows)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
             d, dmin = load_f16x16(w), load_f16x16(w + 32)
             for block in range(8):
                 q, a, m = w + 320 + block * q_bytes, x + 32 * block, meta + META_BYTES * block
-                products = integers(q, a, x_stride, m, meta_stride)
+                products = integers(q, a, x_stride)
                 scale = d * to_f32(load_s8x16(w + 64 + 16 * block))
                 minimum = dmin * to_f32(load_s8x16(w + 192 + 16 * block))
                 total = scale_add(total, products, scale, m, meta_stride)
@@ -153,11 +153,10 @@ def _q6_k(rows: int) -> Any:
     """
 
     @inline
-    def half_sums(a, b, c, d, bits, x, x_stride, meta, meta_stride):
-        products = init_i32_tile(rows, meta, meta_stride, 5)
+    def half_sums(a, b, c, d, bits, x, x_stride):
         first = (a | high_bits(bits, 0, 2), b | high_bits(bits, 2, 2))
         second = (c | high_bits(bits, 4, 2), d | high_bits(bits, 6, 2))
-        products = dot(products, first, x, x_stride, "u6")
+        products = dot(zero_i32_tile(rows), first, x, x_stride, "u6")
         return dot(products, second, x + 8, x_stride, "u6")
 
     @inline
@@ -168,25 +167,27 @@ def _q6_k(rows: int) -> Any:
             a, b, c, e = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
             low = half_sums(
                 low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(e),
-                load_i8x64(q + 256), y, x_stride, m + 12, meta_stride,
+                load_i8x64(q + 256), y, x_stride,
             )  # fmt: skip
             scale = d * to_f32(load_s8x16(w + 32 + 32 * block))
             total = scale_add(total, low, scale, m, meta_stride)
+            total = outer_add(total, scale * splat_f32(-32.0), m + 8, meta_stride)
             high = half_sums(
                 high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(e),
-                load_i8x64(q + 320), y + 16, x_stride, m + 16, meta_stride,
+                load_i8x64(q + 320), y + 16, x_stride,
             )  # fmt: skip
             scale = d * to_f32(load_s8x16(w + 48 + 32 * block))
             total = scale_add(total, high, scale, m, meta_stride)
+            total = outer_add(total, scale * splat_f32(-32.0), m + 12, meta_stride)
         return total
 
     return add
 
 
 FORMATS: dict[str, BlockSums] = {
-    "q4_0": _centred(_nibble_sums, 3),
+    "q4_0": _centred(_nibble_sums, 8.0),
     "q4_1": _with_minimum(_nibble_sums),
-    "q5_0": _centred(_five_bit_sums, 4),
+    "q5_0": _centred(_five_bit_sums, 16.0),
     "q5_1": _with_minimum(_five_bit_sums),
     "q8_0": _q8_0,
     "q4_k": _superblock(_nibble_sums, 256),

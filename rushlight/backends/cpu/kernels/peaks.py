@@ -17,14 +17,14 @@ from rushlight.backends.cpu.dots import DOT_KINDS, DOTS
 from rushlight.backends.cpu.kernels.peak_shapes import PEAK_KIND, PEAK_SHAPES, READ_BYTES, ROUNDS
 from rushlight.backends.cpu.kernels.work import take
 from rushlight.backends.cpu.simd import (
-    init_i32_tile,
     load_f32x16,
     load_i8x64,
     load_i32,
-    load_scaled_tile,
+    load_tile,
     outer_add,
     store_f32x16,
     store_tile,
+    zero_i32_tile,
 )
 from rushlight.backends.cpu.simd.types import i8x64
 from rushlight.backends.cpu.target import Target
@@ -58,7 +58,7 @@ def _peak_dot(target: Target) -> Callable[..., None]:
 
     def peak_dot(op, step, thread, n_threads):
         words = (load_i32(op.x), load_i32(op.x + 4), load_i32(op.x + 8), load_i32(op.x + 12))
-        tile = init_i32_tile(rows, op.x, 4, 0)
+        tile = zero_i32_tile(rows)
         piece = take(op)
         while piece < op.n_pieces:
             for _ in range(op.piece):
@@ -80,7 +80,7 @@ def _peak_fma(target: Target) -> Callable[..., None]:
     rows = PEAK_SHAPES[target.dots].float_rows
 
     def peak_fma(op, step, thread, n_threads):
-        tile = load_scaled_tile(rows, op.x, 64, op.x)
+        tile = load_tile(rows, op.x, 64)
         piece = take(op)
         while piece < op.n_pieces:
             for _ in range(op.piece):

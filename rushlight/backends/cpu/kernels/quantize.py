@@ -18,7 +18,6 @@ from rushlight.backends.cpu.simd import (
     splat_f32,
     store_f32,
     store_i8x16,
-    store_i32,
     to_i32,
 )
 from rushlight.backends.cpu.target import Target
@@ -46,12 +45,10 @@ def _quantize_block(x, y, meta):
     store_i8x16(y, a)
     store_i8x16(y + 16, b)
     sum_low, sum_high = reduce_add_i32(a), reduce_add_i32(b)
-    total = types.int32(sum_low + sum_high)
     store_f32(meta, scale)
-    store_f32(meta + 4, scale * types.float32(total))
-    store_i32(meta + 8, types.int32(-total))
-    store_i32(meta + 12, types.int32(-sum_low))
-    store_i32(meta + 16, types.int32(-sum_high))
+    store_f32(meta + 4, scale * types.float32(sum_low + sum_high))
+    store_f32(meta + 8, scale * types.float32(sum_low))
+    store_f32(meta + 12, scale * types.float32(sum_high))
 
 
 def quantize(op, step, thread, n_threads):

@@ -38,12 +38,12 @@ from rushlight.backends.cpu.simd.memory import (
 )
 from rushlight.backends.cpu.simd.tile import (
     dot,
-    init_i32_tile,
     load_tile,
     outer_add,
     scale_add,
     scaled_add,
     store_tile,
+    zero_i32_tile,
     zero_tile,
 )
 from rushlight.backends.cpu.simd.types import Record, f32x16, i8x16, i8x64, i32x16
@@ -87,7 +87,6 @@ __all__ = [
     "i8x16",
     "i8x64",
     "i32x16",
-    "init_i32_tile",
     "interleave_high",
     "interleave_low",
     "lane_index",
@@ -136,5 +135,6 @@ __all__ = [
     "tanh",
     "to_f32",
     "to_i32",
+    "zero_i32_tile",
     "zero_tile",
 ]

@@ -47,26 +47,13 @@ def zero_tile(typing_context: Any, rows: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def init_i32_tile(typing_context: Any, rows: Any, address: Any, stride: Any, shift: Any) -> Any:
-    """An int32 tile whose row i holds ``int32 at (address + i * stride) << shift`` in all lanes.
-
-    A `shift` of -1 gives zeros. With the negated sum of the activations this starts a dot product of weights
-    that are stored with an offset of ``2**shift``.
-    """
-    if not (isinstance(rows, types.IntegerLiteral) and isinstance(shift, types.IntegerLiteral)):
+def zero_i32_tile(typing_context: Any, rows: Any) -> Any:
+    """An int32 tile of zeros; `rows` is a constant."""
+    if not isinstance(rows, types.IntegerLiteral):
         return None
-    tile, bits = Tile(i32x16, rows.literal_value), shift.literal_value
-
-    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        def row(i: int) -> ir.Value:
-            if bits < 0:
-                return ir.Constant(i32x16.ir_type, [0] * 16)
-            start = _splat_at(builder, args[1], args[2], i, _I32)
-            return builder.shl(start, ir.Constant(i32x16.ir_type, [bits] * 16))
-
-        return _build(builder, tile, row)
-
-    return tile(rows, types.intp, types.intp, shift), generate
+    tile = Tile(i32x16, rows.literal_value)
+    zero = ir.Constant(i32x16.ir_type, [0] * 16)
+    return tile(rows), lambda context, builder, sig, args: _build(builder, tile, lambda i: zero)
 
 
 @intrinsic(prefer_literal=True)
