@@ -70,7 +70,7 @@ def _five_bit_sums(rows: int) -> Any:
 
 
 def _centred(sums: Callable[[int], Any], offset: float) -> BlockSums:
-    """Q4_0 and Q5_0: 16 half scales, then integers stored with an offset, whose share is taken off as a minimum."""
+    """Q4_0 and Q5_0: 16 half scales, then integers with an offset, whose share is taken off as a minimum."""
 
     def block_sums(rows: int) -> Any:
         integers = sums(rows)
