@@ -91,6 +91,19 @@ def _signed_like(builder: ir.IRBuilder, values: ir.Value, signs: ir.Value) -> ir
     return builder.select(builder.icmp_signed("<", signs, zero), builder.sub(zero, values), values)
 
 
+def _keep_order(builder: ir.IRBuilder, values: list[ir.Value]) -> list[ir.Value]:
+    """The values, passed through an empty statement that is not moved past others of its kind.
+
+    A block of a tile is one long run of code without order; left alone, the compiler first loads all
+    activations and runs out of registers.
+    """
+    types = [value.type for value in values]
+    registers = ",".join(["=x"] * len(values) + [str(i) for i in range(len(values))])
+    kind = ir.FunctionType(ir.LiteralStructType(types), types)
+    result = builder.asm(kind, "", registers, values, side_effect=True)
+    return [builder.extract_value(result, i) for i in range(len(values))]
+
+
 def _avx2(
     builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
 ) -> list[ir.Value]:
@@ -105,12 +118,18 @@ def _avx2(
             bytes_ = [_signed_like(builder, a, w) if signed else a for w in halves]
             pairs = zip(unsigned, bytes_, strict=True)
             products = [_call(builder, "llvm.x86.avx2.pmadd.ub.sw", words16, u, s) for u, s in pairs]
-            sums[m] = (
-                [builder.add(x, y) for x, y in zip(before, products, strict=True)] if before else products
-            )
+            added = [builder.add(x, y) for x, y in zip(before, products, strict=True)] if before else products
+            sums[m] = added
+        if len(weights) > 2:
+            flat = _keep_order(builder, [part for row in sums for part in row])
+            sums = [flat[i : i + 2] for i in range(0, len(flat), 2)]
     ones = ir.Constant(words16, [1] * 16)
     wide = [[_call(builder, "llvm.x86.avx2.pmadd.wd", words32, part, ones) for part in row] for row in sums]
-    return [builder.add(start, _join(builder, row)) for start, row in zip(tile, wide, strict=True)]
+    rows = []
+    for start, parts in zip(tile, wide, strict=True):
+        row = [builder.add(_part(builder, start, p, 8), part) for p, part in enumerate(parts)]
+        rows.append(_join(builder, _keep_order(builder, row) if len(weights) == 1 else row))
+    return rows
 
 
 def _accumulating(instruction: str, words: int, unsigned_weights: bool) -> Emit:
