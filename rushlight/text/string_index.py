@@ -47,15 +47,12 @@ class StringIndex(Mapping[str, int]):
     def duplicate(self) -> tuple[int, int] | None:
         """The places of two equal strings, or None if there are none."""
         ordered = np.sort(self._keys)
-        shared = ordered[1:][ordered[1:] == ordered[:-1]]
-        if not len(shared):
-            return None
-        nearest = shared[np.minimum(shared.searchsorted(self._keys), len(shared) - 1)]
-        seen: dict[str, int] = {}
-        for place in np.flatnonzero(nearest == self._keys).tolist():
-            first = seen.setdefault(self._strings[place], place)
-            if first != place:
-                return first, place
+        for key in set(ordered[1:][ordered[1:] == ordered[:-1]].tolist()):
+            seen: dict[str, int] = {}
+            for place in self._having(key):
+                first = seen.setdefault(self._strings[place], place)
+                if first != place:
+                    return first, place
         return None
 
     def __len__(self) -> int:
@@ -83,11 +80,14 @@ class StringIndex(Mapping[str, int]):
             key = _key(text.encode("utf-8", "surrogateescape"))
         except UnicodeEncodeError:  # other surrogates than those of bytes, which no string has
             return None
+        return next((place for place in self._having(key) if self._strings[place] == text), None)
+
+    def _having(self, key: int) -> list[int]:
+        """The places of the strings that have a key, ascending."""
         bucket = key >> (64 - _BUCKET_BITS)
-        for place in self._places[self._starts[bucket] : self._starts[bucket + 1]].tolist():
-            if self._keys[place] == key and self._strings[place] == text:
-                return int(place)
-        return None
+        places = self._places[self._starts[bucket] : self._starts[bucket + 1]]
+        found: list[int] = places[self._keys[places] == np.uint64(key)].tolist()
+        return found
 
     def _dictionary(self) -> dict[str, int]:
         if self._table is None:

@@ -12,7 +12,8 @@ from rushlight.backends.cpu.kv_memory import KVMemory
 from rushlight.backends.cpu.memory import Region, align
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.plan import plan_buffers
-from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, CacheAddress, Field, Recording, Value
+from rushlight.backends.cpu.program import write_records
+from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, Field, RecordedOp, Recording, Value
 from rushlight.backends.cpu.records import ARGMAX_RESULT, OP_BYTES
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.scratch import scratch_bytes, workspace_bytes
@@ -62,23 +63,24 @@ class Binding:
 
     def _write_program(self) -> Region:
         program = Region(OP_BYTES * (len(self.recording.ops) + 1), "the program")
-        for i, op in enumerate(self.recording.ops):
-            dtype = KERNELS[op.kernel].record
-            assert dtype is not None
-            record = program.bytes[i * OP_BYTES : i * OP_BYTES + dtype.itemsize].view(dtype)[0]
-            record["kernel"] = self._library.addresses[op.kernel]
-            for name, item in op.fields.items():
-                record[name] = self._resolve(item)
+        write_records(program.bytes, [self._record(op) for op in self.recording.ops])
         return program
 
+    def _record(self, op: RecordedOp) -> tuple[np.dtype[np.void], dict[str, int | float]]:
+        """What `write_records` takes: the op's kind of record and its fields, all of them numbers by now."""
+        record = KERNELS[op.kernel].record
+        assert record is not None
+        fields = {name: self._resolve(item) for name, item in op.fields.items()}
+        return record, {"kernel": self._library.addresses[op.kernel], **fields}
+
     def _resolve(self, item: Field) -> int | float:
+        if isinstance(item, (int, float)):
+            return item
         if isinstance(item, Value):
             return self._addresses[item.buffer] + item.offset
         if isinstance(item, Buffer):
             return self._addresses[item]
-        if isinstance(item, CacheAddress):
-            return self.cache.address(item)
-        return item
+        return self.cache.address(item)
 
     def rows(self, buffer: Buffer) -> npt.NDArray[np.uint8]:
         """A view of all rows of a buffer: uint8 [rows, row bytes]."""
