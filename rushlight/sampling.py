@@ -22,7 +22,7 @@ Log probabilities are those of the logits as the model gave them, before step 1 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +45,10 @@ IdArray = npt.NDArray[np.intp]
 
 _CUTS = tuple(2.0**-n for n in (3, 6, 10, 15, 21, 28, 36))
 _FEW_CUTS = 3
-_LARGEST = np.finfo(np.float32).max
+_LARGEST = np.float32(2.0**128 - 2.0**104)
 
 
-@dataclass(frozen=True)
-class TokenLogprobs:
+class TokenLogprobs(NamedTuple):
     """The log probability of a chosen token, and of the likeliest ones.
 
     Attributes:
@@ -63,8 +62,7 @@ class TokenLogprobs:
     top: tuple[tuple[int, float], ...]
 
 
-@dataclass(frozen=True)
-class Sampled:
+class Sampled(NamedTuple):
     """A chosen token, and its log probabilities where they were asked for."""
 
     token_id: int

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from rushlight.backends.cache import BLOCK_TOKENS, CacheGroup, CacheLayout
 from rushlight.engine.block_pool import BlockPool
@@ -46,8 +46,7 @@ def most_blocks(n_tokens: int, window: int, n_chunk: int) -> int:
     return min(blocks_for(n_tokens), blocks_for(window - 1 + n_chunk) + 1)
 
 
-@dataclass(frozen=True)
-class Prefix:
+class Prefix(NamedTuple):
     """What the cache holds of a sequence's beginning.
 
     Attributes:
