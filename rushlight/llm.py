@@ -18,11 +18,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from rushlight.answer import Answer
 from rushlight.backends.base import Float32Array
-from rushlight.completion import Chunk, Completion, Timings, Usage
-from rushlight.engine.driver import Driver
-from rushlight.engine.sequence import Sequence
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import open_gguf
 from rushlight.hub import resolve
@@ -32,11 +28,16 @@ from rushlight.progress import Progress
 from rushlight.prompts import Message, Prompt, Prompts, batch_of, encode_rendered, is_messages, prompt_of
 
 if TYPE_CHECKING:
+    from rushlight.answer import Answer
+    from rushlight.completion import Chunk, Completion, Timings, Usage
+    from rushlight.engine.sequence import Sequence
     from rushlight.text import ChatTemplate
+
+    Request = tuple[Sequence, Answer]
 
 __all__ = ["LLM", "Chunk", "Completion", "Timings", "Usage"]
 
-Request = tuple[Sequence, Answer]
+# What is not needed to begin with the weights is imported while they are packed.
 
 
 class LLM:
@@ -96,6 +97,8 @@ class LLM:
         self.tokenizer, self._engine, self.backend = loaded.tokenizer, loaded.engine, loaded.backend
         self.config = loaded.model.config
         self.n_ctx = loaded.model.n_ctx
+        from rushlight.engine.driver import Driver
+
         self._driver = Driver(self._engine)
         self._finalizer = weakref.finalize(self, self._driver.close)
 
@@ -210,7 +213,7 @@ class LLM:
             InvalidParameter, ContextOverflow: as `generate`; here the whole context may be used.
         """
         params = SamplingParams()
-        answer = Answer(self.tokenizer, params, strip_prefix=False)
+        answer = self._answer(params, strip_prefix=False)
         sequence = self._engine.sequence(token_ids, params, listener=answer, prompt_logits=True)
         self._complete([(sequence, answer)])
         return np.concatenate(sequence.logit_rows)
@@ -236,13 +239,18 @@ class LLM:
     ) -> Request:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
         params = params or SamplingParams()
-        answer = Answer(self.tokenizer, params, strip_prefix=is_messages(prompt))
+        answer = self._answer(params, strip_prefix=is_messages(prompt))
         if is_messages(prompt):
             ids = encode_rendered(self.tokenizer, self.apply_chat_template(prompt, tools))
         else:
             single = prompt_of(prompt)
             ids = self.tokenizer.encode(single) if isinstance(single, str) else single
         return self._engine.sequence(ids, params, listener=answer), answer
+
+    def _answer(self, params: SamplingParams, strip_prefix: bool) -> Answer:
+        from rushlight.answer import Answer
+
+        return Answer(self.tokenizer, params, strip_prefix)
 
     def _complete(self, requests: list[Request]) -> list[Completion]:
         with self._driver.running([sequence for sequence, _ in requests]):
@@ -251,3 +259,12 @@ class LLM:
     def _chunks(self, sequence: Sequence, answer: Answer) -> Generator[Chunk, None, None]:
         with self._driver.running([sequence]):
             yield from answer.chunks()
+
+
+def __getattr__(name: str) -> Any:
+    """The parts of a completion, at first use."""
+    if name in __all__:
+        from rushlight import completion
+
+        return getattr(completion, name)
+    raise AttributeError(f"module 'rushlight.llm' has no attribute {name!r}")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rushlight.backends import load_backend
-from rushlight.engine.engine import Engine
-from rushlight.engine.limits import limits_for
 from rushlight.errors import InvalidParameter, OutOfMemory
 from rushlight.gguf import GGMLType, GGUFFile
 from rushlight.models import load_model
 from rushlight.models.decoder import CausalModel
 from rushlight.params import EngineOptions
 from rushlight.progress import Progress
-from rushlight.text import Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from rushlight.engine.engine import Engine
+    from rushlight.text import Tokenizer
 
 DEFAULT_CTX = 8192
 
@@ -57,6 +58,11 @@ def load_engine(
     runner = load_backend(backend, n_threads, progress, _matrix_types(file))
     try:
         model = load_model(file, runner, _context(file, n_ctx))
+        # All that follows is imported and done while the weights are packed.
+        from rushlight.engine.engine import Engine
+        from rushlight.engine.limits import limits_for
+        from rushlight.text import load_tokenizer
+
         text = load_tokenizer(file if tokenizer is None else tokenizer)
         limits = limits_for(model.cache, model.n_ctx, kv_dtype, options)
         executor = runner.executor(model, limits)

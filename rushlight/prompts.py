@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from rushlight.errors import InvalidParameter
-from rushlight.text import Tokenizer
+
+if TYPE_CHECKING:
+    from rushlight.text import Tokenizer
 
 Prompt = str | list[int]
 """A text, or token ids."""
