@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from goldens.words import TINY, load_words
 from helpers.arm64 import Arm64
+from helpers.debian import CROSS_COMPILE
 
 from rushlight.backends.cpu.target import TARGETS
 
@@ -23,15 +24,6 @@ CHECK = ROOT / "tests" / "goldens" / "check_words.py"
 PROCESSORS = {"aarch64-dotprod": "neoverse-n1", "aarch64-i8mm": "max,sve=off,pauth=off"}
 ARM_TARGETS = [target.name for target in TARGETS if target.name in PROCESSORS]
 TINY_NAMES = [name for name, model in load_words().items() if (TINY / f"{name}.gguf").exists()]
-CROSS_COMPILE = """
-import sys
-from rushlight.backends.cpu.kernels import KERNELS
-from rushlight.backends.cpu.objects import obtain_objects
-from rushlight.backends.cpu.target import TARGETS
-if __name__ == "__main__":
-    (target,) = [target for target in TARGETS if target.name == sys.argv[1]]
-    print(len(obtain_objects(KERNELS, target)))
-"""
 
 
 @pytest.fixture(scope="module")
