@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ from benchmarks.python_peer import PythonPeer, find_packages
 from benchmarks.report import page, write_report
 from benchmarks.rounds import Record, Row, note, run_rounds
 from benchmarks.start import LlamaStart, RushlightStart, find_start_program
-from benchmarks.summary import Summary, newest
+from benchmarks.summary import OURS, Summary, newest
 from benchmarks.workload import PARTS, ROUNDS, SECONDS, SMALL, model_file, workloads
+from rushlight.backends.cpu.target import detect_target
 from rushlight.backends.processors import usable_processors
+from rushlight.bench.runner import measure_peaks
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 GREEDY_TOKENS, OUTSIDE_TOKENS = 64, 128
@@ -99,6 +102,17 @@ def check_words(models: Sequence[str], packages: list[PythonPeer], quick: bool, 
             record(row)
 
 
+def measure_limits(threads: Sequence[int], record: Record) -> None:
+    """The machine's limits, before anything else is measured."""
+    if (target := detect_target().target) is None:
+        return note("no kernels run on this processor; see 'rushlight doctor'")
+    for n_threads in threads:
+        peaks = asdict(measure_peaks(target, n_threads))
+        note(f"limits, {n_threads} threads: " + ", ".join(f"{k} {v:.3g}" for k, v in peaks.items()))
+        case = {"model": "", "threads": n_threads, "depth": 0, "sequences": 1}
+        record({"part": "limits", **case, "engine": OURS, "round": 0, "peaks": peaks})
+
+
 def measure_outside(threads: int, quick: bool, record: Record) -> None:
     """Time per token outside the native program, of the small models."""
     for model in SMALL:
@@ -109,7 +123,7 @@ def measure_outside(threads: int, quick: bool, record: Record) -> None:
         except PeerError as error:
             found = {"error": str(error)}
         note(f"outside the native program: {model}: {found}")
-        record({"part": "outside", "model": model, "engine": "rushlight", **found})
+        record({"part": "outside", "model": model, "engine": OURS, **found})
 
 
 def measure(args: argparse.Namespace, record: Record) -> None:
@@ -117,6 +131,7 @@ def measure(args: argparse.Namespace, record: Record) -> None:
     timed, started, packages = find_peers(args)
     threads = tuple(sorted(set(args.threads or (1, usable_processors()))))
     parts = args.only or PARTS
+    measure_limits(threads, record)
     if "models" in parts:
         check_words(SMALL, packages, args.quick, record)
         measure_outside(max(threads), args.quick, record)

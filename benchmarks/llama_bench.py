@@ -12,6 +12,8 @@ from benchmarks.process import PeerError, libraries, run
 from benchmarks.workload import Workload
 
 FLASH = ("-fa 0", "-fa 1")
+LONG = 8192
+"""A depth beyond which filling the cache takes minutes."""
 
 
 class LlamaBench:
@@ -33,7 +35,10 @@ class LlamaBench:
         if workload.part in {"batch", "start"}:
             return ()
         if workload.part == "depth":
-            return FLASH[1:] if self._is_ik else FLASH  # ik_llama.cpp has it on unless told otherwise
+            # ik_llama.cpp has flash attention on unless told otherwise, and is in no bar at depth.
+            if self._is_ik:
+                return FLASH[1:] if workload.depth <= LONG else ()
+            return FLASH
         return ("", "-rtr 1") if self._is_ik else ("",)
 
     def measure(self, workload: Workload, file: Path, variant: str) -> Measurement:
