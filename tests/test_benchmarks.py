@@ -223,9 +223,11 @@ def test_the_page_and_its_plots() -> None:
     assert "- mistralrs, m: ran & fell" in text
     assert "differs, for each prompt: none, 4." in text
     assert "| m | 1 | 600 (2.00x) | 60 (1.10x) |" in readme_table(Summary(rows))
+    bars = [verdict.what for verdict in verdicts(Summary(rows))]
+    assert "prefill, m, 1 thread: llama.cpp" in bars  # the peers that are not there are not named
     image = ElementTree.fromstring(plot(Summary(rows), "prefill"))
-    bars = image.findall("{http://www.w3.org/2000/svg}rect")
-    widths = [float(bar.get("width", "0")) for bar in bars]
+    rectangles = image.findall("{http://www.w3.org/2000/svg}rect")
+    widths = [float(rectangle.get("width", "0")) for rectangle in rectangles]
     assert len(widths) == 2 and widths[0] == 2 * widths[1]
     assert "Nothing has been measured yet" in page(Summary([]))
 
