@@ -235,7 +235,8 @@ def _place(weights: Float64Array, column: int, point: float) -> int:
 def _nucleus(weights: Float64Array, top_p: float) -> IdArray | None:
     """Indices, ascending, of the heaviest weights up to a share of `top_p`; None: all of them.
 
-    Only weights above a cut are sorted, the highest cut that leaves enough; the heaviest weight is 1.
+    Only weights above a cut are sorted, the highest cut that leaves enough; the heaviest weight is 1. Of
+    equal weights the lowest indices are kept.
     """
     if top_p >= 1.0:
         return None
@@ -247,7 +248,11 @@ def _nucleus(weights: Float64Array, top_p: float) -> IdArray | None:
         candidates = many[weights_of_many >= cut] if i <= _FEW_CUTS else np.flatnonzero(weights >= cut)
         if total(weights[candidates]) >= wanted:
             break
-    ordered = candidates[np.argsort(-weights[candidates], kind="stable")]
-    cumulative = np.cumsum(weights[ordered])
-    n_kept = int(np.searchsorted(cumulative, wanted, side="left")) + 1
-    return np.sort(ordered[:n_kept])
+    weights = weights[candidates]
+    ordered = np.sort(weights)[::-1]
+    n_kept = min(int(np.searchsorted(np.cumsum(ordered), wanted, side="left")) + 1, len(ordered))
+    lightest = ordered[n_kept - 1]
+    kept = weights >= lightest
+    if n_surplus := int(np.count_nonzero(kept)) - n_kept:
+        kept[np.flatnonzero(weights == lightest)[-n_surplus:]] = False
+    return candidates[kept]

@@ -2,6 +2,9 @@
 
 Between the steps of a running generation a thread waits in native code for some tens of microseconds (see
 `kernels.loop`); then it sleeps on a queue, so that an idle model costs no processor time.
+
+Threads are not tied to cores: two processes that do so in the same order share some cores while others stand
+idle, and which cores are busy is known to the system alone.
 """
 
 from __future__ import annotations
