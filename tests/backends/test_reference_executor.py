@@ -96,7 +96,7 @@ def test_backends_are_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidParameter, match="auto, cpu, reference"):
         load_backend("gpu")
 
-    def cannot(n_threads: int | None, progress: object) -> None:
+    def cannot(*arguments: object) -> None:
         raise BackendUnavailable("no kernels here")
 
     monkeypatch.setattr("rushlight.backends._cpu", cannot)
