@@ -80,7 +80,9 @@ class StringIndex(Mapping[str, int]):
             key = _key(text.encode("utf-8", "surrogateescape"))
         except UnicodeEncodeError:  # other surrogates than those of bytes, which no string has
             return None
-        return next((place for place in self._having(key) if self._strings[place] == text), None)
+        places = self._having(key)
+        self._n_lookups += len(places)  # strings that a file made to share a key must not cost more and more
+        return next((place for place in places if self._strings[place] == text), None)
 
     def _having(self, key: int) -> list[int]:
         """The places of the strings that have a key, ascending."""
