@@ -12,6 +12,7 @@ from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.check import check_batch
 from rushlight.backends.cpu.binding import Binding
+from rushlight.backends.cpu.fusion import fuse
 from rushlight.backends.cpu.kv_memory import KV_BYTES
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.recorder import Recorder, as_value
@@ -56,6 +57,7 @@ class CpuExecutor:
         _check_reach(recording, model, limits)
         # These are read after the last op.
         logits.buffer.last = argmax.last = len(recording.ops)
+        fuse(recording)
         library.require({*(op.kernel for op in recording.ops), *ROW_KERNELS})
         binding = Binding(recording, model.cache, limits, library, team)
         self._bound: _Bound | None = _Bound(

@@ -134,6 +134,8 @@ class Recorder:
             "n_blocks": part.n_blocks,
             "weight": part.region.address,
             "bias": bias,
+            "residual": 0,
+            "residual_stride": 0,
         }
         inputs: dict[str, Field] = {
             "x": source,

@@ -77,9 +77,24 @@ def _record(
 
 QUANTIZE = _record("rows", "x", "x_stride", "y", "y_stride", "meta", "meta_stride", "n")
 LINEAR = _record(
-    "rows", "x", "x_stride", "meta", "meta_stride", "weight", "bias", "y", "y_stride", "n_groups", "n_blocks"
+    "rows",
+    "x",
+    "x_stride",
+    "meta",
+    "meta_stride",
+    "weight",
+    "bias",
+    "residual",
+    "residual_stride",
+    "y",
+    "y_stride",
+    "n_groups",
+    "n_blocks",
 )
 NORM = _record("rows", "x", "x_stride", "weight", "bias", "y", "y_stride", "n", "n_group", floats=("eps",))
+NORM_QUANTIZE = _record(
+    "rows", "x", "x_stride", "weight", "y", "y_stride", "meta", "meta_stride", "n", floats=("eps",)
+)
 ROPE = _record("rows", "x", "x_stride", "y", "y_stride", "cos", "sin", "n_head", "head_dim", "n_rot")
 STORE_KV = _record(
     "k", "k_stride", "v", "v_stride", "k_cache", "v_cache", "group", "n_head_kv", "head_dim_k", "head_dim_v"
@@ -100,6 +115,9 @@ ATTENTION = _record(
     floats=("scale", "softcap"),
 )
 BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
+BINARY_QUANTIZE = _record(
+    "rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "meta", "meta_stride", "n"
+)
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 EMBED = _record("x", "x_stride", "y", "y_stride", "n", floats=("scale",))
 ARGMAX = _record("rows", "x", "x_stride", "parts", "parts_stride", "y", "y_stride", "n")

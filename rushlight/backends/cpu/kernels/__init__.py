@@ -33,6 +33,11 @@ KERNELS: dict[str, KernelSource] = {
     "silu_mul": KernelSource("elementwise", records.BINARY),
     "gelu_mul": KernelSource("elementwise", records.BINARY),
     "gelu": KernelSource("elementwise", records.BINARY),
+    "rms_norm_quantize": KernelSource("norms", records.NORM_QUANTIZE),
+    **{
+        f"{name}_quantize": KernelSource("elementwise", records.BINARY_QUANTIZE)
+        for name in ("silu_mul", "gelu_mul", "gelu")
+    },
     "add": KernelSource("elementwise", records.BINARY),
     "outputs": KernelSource("elementwise", records.GATHER),
     "argmax_parts": KernelSource("argmax", records.ARGMAX),

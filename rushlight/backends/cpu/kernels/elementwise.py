@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rushlight.backends.cpu.kernels.quantize import quantize_block
 from rushlight.backends.cpu.kernels.work import inline, row_count, take
+from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import (
     exp,
     fma,
@@ -61,6 +63,25 @@ def _rowwise(function: Any) -> Callable[..., None]:
     return kernel
 
 
+def _quantized(function: Any) -> Callable[..., None]:
+    """`_rowwise`, then `quantize`; the columns are a multiple of 32."""
+
+    def kernel(op, step, thread, n_threads):
+        rows = row_count(step, op.rows)
+        row = take(op)
+        while row < rows:
+            x, z = op.x + row * op.x_stride, op.z + row * op.z_stride
+            y, meta = op.y + row * op.y_stride, op.meta + row * op.meta_stride
+            for block in range(op.n // 32):
+                i = 128 * block
+                low = function(load_f32x16(x + i), load_f32x16(z + i))
+                high = function(load_f32x16(x + i + 64), load_f32x16(z + i + 64))
+                quantize_block(low, high, y + 32 * block, meta + META_BYTES * block)
+            row = take(op)
+
+    return kernel
+
+
 def outputs(op, step, thread, n_threads):
     """Copy the rows of the output tokens."""
     whole = op.n - op.n % 16
@@ -75,10 +96,10 @@ def outputs(op, step, thread, n_threads):
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The kernels, by name."""
+    functions = {"silu_mul": _silu_mul, "gelu_mul": _gelu_mul, "gelu": _gelu}
     return {
         "add": _rowwise(_add),
-        "silu_mul": _rowwise(_silu_mul),
-        "gelu_mul": _rowwise(_gelu_mul),
-        "gelu": _rowwise(_gelu),
+        **{name: _rowwise(function) for name, function in functions.items()},
+        **{f"{name}_quantize": _quantized(function) for name, function in functions.items()},
         "outputs": outputs,
     }

@@ -69,6 +69,13 @@ def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[.
             y = op.y + t * op.y_stride + 64 * group
             store_f32x16(y, load_f32x16(y) + bias)
 
+    @inline
+    def add_residual(op, group, token, end):
+        for t in range(token, end):
+            y = op.y + t * op.y_stride + 64 * group
+            residual = load_f32x16(op.residual + t * op.residual_stride + 64 * group)
+            store_f32x16(y, residual + load_f32x16(y))
+
     def kernel(op, step, thread, n_threads):
         rows = row_count(step, op.rows)
         group_pieces = (op.n_groups + GROUPS_PER_PIECE - 1) // GROUPS_PER_PIECE
@@ -89,6 +96,8 @@ def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[.
                     token += 1
                 if op.bias != 0:
                     add_bias(op, group, start, end)
+                if op.residual != 0:
+                    add_residual(op, group, start, end)
             piece = take(op)
 
     return kernel

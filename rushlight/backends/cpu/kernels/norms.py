@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from numba import types
 
+from rushlight.backends.cpu.kernels.quantize import quantize_block
 from rushlight.backends.cpu.kernels.work import inline, row_count, take
+from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import (
     below,
     fma,
@@ -93,6 +95,22 @@ def rms_norm(op, step, thread, n_threads):
         row = take(op)
 
 
+def rms_norm_quantize(op, step, thread, n_threads):
+    """`rms_norm` of whole rows, then `quantize`; the columns are a multiple of 32."""
+    rows = row_count(step, op.rows)
+    row = take(op)
+    while row < rows:
+        x, y, meta = op.x + row * op.x_stride, op.y + row * op.y_stride, op.meta + row * op.meta_stride
+        mean_square = _sum_of_squares(x, op.n) / types.float32(op.n)
+        factor = splat_f32(types.float32(1.0) / sqrt(mean_square + op.eps))
+        for block in range(op.n // 32):
+            i = 128 * block
+            low = load_f32x16(x + i) * factor * load_f32x16(op.weight + i)
+            high = load_f32x16(x + i + 64) * factor * load_f32x16(op.weight + i + 64)
+            quantize_block(low, high, y + 32 * block, meta + META_BYTES * block)
+        row = take(op)
+
+
 def layer_norm(op, step, thread, n_threads):
     """``(x - mean) / sqrt(var + eps) * weight + bias`` of `n` columns."""
     rows = row_count(step, op.rows)
@@ -108,4 +126,4 @@ def layer_norm(op, step, thread, n_threads):
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The norms, by name."""
-    return {"rms_norm": rms_norm, "layer_norm": layer_norm}
+    return {"rms_norm": rms_norm, "rms_norm_quantize": rms_norm_quantize, "layer_norm": layer_norm}

@@ -29,9 +29,8 @@ def _magnitude(x):
 
 
 @inline
-def _quantize_block(x, y, meta):
+def quantize_block(low, high, y, meta):
     """32 values: ``scale = max|x| / 127``, then the nearest multiples, ties to even."""
-    low, high = load_f32x16(x), load_f32x16(x + 64)
     largest = reduce_max(maximum(_magnitude(low), _magnitude(high)))
     # Infinities and NaN must not become ordinary numbers: they make the scale NaN, and so the results.
     taint = reduce_add(low * splat_f32(0.0) + high * splat_f32(0.0))
@@ -58,7 +57,8 @@ def quantize(op, step, thread, n_threads):
     while row < rows:
         x, y, meta = op.x + row * op.x_stride, op.y + row * op.y_stride, op.meta + row * op.meta_stride
         for block in range(op.n // 32):
-            _quantize_block(x + 128 * block, y + 32 * block, meta + META_BYTES * block)
+            low, high = load_f32x16(x + 128 * block), load_f32x16(x + 128 * block + 64)
+            quantize_block(low, high, y + 32 * block, meta + META_BYTES * block)
         row = take(op)
 
 
