@@ -22,14 +22,30 @@ from rushlight.backends.cpu.simd import (
     load_s8x16,
     low_nibbles,
     outer_add,
+    prefetch,
     scale_add,
     splat_f32,
     to_f32,
     zero_i32_tile,
 )
 
+PREFETCH_BYTES = 2048
+"""How far ahead one token's weights are fetched: the processor itself stops at the end of every page."""
+
 BlockSums = Callable[[int], Any]
 """Of the rows of a tile: the function that adds one packed block to it."""
+
+
+def _fetch(rows: int, n_bytes: int) -> Any:
+    """The function that fetches weights ahead, for one token: many use them more than once."""
+
+    @inline
+    def fetch(weights):
+        if rows == 1:
+            for line in range(0, n_bytes, 64):
+                prefetch(weights + PREFETCH_BYTES + line)
+
+    return fetch
 
 
 def _nibble_sums(rows: int) -> Any:
@@ -69,14 +85,15 @@ def _five_bit_sums(rows: int) -> Any:
     return sums
 
 
-def _centred(sums: Callable[[int], Any], offset: float) -> BlockSums:
+def _centred(sums: Callable[[int], Any], offset: float, n_bytes: int) -> BlockSums:
     """Q4_0 and Q5_0: 16 half scales, then integers with an offset, whose share is taken off as a minimum."""
 
     def block_sums(rows: int) -> Any:
-        integers = sums(rows)
+        integers, fetch = sums(rows), _fetch(rows, n_bytes)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
+            fetch(w)
             d = load_f16x16(w)
             total = scale_add(total, integers(w + 32, x, x_stride), d, meta, meta_stride)
             return outer_add(total, d * splat_f32(-offset), meta + 4, meta_stride)
@@ -86,14 +103,15 @@ def _centred(sums: Callable[[int], Any], offset: float) -> BlockSums:
     return block_sums
 
 
-def _with_minimum(sums: Callable[[int], Any]) -> BlockSums:
+def _with_minimum(sums: Callable[[int], Any], n_bytes: int) -> BlockSums:
     """Q4_1 and Q5_1: 16 half scales, 16 half minima, then unsigned integers."""
 
     def block_sums(rows: int) -> Any:
-        integers = sums(rows)
+        integers, fetch = sums(rows), _fetch(rows, n_bytes)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
+            fetch(w)
             products = integers(w + 64, x, x_stride)
             total = scale_add(total, products, load_f16x16(w), meta, meta_stride)
             return outer_add(total, load_f16x16(w + 32), meta + 4, meta_stride)
@@ -105,9 +123,11 @@ def _with_minimum(sums: Callable[[int], Any]) -> BlockSums:
 
 def _q8_0(rows: int) -> Any:
     """16 half scales, then 8 vectors of signed bytes."""
+    fetch = _fetch(rows, 544)
 
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
+        fetch(w)
         products = zero_i32_tile(rows)
         products = dot(products, (load_i8x64(w + 32),), x, x_stride, "s8")
         products = dot(products, (load_i8x64(w + 96),), x + 4, x_stride, "s8")
@@ -128,13 +148,15 @@ def _superblock(sums: Callable[[int], Any], q_bytes: int) -> BlockSums:
     """
 
     def block_sums(rows: int) -> Any:
-        integers = sums(rows)
+        integers, fetch_scales, fetch = sums(rows), _fetch(rows, 320), _fetch(rows, q_bytes)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
+            fetch_scales(w)
             d, dmin = load_f16x16(w), load_f16x16(w + 32)
             for block in range(8):
                 q, a, m = w + 320 + block * q_bytes, x + 32 * block, meta + META_BYTES * block
+                fetch(q)
                 products = integers(q, a, x_stride)
                 scale = d * to_f32(load_s8x16(w + 64 + 16 * block))
                 minimum = dmin * to_f32(load_s8x16(w + 192 + 16 * block))
@@ -152,6 +174,8 @@ def _q6_k(rows: int) -> Any:
     128 of upper bits, two a vector, those of columns 0 to 15 in the first 64 bytes.
     """
 
+    fetch_scales, fetch = _fetch(rows, 288), _fetch(rows, 384)
+
     @inline
     def half_sums(a, b, c, d, bits, x, x_stride):
         first = (a | high_bits(bits, 0, 2), b | high_bits(bits, 2, 2))
@@ -161,9 +185,11 @@ def _q6_k(rows: int) -> Any:
 
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
+        fetch_scales(w)
         d = load_f16x16(w)
         for block in range(8):
             q, y, m = w + 288 + 384 * block, x + 32 * block, meta + META_BYTES * block
+            fetch(q)
             a, b, c, e = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
             low = half_sums(
                 low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(e),
@@ -185,10 +211,10 @@ def _q6_k(rows: int) -> Any:
 
 
 FORMATS: dict[str, BlockSums] = {
-    "q4_0": _centred(_nibble_sums, 8.0),
-    "q4_1": _with_minimum(_nibble_sums),
-    "q5_0": _centred(_five_bit_sums, 16.0),
-    "q5_1": _with_minimum(_five_bit_sums),
+    "q4_0": _centred(_nibble_sums, 8.0, 288),
+    "q4_1": _with_minimum(_nibble_sums, 320),
+    "q5_0": _centred(_five_bit_sums, 16.0, 352),
+    "q5_1": _with_minimum(_five_bit_sums, 384),
     "q8_0": _q8_0,
     "q4_k": _superblock(_nibble_sums, 256),
     "q5_k": _superblock(_five_bit_sums, 320),
