@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,12 +43,15 @@ def run(
     return done.stdout.decode(errors="replace")
 
 
+_FOLDERS = re.compile(r"/(?:[^\s/]+/)+")
+
+
 def _reason(errors: bytes, code: int) -> str:
     """The last line of the errors that says something, or how the program ended."""
     lines = [line.strip() for line in errors.decode(errors="replace").splitlines()]
     telling = [line for line in lines if "error" in line.lower()] or [line for line in lines if line]
     ended = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    return f"{telling[-1][:200]} ({ended})" if telling else ended
+    return f"{_FOLDERS.sub('', telling[-1])[:200]} ({ended})" if telling else ended
 
 
 def last_json(output: str) -> Any:
