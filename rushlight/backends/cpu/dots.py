@@ -118,8 +118,9 @@ def _avx2(
             bytes_ = [_signed_like(builder, a, w) if signed else a for w in halves]
             pairs = zip(unsigned, bytes_, strict=True)
             products = [_call(builder, "llvm.x86.avx2.pmadd.ub.sw", words16, u, s) for u, s in pairs]
-            added = [builder.add(x, y) for x, y in zip(before, products, strict=True)] if before else products
-            sums[m] = added
+            sums[m] = (
+                [builder.add(x, y) for x, y in zip(before, products, strict=True)] if before else products
+            )
         if len(weights) > 2:
             flat = _keep_order(builder, [part for row in sums for part in row])
             sums = [flat[i : i + 2] for i in range(0, len(flat), 2)]

@@ -28,13 +28,13 @@ def fuse(recording: Recording) -> None:
                 (writers if written else readers)[buffer].append(i)
     for i, op in enumerate(recording.ops):
         y = op.fields.get("y")
-        if not isinstance(y, Value) or y.buffer in kept or len(set(readers[y.buffer])) != 1:
+        if not isinstance(y, Value) or y.buffer in kept or len(readers[y.buffer]) != 1:
             continue
-        j = readers[y.buffer][0]
+        (j,) = readers[y.buffer]
         if op.kernel in _INTO_QUANTIZE:
             _fuse_quantize(ops, i, j)
         elif op.kernel.startswith("linear") and i == writers[y.buffer][0]:
-            _fuse_add(ops, writers[y.buffer], j, readers[y.buffer])
+            _fuse_add(ops, writers[y.buffer], j)
     recording.ops[:] = [op for op in ops if op is not None]
     _renumber(recording, kept)
 
@@ -56,10 +56,10 @@ def _fuse_quantize(ops: list[RecordedOp | None], i: int, j: int) -> None:
     ops[i], ops[j] = RecordedOp(f"{op.kernel}_quantize", {**fields, **written}), None
 
 
-def _fuse_add(ops: list[RecordedOp | None], products: list[int], j: int, reads: list[int]) -> None:
+def _fuse_add(ops: list[RecordedOp | None], products: list[int], j: int) -> None:
     """Let the parts of a product, which all write one buffer, write the sum instead."""
     add, product = ops[j], ops[products[0]]
-    if add is None or product is None or add.kernel != "add" or len(reads) != 1:
+    if add is None or product is None or add.kernel != "add":
         return
     between, total = add.fields["z"], add.fields["y"]
     residual, written = add.fields["x"], product.fields["y"]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rushlight.backends.cpu.kernels.work import inline
+from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import (
     dot,
@@ -123,7 +124,7 @@ def _with_minimum(sums: Callable[[int], Any], n_bytes: int) -> BlockSums:
 
 def _q8_0(rows: int) -> Any:
     """16 half scales, then 8 vectors of signed bytes."""
-    fetch = _fetch(rows, 544)
+    fetch = _fetch(rows, LAYOUTS["q8_0"].group_bytes)
 
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
@@ -211,10 +212,10 @@ def _q6_k(rows: int) -> Any:
 
 
 FORMATS: dict[str, BlockSums] = {
-    "q4_0": _centred(_nibble_sums, 8.0, 288),
-    "q4_1": _with_minimum(_nibble_sums, 320),
-    "q5_0": _centred(_five_bit_sums, 16.0, 352),
-    "q5_1": _with_minimum(_five_bit_sums, 384),
+    "q4_0": _centred(_nibble_sums, 8.0, LAYOUTS["q4_0"].group_bytes),
+    "q4_1": _with_minimum(_nibble_sums, LAYOUTS["q4_1"].group_bytes),
+    "q5_0": _centred(_five_bit_sums, 16.0, LAYOUTS["q5_0"].group_bytes),
+    "q5_1": _with_minimum(_five_bit_sums, LAYOUTS["q5_1"].group_bytes),
     "q8_0": _q8_0,
     "q4_k": _superblock(_nibble_sums, 256),
     "q5_k": _superblock(_five_bit_sums, 320),
