@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 32
-
 
 @dataclass(frozen=True)
 class EightBits:
-    """Rows of blocks of 32 columns.
+    """Rows of blocks of columns.
 
     Attributes:
-        integers: int64 [rows, blocks, 32], from -127 to 127.
+        integers: int64 [rows, blocks, columns of a block], from -127 to 127.
         scales: float32 [rows, blocks]; 0 where ``max|x| / 127`` is subnormal.
     """
 
@@ -28,9 +26,9 @@ class EightBits:
         return (self.integers * self.scales[:, :, None].astype(np.float64)).reshape(len(self.integers), -1)
 
 
-def eight_bits(x: NDArray[np.float32]) -> EightBits:
+def eight_bits(x: NDArray[np.float32], columns: int) -> EightBits:
     """Quantize: ``scale = max|x| / 127`` of each block, then the nearest multiples, ties to even."""
-    blocks = x.reshape(len(x), -1, BLOCK)
+    blocks = x.reshape(len(x), -1, columns)
     scales = np.abs(blocks).max(axis=-1) / np.float32(127)
     scales = np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(0))
     inverse = np.divide(np.float32(1), scales, out=np.zeros_like(scales), where=scales > 0)

@@ -102,11 +102,14 @@ def _k_scales(scales: Bytes) -> tuple[Bytes, Bytes]:
 
 
 def _k_head(raw: Bytes) -> list[Bytes]:
-    """Scales of Q4_K and Q5_K; the scale of minima is negated, so that the kernel only adds."""
+    """Scales of Q4_K and Q5_K; the scale of minima is negated, so that the kernel only adds.
+
+    The minima are 2 vectors of 4 a row, as integers are.
+    """
     head = raw[..., :4].copy()
     head[..., 3] ^= 0x80
     d, m = _k_scales(raw[..., 4:16])
-    return [_side_by_side(head), _scales(d), _scales(m)]
+    return [_side_by_side(head), _scales(d), _interleave(m).reshape(*d.shape[:1], d.shape[2], 128)]
 
 
 def _k_integers(qs: Bytes) -> Bytes:

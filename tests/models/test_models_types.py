@@ -21,6 +21,7 @@ from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.reference.ops import ReferenceOps, Values
 from rushlight.gguf import GGMLType, open_gguf
+from rushlight.gguf.types import BLOCK_SIZES
 from rushlight.gguf.writer import write_gguf
 from rushlight.quants import dequantize, quantize
 
@@ -44,13 +45,13 @@ def logits(path: Path, backend: str) -> NDArray[np.float32]:
         return llm.logits(IDS)
 
 
-def round_activations(patch: pytest.MonkeyPatch) -> None:
-    """Have the reference backend's matrices take rounded activations."""
+def round_activations(patch: pytest.MonkeyPatch, columns: int) -> None:
+    """Have the reference backend's matrices take activations rounded in blocks of columns."""
     plain = ReferenceOps.linear
 
     def rounded(ops: ReferenceOps, x: Tensor, weight: Weight, bias: Weight | None = None) -> Values:
         assert isinstance(x, Values)
-        values = eight_bits(np.ascontiguousarray(x.array)).values.astype(np.float32)
+        values = eight_bits(np.ascontiguousarray(x.array), columns).values.astype(np.float32)
         return plain(ops, Values(values), weight, bias)
 
     patch.setattr(ReferenceOps, "linear", rounded)
@@ -67,7 +68,7 @@ def test_only_the_rounding_of_activations_moves_logits(
     if type in FLOAT_TYPES:
         assert relative(found, plain) < EXACT
         return
-    round_activations(monkeypatch)
+    round_activations(monkeypatch, BLOCK_SIZES[type].values)
     rounded = logits(path, "reference")
     rounding = relative(rounded, plain)
     assert 1e-3 < rounding < 0.05

@@ -47,13 +47,18 @@ def _buffer(item: Field) -> Buffer | None:
 
 def _fuse_quantize(ops: list[RecordedOp | None], i: int, j: int) -> None:
     op, reader = ops[i], ops[j]
-    if op is None or reader is None or reader.kernel != "quantize" or op.fields.get("n_group", 1) != 1:
+    if (
+        op is None
+        or reader is None
+        or not reader.kernel.startswith("quantize_")
+        or op.fields.get("n_group", 1) != 1
+    ):
         return
     if reader.fields["x"] != op.fields["y"]:
         return
     fields = {name: item for name, item in op.fields.items() if name not in ("bias", "n_group")}
     written = {name: reader.fields[name] for name in ("y", "y_stride", "meta", "meta_stride")}
-    ops[i], ops[j] = RecordedOp(f"{op.kernel}_quantize", {**fields, **written}), None
+    ops[i], ops[j] = RecordedOp(f"{op.kernel}_{reader.kernel}", {**fields, **written}), None
 
 
 def _fuse_add(ops: list[RecordedOp | None], products: list[int], j: int) -> None:

@@ -12,7 +12,7 @@ class Layout(NamedTuple):
     """One block of a type.
 
     Attributes:
-        columns: columns in a block.
+        columns: columns in a block; those that are multiplied in 8 bits have as many in activations' blocks.
         block_bytes: bytes of a row's block in the file.
         group_bytes: bytes of 16 rows' blocks when packed. The K-quants with 6-bit scales grow by 2.8 %, as
             these become bytes.

@@ -9,6 +9,7 @@ import numpy as np
 
 from rushlight.backends.base import RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache, CacheLayout
+from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.memory import align
 from rushlight.backends.cpu.recording import (
     OUTPUTS,
@@ -48,7 +49,7 @@ class Recorder:
         self.recording = Recording()
         self._cache = cache
         self._kv_dtype = kv_dtype
-        self._quantized: dict[tuple[int, int, int], tuple[Buffer, Buffer]] = {}
+        self._quantized: dict[tuple[int, int, int, int], tuple[Buffer, Buffer]] = {}
 
     def _new_buffer(self, rows: int, row_bytes: int) -> Buffer:
         now = len(self.recording.ops)
@@ -127,7 +128,7 @@ class Recorder:
         source: Field = x
         x_stride, meta_stride = x.buffer.row_bytes, 0
         if part.type not in FLOAT_TYPES:
-            source, meta = self._quantize(x)
+            source, meta = self._quantize(x, LAYOUTS[part.type.name.lower()].columns)
             x_stride, meta_stride = source.row_bytes, meta.row_bytes
         sizes = {
             "n_groups": part.n_groups,
@@ -146,13 +147,12 @@ class Recorder:
         outputs: dict[str, Field] = {"y": y, "y_stride": y.buffer.row_bytes, "rows": x.buffer.rows}
         self._add_op(f"linear_{part.type.name.lower()}", {**inputs, **sizes, **outputs})
 
-    def _quantize(self, x: Value) -> tuple[Buffer, Buffer]:
-        """Activations in 8 bits; the same activations are quantized once, whatever reads them."""
-        key = (id(x.buffer), x.offset, x.n_columns)
+    def _quantize(self, x: Value, columns: int) -> tuple[Buffer, Buffer]:
+        """Activations in 8 bits, in blocks; the same activations are quantized once, whatever reads them."""
+        key = (id(x.buffer), x.offset, x.n_columns, columns)
         if key not in self._quantized:
-            blocks = x.n_columns // 32
             y = self._new_buffer(x.buffer.rows, x.n_columns)
-            meta = self._new_buffer(x.buffer.rows, META_BYTES * blocks)
+            meta = self._new_buffer(x.buffer.rows, META_BYTES[columns] * (x.n_columns // columns))
             strides = {"y_stride": y.row_bytes, "meta_stride": meta.row_bytes, "x_stride": x.buffer.row_bytes}
             fields: dict[str, Field] = {
                 "rows": x.buffer.rows,
@@ -162,7 +162,7 @@ class Recorder:
                 "n": x.n_columns,
                 **strides,
             }
-            self._add_op("quantize", fields)
+            self._add_op(f"quantize_{columns}", fields)
             self._quantized[key] = (y, meta)
         return self._quantized[key]
 

@@ -58,9 +58,16 @@ MOST_SPINS, LEAST_SPINS = 1000, 32
 ASLEEP_LIMIT = 1 << 16
 """More than the threads of any team."""
 
-META_BYTES = 16
-"""Bytes beside each block of 32 quantized activations: float32 scale, then the scale times the sum of all 32,
-of the first 16 and of the last 16."""
+META_BYTES = {32: 16, 256: 96}
+"""Bytes beside each block of quantized activations, by its columns. Both begin with the float32 scale.
+
+32 columns: the scale times the sum of the block, float32, at `META_SUM`; the sum times -8, int32, at
+`META_START`. 256 columns: the sums of each 16 columns times -32, 16 int32, at `META_STARTS`; the sums of each
+32 columns as ``low + 128 * high``, 8 int8 of each, at `META_LOW` and `META_HIGH`.
+"""
+
+META_SUM, META_START = 4, 8
+META_STARTS, META_LOW, META_HIGH = 16, 80, 88
 
 
 def _record(

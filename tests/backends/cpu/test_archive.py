@@ -141,7 +141,7 @@ TOOL_NAMES = {
 def test_llvms_tools_find_one_function_for_the_right_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inventory, "KERNELS", {"quantize": None})
+    monkeypatch.setattr(inventory, "KERNELS", {"quantize_32": None})
     paths = inventory.build_archives(TARGETS, ("elf", "macho", "coff"), tmp_path)
     assert len(paths) == 14
     for path in paths:
@@ -152,5 +152,5 @@ def test_llvms_tools_find_one_function_for_the_right_machine(
         command = ["llvm-objdump", "-t", str(tmp_path / "quantize.o")]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert f"file format {TOOL_NAMES[machine, format]}\n" in said
-        assert said.count("rushlight_quantize") == 1
+        assert said.count("rushlight_quantize_32") == 1
         assert "*UND*" not in said.replace("*UND*\t0000000000000000 _fltused", "")

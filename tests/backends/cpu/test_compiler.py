@@ -63,7 +63,7 @@ def test_code_of_this_machine_needs_nothing() -> None:
     """Every kernel that has been compiled here, and a few that are compiled if they have not."""
     target = detect_target().target
     assert target is not None
-    KernelLibrary(["serve", "add", "quantize", "linear_q4_0"], target)
+    KernelLibrary(["serve", "add", "quantize_32", "linear_q4_0"], target)
     cache = ObjectCache(target, host_format())
     codes = [code for code in map(cache.read, KERNELS) if code is not None]
     assert len(codes) >= 4
@@ -73,7 +73,7 @@ def test_code_of_this_machine_needs_nothing() -> None:
 
 def test_the_same_sources_give_the_same_bytes() -> None:
     """In another process, another order and with other hashes of strings: Numba numbers what it makes."""
-    target, names = TARGETS[0], ["gelu_mul", "pack_q4_k", "store_kv_f16", "quantize"]
+    target, names = TARGETS[0], ["gelu_mul", "pack_q4_k", "store_kv_f16", "quantize_32"]
     code = (
         "import sys; from hashlib import sha256\n"
         "from rushlight.backends.cpu.compiler import compile_kernel\n"

@@ -49,10 +49,11 @@ def test_what_is_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     _, together = run("phi3-q4_k_m", monkeypatch, fused=True)
     n_layer = apart["silu_mul"]
     assert apart["add"] == 2 * n_layer
-    assert apart["quantize"] == 4 * n_layer + 1
+    assert apart["quantize_256"] == 4 * n_layer + 1
     assert (together["add"], together["rms_norm"], together["silu_mul"]) == (0, 0, 0)
-    assert (together["rms_norm_quantize"], together["silu_mul_quantize"]) == (2 * n_layer + 1, n_layer)
-    assert together["quantize"] == n_layer  # the attention's result
+    assert together["rms_norm_quantize_256"] == 2 * n_layer + 1
+    assert together["silu_mul_quantize_256"] == n_layer
+    assert together["quantize_256"] == n_layer  # the attention's result
 
 
 def test_a_result_that_others_read_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,8 @@ def product(x: Floats, weights: tuple[GGUFTensor, ...], bias: Floats | None = No
     parts, bounds = [], []
     for weight in weights:
         values = dequantize(weight.raw, weight.type).astype(np.float64)
-        a = x.astype(np.float64) if weight.type in FLOAT_TYPES else eight_bits(x).values
+        columns = BLOCK_SIZES[weight.type].values
+        a = x.astype(np.float64) if weight.type in FLOAT_TYPES else eight_bits(x, columns).values
         parts.append(a @ values.T)
         # With a minimum, what is added up may be larger than the weights: bound it by the largest of a row.
         bounds.append(np.abs(a).sum(axis=1)[:, None] * np.abs(values).max(axis=1))

@@ -58,8 +58,9 @@ def signed(byte: int) -> int:
 
 
 def k_value(g: Group, c: int, q: int) -> float:
-    """Scales and minima of 8 blocks in bytes of their own; the scale of minima is stored negated."""
-    return g.half(0) * g.byte(64 + 16 * (c // 32)) * q + g.half(32) * g.byte(192 + 16 * (c // 32))
+    """Scales of 8 blocks in bytes of their own, minima in 2 vectors; dmin is stored negated."""
+    minimum = g.lane(192, c // 128, c // 32 % 4)
+    return g.half(0) * g.byte(64 + 16 * (c // 32)) * q + g.half(32) * minimum
 
 
 def q6_k(g: Group, c: int) -> float:

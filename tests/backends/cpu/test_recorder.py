@@ -40,10 +40,10 @@ def test_activations_are_quantized_once_for_each_distinct_input() -> None:
     first = recorder.linear(x, q8_0(32))
     recorder.linear(x, q8_0(16))
     recorder.linear(x.columns(0, 64), q8_0(16))
-    assert kernels(recorder) == ["embed_f32", "quantize", *["linear_q8_0"] * 3]
+    assert kernels(recorder) == ["embed_f32", "quantize_32", *["linear_q8_0"] * 3]
     recorder.linear(x.columns(32, 64), q8_0(16, 32))
     recorder.linear(first, q8_0(16, 32))
-    assert kernels(recorder)[5:] == ["quantize", "linear_q8_0"] * 2
+    assert kernels(recorder)[5:] == ["quantize_32", "linear_q8_0"] * 2
 
 
 def test_floating_point_weights_read_activations_as_they_are() -> None:

@@ -20,7 +20,7 @@ class KernelSource(NamedTuple):
 KERNELS: dict[str, KernelSource] = {
     "lead": KernelSource("loop", records.TEAM),
     "serve": KernelSource("loop", records.TEAM),
-    "quantize": KernelSource("quantize", records.QUANTIZE),
+    **{f"quantize_{n}": KernelSource("quantize", records.QUANTIZE) for n in records.META_BYTES},
     "rms_norm": KernelSource("norms", records.NORM),
     "layer_norm": KernelSource("norms", records.NORM),
     "rope_neox": KernelSource("rope", records.ROPE),
@@ -33,10 +33,11 @@ KERNELS: dict[str, KernelSource] = {
     "silu_mul": KernelSource("elementwise", records.BINARY),
     "gelu_mul": KernelSource("elementwise", records.BINARY),
     "gelu": KernelSource("elementwise", records.BINARY),
-    "rms_norm_quantize": KernelSource("norms", records.NORM_QUANTIZE),
+    **{f"rms_norm_quantize_{n}": KernelSource("norms", records.NORM_QUANTIZE) for n in records.META_BYTES},
     **{
-        f"{name}_quantize": KernelSource("elementwise", records.BINARY_QUANTIZE)
+        f"{name}_quantize_{n}": KernelSource("elementwise", records.BINARY_QUANTIZE)
         for name in ("silu_mul", "gelu_mul", "gelu")
+        for n in records.META_BYTES
     },
     "add": KernelSource("elementwise", records.BINARY),
     "outputs": KernelSource("elementwise", records.GATHER),

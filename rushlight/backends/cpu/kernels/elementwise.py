@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rushlight.backends.cpu.kernels.quantize import quantize_block
+from rushlight.backends.cpu.kernels.quantize import quantizing
 from rushlight.backends.cpu.kernels.work import inline, row_count, take
-from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import (
     exp,
     fma,
@@ -63,23 +62,19 @@ def _rowwise(function: Any) -> Callable[..., None]:
     return kernel
 
 
-def _quantized(function: Any) -> Callable[..., None]:
-    """`_rowwise`, then `quantize`; the columns are a multiple of 32."""
+def _quantized(name: str, function: Any) -> dict[str, Callable[..., None]]:
+    """`_rowwise`, then `quantize`."""
 
-    def kernel(op, step, thread, n_threads):
-        rows = row_count(step, op.rows)
-        row = take(op)
-        while row < rows:
-            x, z = op.x + row * op.x_stride, op.z + row * op.z_stride
-            y, meta = op.y + row * op.y_stride, op.meta + row * op.meta_stride
-            for block in range(op.n // 32):
-                i = 128 * block
-                low = function(load_f32x16(x + i), load_f32x16(z + i))
-                high = function(load_f32x16(x + i + 64), load_f32x16(z + i + 64))
-                quantize_block(low, high, y + 32 * block, meta + META_BYTES * block)
-            row = take(op)
+    @inline
+    def rows(op, row):
+        return op.x + row * op.x_stride, op.z + row * op.z_stride
 
-    return kernel
+    @inline
+    def value(source, offset):
+        x, z = source
+        return function(load_f32x16(x + offset), load_f32x16(z + offset))
+
+    return quantizing(f"{name}_quantize", rows, value)
 
 
 def outputs(op, step, thread, n_threads):
@@ -96,10 +91,7 @@ def outputs(op, step, thread, n_threads):
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The kernels, by name."""
-    functions = {"silu_mul": _silu_mul, "gelu_mul": _gelu_mul, "gelu": _gelu}
-    return {
-        "add": _rowwise(_add),
-        **{name: _rowwise(function) for name, function in functions.items()},
-        **{f"{name}_quantize": _quantized(function) for name, function in functions.items()},
-        "outputs": outputs,
-    }
+    found: dict[str, Callable[..., None]] = {"add": _rowwise(_add), "outputs": outputs}
+    for name, function in {"silu_mul": _silu_mul, "gelu_mul": _gelu_mul, "gelu": _gelu}.items():
+        found |= {name: _rowwise(function), **_quantized(name, function)}
+    return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from rushlight.backends.cpu.kernels.work import inline
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.cpu.records import META_BYTES
+from rushlight.backends.cpu.records import META_HIGH, META_LOW, META_START, META_STARTS, META_SUM
 from rushlight.backends.cpu.simd import (
     dot,
     high_bits,
@@ -24,27 +24,28 @@ from rushlight.backends.cpu.simd import (
     low_nibbles,
     outer_add,
     prefetch,
+    product_add,
     scale_add,
-    splat_f32,
+    scaled_tile_add,
+    start_tile,
+    superblock_add,
     to_f32,
     zero_i32_tile,
+    zero_tile,
 )
 
-PREFETCH_BYTES = 2048
-"""How far ahead one token's weights are fetched: the processor itself stops at the end of every page."""
-
-BlockSums = Callable[[int], Any]
-"""Of the rows of a tile: the function that adds one packed block to it."""
+BlockSums = Callable[[int, int], Any]
+"""Of the rows of a tile, and how far ahead weights are fetched: the function that adds one packed block."""
 
 
-def _fetch(rows: int, n_bytes: int) -> Any:
-    """The function that fetches weights ahead, for one token: many use them more than once."""
+def fetching(fetch_bytes: int, n_bytes: int) -> Any:
+    """The function that fetches as many bytes as it is given the start of, `fetch_bytes` ahead; 0 is not."""
 
     @inline
     def fetch(weights):
-        if rows == 1:
+        if fetch_bytes > 0:
             for line in range(0, n_bytes, 64):
-                prefetch(weights + PREFETCH_BYTES + line)
+                prefetch(weights + fetch_bytes + line)
 
     return fetch
 
@@ -53,11 +54,11 @@ def _nibble_sums(rows: int) -> Any:
     """256 bytes of nibbles: columns 0 to 15 of the 32 are low nibbles, 16 to 31 high ones."""
 
     @inline
-    def sums(q, x, x_stride):
+    def sums(start, q, x, x_stride):
         a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
         low = (low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d))
         high = (high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(d))
-        return dot(zero_i32_tile(rows), low + high, x, x_stride, "u4")
+        return dot(start, low + high, x, x_stride, "u4")
 
     return sums
 
@@ -66,7 +67,7 @@ def _five_bit_sums(rows: int) -> Any:
     """256 bytes of nibbles, then 64 of fifth bits: bit j of a byte belongs to its columns of vector j."""
 
     @inline
-    def sums(q, x, x_stride):
+    def sums(start, q, x, x_stride):
         a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
         bits = load_i8x64(q + 256)
         low = (
@@ -81,23 +82,22 @@ def _five_bit_sums(rows: int) -> Any:
             high_nibbles(c) | high_bits(bits, 6, 1),
             high_nibbles(d) | high_bits(bits, 7, 1),
         )
-        return dot(dot(zero_i32_tile(rows), low, x, x_stride, "u5"), high, x + 16, x_stride, "u5")
+        return dot(dot(start, low, x, x_stride, "u5"), high, x + 16, x_stride, "u5")
 
     return sums
 
 
-def _centred(sums: Callable[[int], Any], offset: float, n_bytes: int) -> BlockSums:
-    """Q4_0 and Q5_0: 16 half scales, then integers with an offset, whose share is taken off as a minimum."""
+def _centred(sums: Callable[[int], Any], shift: int, n_bytes: int) -> BlockSums:
+    """Q4_0 and Q5_0: 16 half scales, then integers with an offset of ``8 << shift``, where sums start."""
 
-    def block_sums(rows: int) -> Any:
-        integers, fetch = sums(rows), _fetch(rows, n_bytes)
+    def block_sums(rows: int, fetch_bytes: int) -> Any:
+        integers, fetch = sums(rows), fetching(fetch_bytes, n_bytes)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
             fetch(w)
-            d = load_f16x16(w)
-            total = scale_add(total, integers(w + 32, x, x_stride), d, meta, meta_stride)
-            return outer_add(total, d * splat_f32(-offset), meta + 4, meta_stride)
+            start = start_tile(rows, meta + META_START, meta_stride, shift)
+            return scale_add(total, integers(start, w + 32, x, x_stride), load_f16x16(w), meta, meta_stride)
 
         return add
 
@@ -107,24 +107,24 @@ def _centred(sums: Callable[[int], Any], offset: float, n_bytes: int) -> BlockSu
 def _with_minimum(sums: Callable[[int], Any], n_bytes: int) -> BlockSums:
     """Q4_1 and Q5_1: 16 half scales, 16 half minima, then unsigned integers."""
 
-    def block_sums(rows: int) -> Any:
-        integers, fetch = sums(rows), _fetch(rows, n_bytes)
+    def block_sums(rows: int, fetch_bytes: int) -> Any:
+        integers, fetch = sums(rows), fetching(fetch_bytes, n_bytes)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
             fetch(w)
-            products = integers(w + 64, x, x_stride)
+            products = integers(zero_i32_tile(rows), w + 64, x, x_stride)
             total = scale_add(total, products, load_f16x16(w), meta, meta_stride)
-            return outer_add(total, load_f16x16(w + 32), meta + 4, meta_stride)
+            return outer_add(total, load_f16x16(w + 32), meta + META_SUM, meta_stride)
 
         return add
 
     return block_sums
 
 
-def _q8_0(rows: int) -> Any:
+def _q8_0(rows: int, fetch_bytes: int) -> Any:
     """16 half scales, then 8 vectors of signed bytes."""
-    fetch = _fetch(rows, LAYOUTS["q8_0"].group_bytes)
+    fetch = fetching(fetch_bytes, LAYOUTS["q8_0"].group_bytes)
 
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
@@ -144,77 +144,81 @@ def _q8_0(rows: int) -> Any:
 
 
 def _superblock(sums: Callable[[int], Any], q_bytes: int) -> BlockSums:
-    """Q4_K and Q5_K: 16 half scales of scales, 16 of minima, 16 signed bytes of each of 8 scales, then of
-    8 minima, then 8 blocks of integers.
+    """Q4_K and Q5_K: 16 half scales of scales, 16 of minima, 16 bytes of each of 8 scales, 2 vectors of 4 of
+    the 8 minima, then 8 blocks of integers.
     """
 
-    def block_sums(rows: int) -> Any:
-        integers, fetch_scales, fetch = sums(rows), _fetch(rows, 320), _fetch(rows, q_bytes)
+    def block_sums(rows: int, fetch_bytes: int) -> Any:
+        integers = sums(rows)
+        fetch_scales, fetch = fetching(fetch_bytes, 320), fetching(fetch_bytes, q_bytes)
+
+        @inline
+        def minima(w, x, x_stride):
+            weights = (load_i8x64(w), load_i8x64(w + 64))
+            return dot(zero_i32_tile(rows), weights, x, x_stride, "u6")
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
             fetch_scales(w)
-            d, dmin = load_f16x16(w), load_f16x16(w + 32)
+            products = zero_tile(rows)
             for block in range(8):
-                q, a, m = w + 320 + block * q_bytes, x + 32 * block, meta + META_BYTES * block
+                q = w + 320 + block * q_bytes
                 fetch(q)
-                products = integers(q, a, x_stride)
-                scale = d * to_f32(load_s8x16(w + 64 + 16 * block))
-                minimum = dmin * to_f32(load_s8x16(w + 192 + 16 * block))
-                total = scale_add(total, products, scale, m, meta_stride)
-                total = outer_add(total, minimum, m + 4, meta_stride)
-            return total
+                block_products = integers(zero_i32_tile(rows), q, x + 32 * block, x_stride)
+                products = product_add(products, block_products, to_f32(load_s8x16(w + 64 + 16 * block)))
+            low = minima(w + 192, meta + META_LOW, meta_stride)
+            high = minima(w + 192, meta + META_HIGH, meta_stride)
+            d, dmin = load_f16x16(w), load_f16x16(w + 32)
+            return superblock_add(total, products, d, low, high, dmin, meta, meta_stride)
 
         return add
 
     return block_sums
 
 
-def _q6_k(rows: int) -> Any:
+def _q6_k(rows: int, fetch_bytes: int) -> Any:
     """16 half scales of scales, 16 signed bytes of each of 16 scales, then 8 blocks: 256 bytes of nibbles and
-    128 of upper bits, two a vector, those of columns 0 to 15 in the first 64 bytes.
+    128 of upper bits, two a vector, those of columns 0 to 15 in the first 64 bytes. The offset is 32.
     """
 
-    fetch_scales, fetch = _fetch(rows, 288), _fetch(rows, 384)
+    fetch_scales, fetch = fetching(fetch_bytes, 288), fetching(fetch_bytes, 384)
 
     @inline
-    def half_sums(a, b, c, d, bits, x, x_stride):
+    def half_sums(start, a, b, c, d, bits, x, x_stride):
         first = (a | high_bits(bits, 0, 2), b | high_bits(bits, 2, 2))
         second = (c | high_bits(bits, 4, 2), d | high_bits(bits, 6, 2))
-        products = dot(zero_i32_tile(rows), first, x, x_stride, "u6")
-        return dot(products, second, x + 8, x_stride, "u6")
+        return dot(dot(start, first, x, x_stride, "u6"), second, x + 8, x_stride, "u6")
 
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
         fetch_scales(w)
-        d = load_f16x16(w)
+        products = zero_tile(rows)
         for block in range(8):
-            q, y, m = w + 288 + 384 * block, x + 32 * block, meta + META_BYTES * block
+            q, y = w + 288 + 384 * block, x + 32 * block
+            starts, scales = meta + META_STARTS + 8 * block, w + 32 + 32 * block
             fetch(q)
             a, b, c, e = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
             low = half_sums(
+                start_tile(rows, starts, meta_stride, 0),
                 low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(e),
                 load_i8x64(q + 256), y, x_stride,
             )  # fmt: skip
-            scale = d * to_f32(load_s8x16(w + 32 + 32 * block))
-            total = scale_add(total, low, scale, m, meta_stride)
-            total = outer_add(total, scale * splat_f32(-32.0), m + 8, meta_stride)
+            products = product_add(products, low, to_f32(load_s8x16(scales)))
             high = half_sums(
+                start_tile(rows, starts + 4, meta_stride, 0),
                 high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(e),
                 load_i8x64(q + 320), y + 16, x_stride,
             )  # fmt: skip
-            scale = d * to_f32(load_s8x16(w + 48 + 32 * block))
-            total = scale_add(total, high, scale, m, meta_stride)
-            total = outer_add(total, scale * splat_f32(-32.0), m + 12, meta_stride)
-        return total
+            products = product_add(products, high, to_f32(load_s8x16(scales + 16)))
+        return scaled_tile_add(total, products, load_f16x16(w), meta, meta_stride)
 
     return add
 
 
 FORMATS: dict[str, BlockSums] = {
-    "q4_0": _centred(_nibble_sums, 8.0, LAYOUTS["q4_0"].group_bytes),
+    "q4_0": _centred(_nibble_sums, 0, LAYOUTS["q4_0"].group_bytes),
     "q4_1": _with_minimum(_nibble_sums, LAYOUTS["q4_1"].group_bytes),
-    "q5_0": _centred(_five_bit_sums, 16.0, LAYOUTS["q5_0"].group_bytes),
+    "q5_0": _centred(_five_bit_sums, 1, LAYOUTS["q5_0"].group_bytes),
     "q5_1": _with_minimum(_five_bit_sums, LAYOUTS["q5_1"].group_bytes),
     "q8_0": _q8_0,
     "q4_k": _superblock(_nibble_sums, 256),

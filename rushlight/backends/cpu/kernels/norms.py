@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from numba import types
 
-from rushlight.backends.cpu.kernels.quantize import quantize_block
+from rushlight.backends.cpu.kernels.quantize import quantizing
 from rushlight.backends.cpu.kernels.work import inline, row_count, take
-from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import (
     below,
     fma,
@@ -95,20 +94,17 @@ def rms_norm(op, step, thread, n_threads):
         row = take(op)
 
 
-def rms_norm_quantize(op, step, thread, n_threads):
-    """`rms_norm` of whole rows, then `quantize`; the columns are a multiple of 32."""
-    rows = row_count(step, op.rows)
-    row = take(op)
-    while row < rows:
-        x, y, meta = op.x + row * op.x_stride, op.y + row * op.y_stride, op.meta + row * op.meta_stride
-        mean_square = _sum_of_squares(x, op.n) / types.float32(op.n)
-        factor = splat_f32(types.float32(1.0) / sqrt(mean_square + op.eps))
-        for block in range(op.n // 32):
-            i = 128 * block
-            low = load_f32x16(x + i) * factor * load_f32x16(op.weight + i)
-            high = load_f32x16(x + i + 64) * factor * load_f32x16(op.weight + i + 64)
-            quantize_block(low, high, y + 32 * block, meta + META_BYTES * block)
-        row = take(op)
+@inline
+def _rms_row(op, row):
+    x = op.x + row * op.x_stride
+    mean_square = _sum_of_squares(x, op.n) / types.float32(op.n)
+    return x, op.weight, splat_f32(types.float32(1.0) / sqrt(mean_square + op.eps))
+
+
+@inline
+def _rms_value(source, offset):
+    x, weight, factor = source
+    return load_f32x16(x + offset) * factor * load_f32x16(weight + offset)
 
 
 def layer_norm(op, step, thread, n_threads):
@@ -126,4 +122,5 @@ def layer_norm(op, step, thread, n_threads):
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The norms, by name."""
-    return {"rms_norm": rms_norm, "rms_norm_quantize": rms_norm_quantize, "layer_norm": layer_norm}
+    quantized = quantizing("rms_norm_quantize", _rms_row, _rms_value)
+    return {"rms_norm": rms_norm, **quantized, "layer_norm": layer_norm}

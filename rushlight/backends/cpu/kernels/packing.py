@@ -87,12 +87,15 @@ def _pack_nibbles(source, shift, target, row):
 
 @inline
 def _k_scales(source, target, row):
-    """6-bit scales and minima of 8 blocks, in 12 bytes, to a byte each; the scale of minima is negated."""
+    """6-bit scales and minima of 8 blocks, in 12 bytes, to a byte each; the scale of minima is negated.
+
+    A lane's scales lie 16 bytes apart, its minima are the 4 bytes of a lane in each of two vectors.
+    """
     _move_half(source, target, row)
     store_u16(target + 32 + 2 * row, load_u16(source + 2) ^ 0x8000)
     for block in range(4):
         a, b, c = load_u8(source + 4 + block), load_u8(source + 8 + block), load_u8(source + 12 + block)
-        scales, minima = target + 64 + 16 * block + row, target + 192 + 16 * block + row
+        scales, minima = target + 64 + 16 * block + row, target + 192 + 4 * row + block
         store_u8(scales, a & 63)
         store_u8(minima, b & 63)
         store_u8(scales + 64, (c & 15) | ((a >> 6) << 4))

@@ -1,15 +1,28 @@
-"""Activations to 8 bits, in blocks of 32 columns, once for every distinct input of a matrix product."""
+"""Activations to 8 bits, once for every distinct input of a matrix product.
+
+A block has one scale, ``max|x| / 127``, and is 32 columns for matrices whose own blocks are, 256 for those
+with blocks of 256, as in ggml (Q8_0 and Q8_K). What is kept beside the integers stands in `records`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from numba import types
 
 from rushlight.backends.cpu.kernels.work import inline, row_count, take
-from rushlight.backends.cpu.records import META_BYTES
+from rushlight.backends.cpu.records import (
+    META_BYTES,
+    META_HIGH,
+    META_LOW,
+    META_START,
+    META_STARTS,
+    META_SUM,
+)
 from rushlight.backends.cpu.simd import (
     load_f32x16,
+    local_bytes,
     maximum,
     reduce_add,
     reduce_add_i32,
@@ -17,7 +30,10 @@ from rushlight.backends.cpu.simd import (
     round_even,
     splat_f32,
     store_f32,
+    store_f32x16,
     store_i8x16,
+    store_i32,
+    store_u8,
     to_i32,
 )
 from rushlight.backends.cpu.target import Target
@@ -29,39 +45,110 @@ def _magnitude(x):
 
 
 @inline
-def quantize_block(low, high, y, meta):
-    """32 values: ``scale = max|x| / 127``, then the nearest multiples, ties to even."""
-    largest = reduce_max(maximum(_magnitude(low), _magnitude(high)))
-    # Infinities and NaN must not become ordinary numbers: they make the scale NaN, and so the results.
-    taint = reduce_add(low * splat_f32(0.0) + high * splat_f32(0.0))
+def _scale(largest, taint):
+    """Scale and its inverse, both 0 where the scale is subnormal.
+
+    Infinities and NaN must not become ordinary numbers: `taint` makes the scale NaN, and so the results.
+    """
     scale = largest / types.float32(127.0) + taint
+    inverse = types.float32(0.0)
     if scale < types.float32(1.1754944e-38):
         scale = types.float32(0.0)
-        inverse = types.float32(0.0)
     else:
         inverse = types.float32(1.0) / scale
-    a, b = to_i32(round_even(low * splat_f32(inverse))), to_i32(round_even(high * splat_f32(inverse)))
-    store_i8x16(y, a)
-    store_i8x16(y + 16, b)
-    sum_low, sum_high = reduce_add_i32(a), reduce_add_i32(b)
-    store_f32(meta, scale)
-    store_f32(meta + 4, scale * types.float32(sum_low + sum_high))
-    store_f32(meta + 8, scale * types.float32(sum_low))
-    store_f32(meta + 12, scale * types.float32(sum_high))
+    return scale, inverse
 
 
-def quantize(op, step, thread, n_threads):
-    """Rows of `n` columns (a multiple of 32) to int8 and their `META_BYTES` a block."""
-    rows = row_count(step, op.rows)
-    row = take(op)
-    while row < rows:
-        x, y, meta = op.x + row * op.x_stride, op.y + row * op.y_stride, op.meta + row * op.meta_stride
-        for block in range(op.n // 32):
-            low, high = load_f32x16(x + 128 * block), load_f32x16(x + 128 * block + 64)
-            quantize_block(low, high, y + 32 * block, meta + META_BYTES * block)
-        row = take(op)
+@inline
+def _round(x, inverse):
+    return to_i32(round_even(x * splat_f32(inverse)))
+
+
+def _block_of_32(value: Any) -> Any:
+    @inline
+    def quantize_block(source, first, y, meta):
+        low, high = value(source, 4 * first), value(source, 4 * first + 64)
+        largest = reduce_max(maximum(_magnitude(low), _magnitude(high)))
+        scale, inverse = _scale(largest, reduce_add(low * splat_f32(0.0) + high * splat_f32(0.0)))
+        a, b = _round(low, inverse), _round(high, inverse)
+        store_i8x16(y, a)
+        store_i8x16(y + 16, b)
+        total = types.int32(reduce_add_i32(a) + reduce_add_i32(b))
+        store_f32(meta, scale)
+        store_f32(meta + META_SUM, scale * types.float32(total))
+        store_i32(meta + META_START, types.int32(-8 * total))
+
+    return quantize_block
+
+
+def _block_of_256(value: Any) -> Any:
+    @inline
+    def quantize_block(source, first, y, meta):
+        values = local_bytes(1024)
+        largest, taint = splat_f32(0.0), splat_f32(0.0)
+        for part in range(16):
+            x = value(source, 4 * first + 64 * part)
+            store_f32x16(values + 64 * part, x)
+            largest = maximum(largest, _magnitude(x))
+            taint = taint + x * splat_f32(0.0)
+        scale, inverse = _scale(reduce_max(largest), reduce_add(taint))
+        store_f32(meta, scale)
+        for block in range(8):
+            total = 0
+            for half in range(2):
+                part = 2 * block + half
+                a = _round(load_f32x16(values + 64 * part), inverse)
+                store_i8x16(y + 16 * part, a)
+                part_sum = types.intp(reduce_add_i32(a))
+                store_i32(meta + META_STARTS + 4 * part, types.int32(-32 * part_sum))
+                total += part_sum
+            low = ((total + 64) & 127) - 64
+            store_u8(meta + META_LOW + block, low)
+            store_u8(meta + META_HIGH + block, (total - low) >> 7)
+
+    return quantize_block
+
+
+BLOCKS = {32: _block_of_32, 256: _block_of_256}
+
+
+def quantizing(name: str, prepare: Any, value: Any) -> dict[str, Callable[..., None]]:
+    """Kernels that quantize rows of values, one for each size of block.
+
+    Args:
+        name: what the kernels' names begin with.
+        prepare: ``prepare(op, row)`` gives what `value` needs.
+        value: ``value(source, offset)`` gives 16 float32 from the row's byte `offset` on.
+    """
+
+    def kernel_for(columns: int) -> Callable[..., None]:
+        quantize_block, meta_bytes = BLOCKS[columns](value), META_BYTES[columns]
+
+        def kernel(op, step, thread, n_threads):
+            rows = row_count(step, op.rows)
+            row = take(op)
+            while row < rows:
+                source = prepare(op, row)
+                y, meta = op.y + row * op.y_stride, op.meta + row * op.meta_stride
+                for block in range(op.n // columns):
+                    quantize_block(source, columns * block, y + columns * block, meta + meta_bytes * block)
+                row = take(op)
+
+        return kernel
+
+    return {f"{name}_{columns}": kernel_for(columns) for columns in BLOCKS}
+
+
+@inline
+def _row(op, row):
+    return op.x + row * op.x_stride
+
+
+@inline
+def _value(x, offset):
+    return load_f32x16(x + offset)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The quantization, by name."""
-    return {"quantize": quantize}
+    return quantizing("quantize", _row, _value)

@@ -49,19 +49,40 @@ store_f32x16, store_f32 = _storer(f32x16), _storer(types.float32)
 store_i32, store_i64 = _storer(types.int32), _storer(types.intp)
 
 
-@intrinsic
-def prefetch(typing_context: Any, address: Any) -> Any:
-    """Bring the cache line at an address nearer; any address is allowed."""
+@intrinsic(prefer_literal=True)
+def local_bytes(typing_context: Any, size: Any) -> Any:
+    """The address of `size` bytes (a constant) on the stack, the same each time a kernel comes here."""
+    if not isinstance(size, types.IntegerLiteral):
+        return None
+    kind = ir.ArrayType(ir.IntType(8), size.literal_value)
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        name, read, nearest, data = "llvm.prefetch.p0", 0, 3, 1
-        kind = ir.FunctionType(ir.VoidType(), [_POINTER, _I32, _I32, _I32])
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        hints = [ir.Constant(_I32, hint) for hint in (read, nearest, data)]
-        builder.call(function, [builder.inttoptr(args[0], _POINTER), *hints])
-        return context.get_dummy_value()
+        with builder.goto_entry_block():
+            place = builder.alloca(kind)
+        place.align = 64
+        return builder.ptrtoint(place, ir.IntType(64))
 
-    return types.void(types.intp), generate
+    return types.intp(size), generate
+
+
+def _prefetcher(locality: int) -> Any:
+    @intrinsic
+    def prefetch(typing_context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            name, read, data = "llvm.prefetch.p0", 0, 1
+            kind = ir.FunctionType(ir.VoidType(), [_POINTER, _I32, _I32, _I32])
+            function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+            hints = [ir.Constant(_I32, hint) for hint in (read, locality, data)]
+            builder.call(function, [builder.inttoptr(args[0], _POINTER), *hints])
+            return context.get_dummy_value()
+
+        return types.void(types.intp), generate
+
+    return prefetch
+
+
+# Bring the cache line at an address to the first cache, or to the second; any address is allowed.
+prefetch, prefetch_second = _prefetcher(3), _prefetcher(2)
 
 
 @intrinsic

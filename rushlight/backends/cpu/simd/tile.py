@@ -81,6 +81,22 @@ def dot(typing_context: Any, tile: Any, weights: Any, address: Any, stride: Any,
     return tile(tile, types.UniTuple(i8x64, len(weights)), types.intp, types.intp, kind), generate
 
 
+@intrinsic(prefer_literal=True)
+def start_tile(typing_context: Any, rows: Any, address: Any, stride: Any, shift: Any) -> Any:
+    """An int32 tile; row i is the int32 at ``address + i * stride``, times ``2**shift``, in every lane."""
+    if not isinstance(rows, types.IntegerLiteral) or not isinstance(shift, types.IntegerLiteral):
+        return None
+    tile, bits = Tile(i32x16, rows.literal_value), ir.Constant(i32x16.ir_type, [shift.literal_value] * 16)
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        def row(i: int) -> ir.Value:
+            return builder.shl(_splat_at(builder, args[1], args[2], i, _I32), bits)
+
+        return _build(builder, tile, row)
+
+    return tile(rows, types.intp, types.intp, shift), generate
+
+
 def _fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     kind = ir.FunctionType(f32x16.ir_type, [f32x16.ir_type] * 3)
     return builder.call(builder.module.declare_intrinsic("llvm.fma.v16f32", (), kind), [a, b, c])
@@ -99,6 +115,69 @@ def scale_add(typing_context: Any, tile: Any, sums: Any, scale: Any, address: An
         return _build(builder, tile, row)
 
     return tile(tile, sums, f32x16, types.intp, types.intp), generate
+
+
+@intrinsic
+def product_add(typing_context: Any, tile: Any, sums: Any, scale: Any) -> Any:
+    """Row i: ``fma(scale, float(sums[i]), tile[i])``."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        def row(i: int) -> ir.Value:
+            total = builder.sitofp(builder.extract_value(args[1], i), f32x16.ir_type)
+            return _fma(builder, args[2], total, builder.extract_value(args[0], i))
+
+        return _build(builder, tile, row)
+
+    return tile(tile, sums, f32x16), generate
+
+
+@intrinsic
+def scaled_tile_add(typing_context: Any, tile: Any, sums: Any, scale: Any, address: Any, stride: Any) -> Any:
+    """Row i: ``fma(scale * sums[i], (float32 at address + i * stride), tile[i])``."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        def row(i: int) -> ir.Value:
+            scaled = builder.fmul(args[2], builder.extract_value(args[1], i))
+            factor = _splat_at(builder, args[3], args[4], i, _F32)
+            return _fma(builder, scaled, factor, builder.extract_value(args[0], i))
+
+        return _build(builder, tile, row)
+
+    return tile(tile, tile, f32x16, types.intp, types.intp), generate
+
+
+@intrinsic
+def superblock_add(
+    typing_context: Any,
+    tile: Any,
+    sums: Any,
+    d: Any,
+    low: Any,
+    high: Any,
+    dmin: Any,
+    address: Any,
+    stride: Any,
+) -> Any:
+    """Row i: ``fma(total, (float32 at address + i * stride), tile[i])``, where `total` is
+    ``fma(dmin, float(low[i] + 128 * high[i]), d * sums[i])``.
+    """
+    seven = ir.Constant(i32x16.ir_type, [7] * 16)
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        before, sums, d, low, high, dmin, address, stride = args
+
+        def row(i: int) -> ir.Value:
+            upper = builder.shl(builder.extract_value(high, i), seven)
+            minima = builder.add(builder.extract_value(low, i), upper)
+            scaled = builder.fmul(d, builder.extract_value(sums, i))
+            total = _fma(builder, dmin, builder.sitofp(minima, f32x16.ir_type), scaled)
+            factor = _splat_at(builder, address, stride, i, _F32)
+            return _fma(builder, total, factor, builder.extract_value(before, i))
+
+        return _build(builder, tile, row)
+
+    sums_tile = Tile(i32x16, tile.rows)
+    return tile(tile, tile, f32x16, sums_tile, sums_tile, f32x16, types.intp, types.intp), generate
 
 
 @intrinsic
