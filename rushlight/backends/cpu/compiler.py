@@ -17,7 +17,7 @@ from numba import types
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 
-from rushlight.backends.cpu.dots import PAUSE, define_dot, define_pause
+from rushlight.backends.cpu.definitions import PAUSE, define_dot, define_pause
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.object_formats import TRIPLES, symbol
 from rushlight.backends.cpu.records import STEP

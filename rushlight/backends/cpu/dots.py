@@ -1,4 +1,4 @@
-"""What differs between targets: the integer dot product of each instruction set, and the pause of a wait.
+"""What differs between targets: the integer dot product of each instruction set.
 
 A kernel calls ``rl.dot.<kind>.<rows>``, a function on a tile (`simd.tile.dot`) that is left undefined until
 code is made for a target; then the definition for that target is linked in and inlined. All definitions give
@@ -24,16 +24,19 @@ class DotKind:
     """Weights that a dot product takes.
 
     Attributes:
-        vectors: vectors of 4 weights in each of 16 rows that one call takes. With sums in 16 bits (AVX2) it
-            is the largest power of two for which ``vectors * 2 * limit * 127`` stays below 2**15.
-        signed: weights are from -128 to 127; otherwise from 0 to the limit.
+        vectors: vectors of 4 weights in each of 16 rows that one call takes.
+        run: how many of them are added up in 16 bits (AVX2): the largest power of two for which
+            ``run * 2 * limit * 127`` stays below 2**15.
+        signed: weights are from -128 to 127; otherwise from 0 to the limit. A call also takes where the sum
+            of a row's activations stands, times -8, for instructions that want unsigned weights.
     """
 
     vectors: int
+    run: int
     signed: bool = False
 
 
-DOT_KINDS = {"u4": DotKind(8), "u5": DotKind(4), "u6": DotKind(2), "s8": DotKind(1, signed=True)}
+DOT_KINDS = {"u4": DotKind(8, 8), "u5": DotKind(4, 4), "u6": DotKind(2, 2), "s8": DotKind(8, 1, signed=True)}
 
 
 def dot_name(kind: str, rows: int) -> str:
@@ -62,13 +65,14 @@ def _join(builder: ir.IRBuilder, parts: list[ir.Value]) -> ir.Value:
     return parts[0]
 
 
-def _call(builder: ir.IRBuilder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
+def call(builder: ir.IRBuilder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
+    """Call an LLVM intrinsic by its whole name."""
     kind = ir.FunctionType(result, [a.type for a in args])
     function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
     return builder.call(function, args)
 
 
-def _splat(builder: ir.IRBuilder, word: ir.Value, words: int) -> ir.Value:
+def splat(builder: ir.IRBuilder, word: ir.Value, words: int) -> ir.Value:
     """4 activations, repeated to fill `words` 32-bit lanes, as bytes."""
     kind = ir.VectorType(_I32, words)
     empty = ir.Constant(kind, ir.Undefined)
@@ -80,13 +84,13 @@ def _splat(builder: ir.IRBuilder, word: ir.Value, words: int) -> ir.Value:
 def _magnitude(builder: ir.IRBuilder, weights: ir.Value) -> ir.Value:
     """|weights|; read as unsigned, -128 becomes 128."""
     name = f"llvm.abs.v{weights.type.count}i8"
-    return _call(builder, name, weights.type, weights, ir.Constant(ir.IntType(1), 0))
+    return call(builder, name, weights.type, weights, ir.Constant(ir.IntType(1), 0))
 
 
 def _signed_like(builder: ir.IRBuilder, values: ir.Value, signs: ir.Value) -> ir.Value:
     """`values` negated where `signs` is negative (where it is 0, the product is 0 either way)."""
     if values.type.count == 32:
-        return _call(builder, "llvm.x86.avx2.psign.b", values.type, values, signs)
+        return call(builder, "llvm.x86.avx2.psign.b", values.type, values, signs)
     zero = ir.Constant(values.type, [0] * values.type.count)
     return builder.select(builder.icmp_signed("<", signs, zero), builder.sub(zero, values), values)
 
@@ -114,10 +118,10 @@ def _avx2(
         halves = [_part(builder, vector, half, 32) for half in range(2)]
         unsigned = [_magnitude(builder, w) if signed else w for w in halves]
         for m, before in enumerate(sums):
-            a = _splat(builder, word(m, j), 8)
+            a = splat(builder, word(m, j), 8)
             bytes_ = [_signed_like(builder, a, w) if signed else a for w in halves]
             pairs = zip(unsigned, bytes_, strict=True)
-            products = [_call(builder, "llvm.x86.avx2.pmadd.ub.sw", words16, u, s) for u, s in pairs]
+            products = [call(builder, "llvm.x86.avx2.pmadd.ub.sw", words16, u, s) for u, s in pairs]
             sums[m] = (
                 [builder.add(x, y) for x, y in zip(before, products, strict=True)] if before else products
             )
@@ -125,7 +129,7 @@ def _avx2(
             flat = _keep_order(builder, [part for row in sums for part in row])
             sums = [flat[i : i + 2] for i in range(0, len(flat), 2)]
     ones = ir.Constant(words16, [1] * 16)
-    wide = [[_call(builder, "llvm.x86.avx2.pmadd.wd", words32, part, ones) for part in row] for row in sums]
+    wide = [[call(builder, "llvm.x86.avx2.pmadd.wd", words32, part, ones) for part in row] for row in sums]
     rows = []
     for start, parts in zip(tile, wide, strict=True):
         row = [builder.add(_part(builder, start, p, 8), part) for p, part in enumerate(parts)]
@@ -133,7 +137,7 @@ def _avx2(
     return rows
 
 
-def _accumulating(instruction: str, words: int, unsigned_weights: bool) -> Emit:
+def _accumulating(instruction: str, words: int) -> Emit:
     """An instruction that adds 4 products to each 32-bit lane of registers with `words` lanes."""
     kind = ir.VectorType(_I32, words)
 
@@ -141,15 +145,12 @@ def _accumulating(instruction: str, words: int, unsigned_weights: bool) -> Emit:
         builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
     ) -> list[ir.Value]:
         rows = [[_part(builder, t, p, words) for p in range(16 // words)] for t in tile]
-        by_sign = signed and unsigned_weights
         for j, vector in enumerate(weights):
             parts = [_part(builder, vector, p, 4 * words) for p in range(16 // words)]
-            operands = [_magnitude(builder, w) if by_sign else w for w in parts]
             for m, row in enumerate(rows):
-                a = _splat(builder, word(m, j), words)
+                a = splat(builder, word(m, j), words)
                 for p, w in enumerate(parts):
-                    s = _signed_like(builder, a, w) if by_sign else a
-                    row[p] = _call(builder, instruction, kind, row[p], operands[p], s)
+                    row[p] = call(builder, instruction, kind, row[p], w, a)
         return [_join(builder, row) for row in rows]
 
     return emit
@@ -164,60 +165,20 @@ def _scalar(
     for j, vector in enumerate(weights):
         w = builder.sext(vector, wide) if signed else builder.zext(vector, wide)
         for m in range(len(rows)):
-            products = builder.mul(w, builder.sext(_splat(builder, word(m, j), 16), wide))
+            products = builder.mul(w, builder.sext(splat(builder, word(m, j), 16), wide))
             for byte in range(4):
                 lanes = ir.Constant(ir.VectorType(_I32, 16), list(range(byte, 64, 4)))
                 rows[m] = builder.add(rows[m], builder.shuffle_vector(products, products, lanes))
     return rows
 
 
-_SDOT = _accumulating("llvm.aarch64.neon.sdot.v4i32.v16i8", 4, unsigned_weights=False)
+_SDOT = _accumulating("llvm.aarch64.neon.sdot.v4i32.v16i8", 4)
 
 DOTS: dict[str, Emit] = {
     "scalar": _scalar,
     "avx2": _avx2,
-    "avxvnni": _accumulating("llvm.x86.avx512.vpdpbusd.256", 8, unsigned_weights=True),
-    "avx512vnni": _accumulating("llvm.x86.avx512.vpdpbusd.512", 16, unsigned_weights=True),
+    "avxvnni": _accumulating("llvm.x86.avx512.vpdpbusd.256", 8),
+    "avx512vnni": _accumulating("llvm.x86.avx512.vpdpbusd.512", 16),
     "neon": _SDOT,
     "i8mm": with_matrices(_SDOT),
 }
-
-
-PAUSE = "rl.pause"
-_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.hint", [ir.Constant(_I32, 1)])}
-
-
-def define_pause(module: ir.Module, machine: str) -> None:
-    """Define ``rl.pause`` in `module`: the instruction for a thread that waits (``yield`` on Arm)."""
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), []), PAUSE)
-    function.linkage = "internal"
-    function.attributes.add("alwaysinline")
-    builder = ir.IRBuilder(function.append_basic_block())
-    name, arguments = _PAUSES[machine]
-    _call(builder, name, ir.VoidType(), *arguments)
-    builder.ret_void()
-
-
-def define_dot(module: ir.Module, kind: str, rows: int, instructions: str) -> None:
-    """Define ``rl.dot.<kind>.<rows>`` in `module` with the instructions of a key of `DOTS`."""
-    tile_type = ir.ArrayType(ir.VectorType(_I32, 16), rows)
-    vectors = DOT_KINDS[kind].vectors
-    arguments = [tile_type, *[ir.VectorType(_I8, 64)] * vectors, _I64, _I64]
-    function = ir.Function(module, ir.FunctionType(tile_type, arguments), dot_name(kind, rows))
-    function.linkage = "internal"
-    function.attributes.add("alwaysinline")
-    builder = ir.IRBuilder(function.append_basic_block())
-    address, stride = function.args[-2:]
-    offsets = [builder.mul(stride, ir.Constant(_I64, m)) for m in range(rows)]
-    starts = [builder.inttoptr(builder.add(address, offset), _POINTER) for offset in offsets]
-
-    def word(m: int, j: int) -> ir.Value:
-        place = builder.gep(starts[m], [ir.Constant(_I64, 4 * j)], source_etype=_I8)
-        return builder.load(place, align=1, typ=_I32)
-
-    tile = [builder.extract_value(function.args[0], m) for m in range(rows)]
-    weights = list(function.args[1:-2])
-    result: ir.Value = ir.Constant(tile_type, ir.Undefined)
-    for m, row in enumerate(DOTS[instructions](builder, tile, weights, word, DOT_KINDS[kind].signed)):
-        result = builder.insert_value(result, row, m)
-    builder.ret(result)

@@ -21,6 +21,7 @@ from rushlight.paths import cache_dir
 _HASH_BYTES = 32
 _SHARED = (
     "compiler.py",
+    "definitions.py",
     "dots.py",
     "dots_i8mm.py",
     "layout.py",

@@ -12,7 +12,8 @@ from helpers.cpu import runs_here
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from rushlight.backends.cpu.dots import DOT_KINDS, DOTS, define_dot, dot_name
+from rushlight.backends.cpu.definitions import define_dot
+from rushlight.backends.cpu.dots import DOT_KINDS, DOTS, dot_name
 from rushlight.backends.cpu.target import TARGETS, Target
 
 LARGEST = {"u4": 15, "u5": 31, "u6": 63}
@@ -33,19 +34,20 @@ RUNNING += [replace(t, name=f"scalar-{t.name}", dots="scalar") for t in RUNNING]
 
 
 def caller(kind: str, rows: int, instructions: str) -> ir.Module:
-    """``call(tile, weights, activations, stride)``: the dot product on memory, the tile in place."""
+    """``call(tile, weights, activations, stride, sums)``: the dot product on memory, the tile in place."""
     module = ir.Module()
     define_dot(module, kind, rows, instructions)
     vector, tile = ir.VectorType(ir.IntType(8), 64), ir.ArrayType(ir.VectorType(ir.IntType(32), 16), rows)
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64]), "call")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64]), "call")
     builder = ir.IRBuilder(function.append_basic_block())
-    into, weights, activations, stride = function.args
+    into, weights, activations, stride, sums = function.args
     loaded = [
         builder.load(builder.gep(weights, [I64(64 * j)], source_etype=ir.IntType(8)), align=1, typ=vector)
         for j in range(DOT_KINDS[kind].vectors)
     ]
     start = builder.load(into, align=1, typ=tile)
-    result = builder.call(module.globals[dot_name(kind, rows)], [start, *loaded, activations, stride])
+    numbers = [activations, stride, *([sums, I64(4)] if DOT_KINDS[kind].signed else [])]
+    result = builder.call(module.globals[dot_name(kind, rows)], [start, *loaded, *numbers])
     builder.store(result, into, align=1)
     builder.ret_void()
     return module
@@ -72,13 +74,15 @@ class Dot:
         self._engine = llvm.create_mcjit_compiler(module, machine)
         self._engine.finalize_object()
         address = self._engine.get_function_address("call")
-        self._call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2)(address)
+        self._call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 3)(address)
 
     def __call__(
         self, tile: NDArray[np.int32], weights: NDArray[np.uint8], activations: NDArray[np.int8], stride: int
     ) -> NDArray[np.int32]:
-        result = tile.copy()
-        self._call(result.ctypes.data, weights.ctypes.data, activations.ctypes.data, stride)
+        result, n = tile.copy(), len(weights) // 16
+        rows = [activations[m * stride : m * stride + n].astype(np.int32) for m in range(len(tile))]
+        sums = np.array([-8 * row.sum() for row in rows], np.int32)
+        self._call(result.ctypes.data, weights.ctypes.data, activations.ctypes.data, stride, sums.ctypes.data)
         return result
 
 
@@ -133,7 +137,7 @@ def test_its_instruction_and_no_call(target: Target, kind: str) -> None:
     module, machine = lower(caller(kind, 4, target.dots), target, TRIPLES[target.machine])
     assembly = machine.emit_assembly(module)
     lines = [line.replace("\t", " ").strip() for line in assembly.splitlines()]
-    paired = DOT_KINDS[kind].vectors > 1
+    paired = DOT_KINDS[kind].run > 1
     for instruction in INSTRUCTIONS[target.dots] if paired or target.dots != "i8mm" else ("sdot",):
         assert any(instruction in line for line in lines), assembly
     assert not [line for line in lines if line.split(" ")[0] in {"call", "callq", "bl", "blr"}], assembly
@@ -145,8 +149,8 @@ def test_its_instruction_and_no_call(target: Target, kind: str) -> None:
 def test_sums_in_16_bits_cannot_saturate(kind: str) -> None:
     """What AVX2 adds up in 16 bits before it widens: the reason for how many vectors a kind takes."""
     largest = LARGEST.get(kind, 128)
-    assert DOT_KINDS[kind].vectors * 2 * largest * 127 < 2**15
-    assert DOT_KINDS[kind].vectors * 4 * largest * 127 >= 2**15
+    assert DOT_KINDS[kind].run * 2 * largest * 127 < 2**15
+    assert DOT_KINDS[kind].run * 4 * largest * 127 >= 2**15
 
 
 def test_every_definition_is_held_to_something() -> None:

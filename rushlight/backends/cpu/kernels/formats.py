@@ -14,6 +14,7 @@ from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import META_HIGH, META_LOW, META_START, META_STARTS, META_SUM
 from rushlight.backends.cpu.simd import (
     dot,
+    dot_signed,
     high_bits,
     high_nibbles,
     load_bf16x16,
@@ -129,15 +130,12 @@ def _q8_0(rows: int, fetch_bytes: int) -> Any:
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
         fetch(w)
-        products = zero_i32_tile(rows)
-        products = dot(products, (load_i8x64(w + 32),), x, x_stride, "s8")
-        products = dot(products, (load_i8x64(w + 96),), x + 4, x_stride, "s8")
-        products = dot(products, (load_i8x64(w + 160),), x + 8, x_stride, "s8")
-        products = dot(products, (load_i8x64(w + 224),), x + 12, x_stride, "s8")
-        products = dot(products, (load_i8x64(w + 288),), x + 16, x_stride, "s8")
-        products = dot(products, (load_i8x64(w + 352),), x + 20, x_stride, "s8")
-        products = dot(products, (load_i8x64(w + 416),), x + 24, x_stride, "s8")
-        products = dot(products, (load_i8x64(w + 480),), x + 28, x_stride, "s8")
+        weights = (
+            load_i8x64(w + 32), load_i8x64(w + 96), load_i8x64(w + 160), load_i8x64(w + 224),
+            load_i8x64(w + 288), load_i8x64(w + 352), load_i8x64(w + 416), load_i8x64(w + 480),
+        )  # fmt: skip
+        start = zero_i32_tile(rows)
+        products = dot_signed(start, weights, x, x_stride, meta + META_START, meta_stride)
         return scale_add(total, products, load_f16x16(w), meta, meta_stride)
 
     return add

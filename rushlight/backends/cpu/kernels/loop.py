@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from rushlight.backends.cpu.dots import PAUSE
+from rushlight.backends.cpu.definitions import PAUSE
 from rushlight.backends.cpu.kernels.atomics import compare_exchange, fetch_add, load_acquire
 from rushlight.backends.cpu.kernels.work import inline, larger, smaller
 from rushlight.backends.cpu.records import ASLEEP_LIMIT, LEAST_SPINS, MOST_SPINS, OP_BYTES, TEAM, offset

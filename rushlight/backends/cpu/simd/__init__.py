@@ -40,6 +40,7 @@ from rushlight.backends.cpu.simd.memory import (
 )
 from rushlight.backends.cpu.simd.tile import (
     dot,
+    dot_signed,
     load_tile,
     outer_add,
     product_add,
@@ -83,6 +84,7 @@ __all__ = [
     "above",
     "below",
     "dot",
+    "dot_signed",
     "even_lanes",
     "exp",
     "f32x16",

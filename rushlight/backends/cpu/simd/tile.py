@@ -81,6 +81,29 @@ def dot(typing_context: Any, tile: Any, weights: Any, address: Any, stride: Any,
     return tile(tile, types.UniTuple(i8x64, len(weights)), types.intp, types.intp, kind), generate
 
 
+@intrinsic
+def dot_signed(
+    typing_context: Any, tile: Any, weights: Any, address: Any, stride: Any, sums: Any, sums_stride: Any
+) -> Any:
+    """`dot` of signed weights, kind "s8".
+
+    Args:
+        tile, weights, address, stride: as of `dot`.
+        sums: the sum of row 0's activations, times -8, as int32.
+        sums_stride: bytes from one row's sum to the next.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        vectors = [builder.extract_value(args[1], i) for i in range(len(weights))]
+        arguments = [args[0], *vectors, *args[2:]]
+        function_type = ir.FunctionType(tile.ir_type, [a.type for a in arguments])
+        name = dot_name("s8", tile.rows)
+        function = builder.module.globals.get(name) or ir.Function(builder.module, function_type, name)
+        return builder.call(function, arguments)
+
+    return tile(tile, types.UniTuple(i8x64, len(weights)), *[types.intp] * 4), generate
+
+
 @intrinsic(prefer_literal=True)
 def start_tile(typing_context: Any, rows: Any, address: Any, stride: Any, shift: Any) -> Any:
     """An int32 tile; row i is the int32 at ``address + i * stride``, times ``2**shift``, in every lane."""

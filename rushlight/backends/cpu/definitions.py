@@ -1,0 +1,77 @@
+"""What kernels call and each target defines for itself, linked in when code is made for it."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+from rushlight.backends.cpu.dots import DOT_KINDS, DOTS, call, dot_name, splat
+
+_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_POINTER = ir.PointerType()
+
+_UNSIGNED_ONLY = {"avxvnni", "avx512vnni"}
+
+
+PAUSE = "rl.pause"
+_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.hint", [ir.Constant(_I32, 1)])}
+
+
+def define_pause(module: ir.Module, machine: str) -> None:
+    """Define ``rl.pause`` in `module`: the instruction for a thread that waits (``yield`` on Arm)."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), []), PAUSE)
+    function.linkage = "internal"
+    function.attributes.add("alwaysinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    name, arguments = _PAUSES[machine]
+    call(builder, name, ir.VoidType(), *arguments)
+    builder.ret_void()
+
+
+def _make_unsigned(
+    builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], sums: list[ir.Value]
+) -> tuple[list[ir.Value], list[ir.Value]]:
+    """Weights plus 128, and the tile less 128 times each row's sum of activations, of which `sums` has -8."""
+    four = ir.Constant(ir.VectorType(_I32, 16), [4] * 16)
+    rows = []
+    for row, place in zip(tile, sums, strict=True):
+        every = builder.bitcast(splat(builder, builder.load(place, align=1, typ=_I32), 16), four.type)
+        rows.append(builder.add(row, builder.shl(every, four)))
+    flip = ir.Constant(weights[0].type, [-128] * weights[0].type.count)
+    return rows, [builder.xor(vector, flip) for vector in weights]
+
+
+def define_dot(module: ir.Module, kind: str, rows: int, instructions: str) -> None:
+    """Define ``rl.dot.<kind>.<rows>`` in `module` with the instructions of a key of `DOTS`.
+
+    Its arguments: a tile, the vectors of weights, then address and stride of activations and, for signed
+    weights, of their sums.
+    """
+    tile_type = ir.ArrayType(ir.VectorType(_I32, 16), rows)
+    vectors, run, signed = DOT_KINDS[kind].vectors, DOT_KINDS[kind].run, DOT_KINDS[kind].signed
+    arguments = [tile_type, *[ir.VectorType(_I8, 64)] * vectors, *[_I64] * (4 if signed else 2)]
+    function = ir.Function(module, ir.FunctionType(tile_type, arguments), dot_name(kind, rows))
+    function.linkage = "internal"
+    function.attributes.add("alwaysinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+
+    def places(address: ir.Value, stride: ir.Value) -> list[ir.Value]:
+        offsets = [builder.mul(stride, ir.Constant(_I64, m)) for m in range(rows)]
+        return [builder.inttoptr(builder.add(address, offset), _POINTER) for offset in offsets]
+
+    tile = [builder.extract_value(function.args[0], m) for m in range(rows)]
+    weights, numbers = list(function.args[1 : 1 + vectors]), function.args[1 + vectors :]
+    starts = places(*numbers[:2])
+    if signed and instructions in _UNSIGNED_ONLY:
+        tile, weights = _make_unsigned(builder, tile, weights, places(*numbers[2:]))
+
+    for first in range(0, vectors, run):
+
+        def word(m: int, j: int, first: int = first) -> ir.Value:
+            place = builder.gep(starts[m], [ir.Constant(_I64, 4 * (first + j))], source_etype=_I8)
+            return builder.load(place, align=1, typ=_I32)
+
+        tile = DOTS[instructions](builder, tile, weights[first : first + run], word, signed)
+    result: ir.Value = ir.Constant(tile_type, ir.Undefined)
+    for m, row in enumerate(tile):
+        result = builder.insert_value(result, row, m)
+    builder.ret(result)
