@@ -39,7 +39,7 @@ from rushlight.backends.cpu.simd import (
     load_tile,
     maximum,
     outer_add,
-    prefetch,
+    prefetch_second,
     reduce_add,
     reduce_max,
     scaled_add,
@@ -158,7 +158,7 @@ def _scores(format: KVFormat, rows: int) -> Any:
     def one_row(keys, next, head_dim, query, q_bytes, weights):
         scores = zero_tile(2)
         for i in range(head_dim):
-            prefetch(next + i * BLOCK_TOKENS * itemsize)
+            prefetch_second(next + i * BLOCK_TOKENS * itemsize)
             key = keys + i * BLOCK_TOKENS * itemsize
             scores = scaled_add(scores, (load(key), load(key + 16 * itemsize)), query + 4 * i)
         store_tile(scores, weights, 64)
@@ -168,7 +168,7 @@ def _scores(format: KVFormat, rows: int) -> Any:
         for half in range(2):
             scores = zero_tile(ROWS)
             for i in range(head_dim):
-                prefetch(next + (i * BLOCK_TOKENS + 16 * half) * itemsize)
+                prefetch_second(next + (i * BLOCK_TOKENS + 16 * half) * itemsize)
                 key = load(keys + (i * BLOCK_TOKENS + 16 * half) * itemsize)
                 scores = outer_add(scores, key, query + 4 * i, q_bytes)
             store_tile(scores, weights + 64 * half, 4 * CHUNK)
@@ -187,7 +187,7 @@ def _values(format: KVFormat, rows: int) -> Any:
             total = load_tile(2, sums + column, 64)
             for i in range(count):
                 place = values + i * step + column // 4 * itemsize
-                prefetch(place + next)
+                prefetch_second(place + next)
                 total = scaled_add(total, (load(place), load(place + 16 * itemsize)), weights + 4 * i)
             store_tile(total, sums + column, 64)
         if v_bytes % 128 != 0:
@@ -205,7 +205,7 @@ def _values(format: KVFormat, rows: int) -> Any:
             total = load_tile(ROWS, sums + column, part_bytes)
             for i in range(count):
                 place = values + i * step + column // 4 * itemsize
-                prefetch(place + next)
+                prefetch_second(place + next)
                 total = outer_add(total, load(place), weights + 4 * i, 4 * CHUNK)
             store_tile(total, sums + column, part_bytes)
 
@@ -231,7 +231,8 @@ def attend_chunk(format: KVFormat, rows: int) -> Any:
         keys = op.k_cache + block_at(op, step, sequence, kv_head, begin) * k_bytes
         values = op.v_cache + block_at(op, step, sequence, kv_head, begin) * BLOCK_TOKENS * row_bytes
         for start in range(begin, end, BLOCK_TOKENS):
-            # Blocks lie apart, so the processor would not foresee the next one.
+            # Blocks lie apart, so the processor would not foresee the next one. The first cache is too small
+            # for two of them.
             next = values
             if start + BLOCK_TOKENS < end:
                 next = op.k_cache + block_at(op, step, sequence, kv_head, start + BLOCK_TOKENS) * k_bytes
