@@ -92,6 +92,26 @@ def read_config(
     )
 
 
+def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple[bool, ...]:
+    """Which layers see only a sliding window, as ``attention.sliding_window_pattern`` says.
+
+    The key holds a bool for each layer, or a period: of so many layers the last one sees everything, and
+    with 0 none does.
+
+    Args:
+        accounts: of the file.
+        n_layer: layers.
+        period: that of a file without the key.
+
+    Raises:
+        InvalidFile: the key is neither.
+    """
+    pattern = accounts.get_int_or_bools("attention.sliding_window_pattern", n_layer, period, min=0)
+    if isinstance(pattern, tuple):
+        return pattern
+    return tuple(pattern == 0 or i % pattern < pattern - 1 for i in range(n_layer))
+
+
 def _same_in_all_layers(accounts: Accounting, key: str, n_layer: int, default: int | None = None) -> int:
     """A size that a file may give once or for each layer, where only equal ones are implemented."""
     if default is None:
