@@ -141,6 +141,10 @@ class Ops(Protocol):
         """``x * factor``, the factor rounded to float32."""
         ...
 
+    def clamp(self, x: Tensor, limit: float) -> Tensor:
+        """``min(max(x, -limit), limit)``."""
+        ...
+
     def softcap(self, x: Tensor, cap: float) -> Tensor:
         """``cap * tanh(x / cap)``: within (-cap, cap), and near x where that is small."""
         ...

@@ -14,21 +14,11 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config
+from rushlight.models.config import read_config
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import RmsNorm
-from rushlight.models.llama_block import LlamaBlock
+from rushlight.models.llama_block import NormedHeadsBlock
 from rushlight.models.weights import Weights
-
-
-class Block(LlamaBlock):
-    """The weights of one layer: those of a llama block, and norms of queries and keys."""
-
-    def __init__(self, weights: Weights, config: Config, name: str) -> None:
-        super().__init__(weights, config, name)
-        head_dim, eps = config.n_embd_head_k, config.norm_eps
-        self.attn_q_norm = RmsNorm(weights, f"{name}.attn_q_norm", head_dim, eps)
-        self.attn_k_norm = RmsNorm(weights, f"{name}.attn_k_norm", head_dim, eps)
 
 
 class Model(Decoder):
@@ -38,7 +28,7 @@ class Model(Decoder):
         config, weights = read_config(accounts, "hunyuan-dense"), Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         self.rope = self.rope_table(interleaved=False, factors=weights.rope_factors(config))
-        self.blocks = [Block(weights, config, f"blk.{i}") for i in range(config.n_layer)]
+        self.blocks = [NormedHeadsBlock(weights, config, f"blk.{i}") for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
 
     def forward(self, ops: Ops) -> Tensor:

@@ -28,6 +28,16 @@ class LlamaBlock:
         self.ffn = SwiGLU(weights, config, name)
 
 
+class NormedHeadsBlock(LlamaBlock):
+    """The weights of one layer: those of a llama block, and an RMS norm of each query head and key head."""
+
+    def __init__(self, weights: Weights, config: Config, name: str) -> None:
+        super().__init__(weights, config, name)
+        head_dim, eps = config.n_embd_head_k, config.norm_eps
+        self.attn_q_norm = RmsNorm(weights, f"{name}.attn_q_norm", head_dim, eps)
+        self.attn_k_norm = RmsNorm(weights, f"{name}.attn_k_norm", head_dim, eps)
+
+
 class LlamaBlocks(Decoder):
     """A model of llama blocks alone. An architecture reads its configuration and makes the RoPE tables.
 

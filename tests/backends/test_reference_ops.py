@@ -95,6 +95,7 @@ def test_functions_of_one_activation() -> None:
     for found, expected in (
         (OPS.relu_squared(Values(x)), np.where(values > 0, values, 0) ** 2),
         (OPS.scale(Values(x), 0.3), values * 0.3),
+        (OPS.clamp(Values(x), 0.7), [[max(-0.7, min(0.7, v)) for v in row] for row in values]),
         (OPS.softcap(Values(x), 0.7), [[0.7 * math.tanh(v / 0.7) for v in row] for row in values]),
     ):
         np.testing.assert_allclose(found.array, expected, rtol=1e-6, atol=1e-7)

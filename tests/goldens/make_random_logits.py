@@ -11,7 +11,9 @@ one token after the other. Each file holds
     n_prompt   int          tokens of the prompt
     positions  [P] int32    the positions whose logits are kept
     logits     [P, V] f32   of the float32 file, by llama.cpp with a float32 cache
-    metadata   JSON         the SHA-256 of the model's file, the context and versions
+    metadata   JSON         the SHA-256 of the model's file, the context, versions, and `float_rounding`: the
+                            norm of the difference between logits and those of the same tokens decoded one by
+                            one, over the norm of logits
 """
 
 from __future__ import annotations
@@ -43,16 +45,21 @@ def make(model: RandomModel, folder: Path) -> None:
         for _ in range(N_GREEDY):
             ids.append(int(rows[-1][-1].argmax()))
             rows.append(oracle.decode(ids[-1:], start=len(ids) - 1))
+        oracle.clear()
+        stepwise = np.concatenate([oracle.decode([token], i) for i, token in enumerate(ids)])[list(KEPT)]
     logits = np.concatenate(rows)[list(KEPT)]
+    float_rounding = float(np.linalg.norm(logits - stepwise) / np.linalg.norm(logits))
     np.savez_compressed(
         TARGET / f"{model.name}.npz",
         ids=np.array(ids, np.int32),
         n_prompt=N_PROMPT,
         positions=np.array(KEPT, np.int32),
         logits=logits,
-        metadata=json.dumps({"sha256": sha256, "n_ctx": N_CTX, **provenance()}),
+        metadata=json.dumps(
+            {"sha256": sha256, "n_ctx": N_CTX, "float_rounding": float_rounding, **provenance()}
+        ),
     )
-    print(f"{model.name:20s} spread {logits.std():.2f}  greedy {ids[N_PROMPT:]}")
+    print(f"{model.name:20s} spread {logits.std():.2f}  rounding {float_rounding:.1e}  {ids[N_PROMPT:]}")
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ YARN = {
     "rope.scaling.factor": 4.0,
     "rope.scaling.original_context_length": 16,
 }
+HALF_FF = ("n_ff_half", "n_embd")
 PERIOD_OF_4 = np.array([True, True, True, False, True])
 
 DENSE_MODELS: tuple[RandomModel, ...] = (
@@ -240,6 +241,55 @@ DENSE_MODELS: tuple[RandomModel, ...] = (
         LLAMA_BIASES.replace("ffn_norm", "post_attention_norm"),
         head_dim=32,
         metadata={"rope.freq_base": 1e7},
+    ),
+    RandomModel(
+        "olmo",
+        "olmo",
+        "attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down",
+        rest="",
+        epsilon=LAYER_NORM,
+        metadata={"attention.clamp_kqv": 2.5},
+    ),
+    RandomModel(
+        "qwen",
+        "qwen",
+        "attn_norm attn_qkv attn_qkv.bias attn_output ffn_norm ffn_gate ffn_up ffn_down",
+        n_head_kv=4,
+        n_ff=192,
+        shapes={"ffn_gate": HALF_FF, "ffn_up": HALF_FF, "ffn_down": ("n_embd", "n_ff_half")},
+        metadata={"rope.dimension_count": 16},
+    ),
+    RandomModel("baichuan", "baichuan", LLAMA, n_layer=32, n_embd=32, n_head=2, n_head_kv=2, n_ff=32),
+    RandomModel("arcee", "arcee", LLAMA.replace(" ffn_gate", ""), rest="output_norm output", metadata=YARN),
+    RandomModel(
+        "orion", "orion", f"{LLAMA} attn_norm.bias ffn_norm.bias", rest=BIASED_HEAD, epsilon=LAYER_NORM
+    ),
+    RandomModel("xverse", "xverse", LLAMA),
+    RandomModel(
+        "chatglm",
+        "chatglm",
+        "attn_norm attn_qkv attn_qkv.bias attn_output ffn_norm ffn_up ffn_down",
+        shapes={"ffn_up": ("n_ff_2", "n_embd")},
+        metadata={"rope.dimension_count": 8},
+    ),
+    RandomModel(
+        "qwen2vl",
+        "qwen2vl",
+        LLAMA_BIASES,
+        eps=1e-9,  # llama.cpp does not read it for this architecture, at the recorded commit, and takes 0
+        metadata={"rope.dimension_sections": np.array([2, 3, 3, 0], np.int32), "rope.freq_base": 1e6},
+    ),
+    RandomModel(
+        "qwen3vl",
+        "qwen3vl",
+        f"{LLAMA} attn_q_norm attn_k_norm",
+        rest="output_norm",
+        head_dim=32,
+        metadata={
+            "rope.dimension_sections": np.array([6, 5, 5, 0], np.int32),
+            "rope.freq_base": 5e6,
+            "n_deepstack_layers": 1,
+        },
     ),
     RandomModel(
         "gemma3-softcap",

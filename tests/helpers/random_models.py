@@ -38,6 +38,7 @@ class RandomModel:
         rest: names of the other tensors besides ``token_embd``.
         metadata: ``{arch}.*`` keys besides the sizes and the norms' epsilon.
         epsilon: key of the norms' epsilon.
+        eps: the epsilon itself, large enough that it matters whether a norm takes it.
         shapes: of tensors whose shape is not the usual one, in sizes.
         only_in: layers that alone have a tensor.
     """
@@ -55,6 +56,7 @@ class RandomModel:
     n_ctx_train: int = 64
     metadata: Mapping[str, Any] = field(default_factory=dict)
     epsilon: str = "attention.layer_norm_rms_epsilon"
+    eps: float = 0.01
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     only_in: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -91,7 +93,14 @@ TIED_GAIN = 1.0
 def sizes_of(model: RandomModel) -> dict[str, int]:
     """What the names in a shape stand for."""
     n_q, n_kv = model.n_head * model.head_dim, model.n_head_kv * model.head_dim
-    sizes = {"n_q": n_q, "n_kv": n_kv, "n_qkv": n_q + 2 * n_kv, "n_vocab": N_VOCAB, "n_ff_2": 2 * model.n_ff}
+    sizes = {
+        "n_q": n_q,
+        "n_kv": n_kv,
+        "n_qkv": n_q + 2 * n_kv,
+        "n_vocab": N_VOCAB,
+        "n_ff_2": 2 * model.n_ff,
+        "n_ff_half": model.n_ff // 2,
+    }
     own = ("n_embd", "n_head", "n_head_kv", "head_dim", "n_ff")
     n_rot = model.metadata.get("rope.dimension_count", model.head_dim)
     return {**sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
@@ -151,7 +160,7 @@ def metadata_of(model: RandomModel) -> dict[str, Any]:
         "feed_forward_length": model.n_ff,
         "attention.head_count": model.n_head,
         "attention.head_count_kv": model.n_head_kv,
-        model.epsilon: 0.01,  # large enough that it matters which one a norm takes
+        model.epsilon: model.eps,
     }
     if model.head_dim * model.n_head != model.n_embd:
         sizes |= {"attention.key_length": model.head_dim, "attention.value_length": model.head_dim}
@@ -204,6 +213,7 @@ class RandomGolden:
     logits: Float32Array
     sha256: str
     n_ctx: int
+    float_rounding: float
 
 
 def load_random_golden(name: str) -> RandomGolden:
@@ -217,4 +227,5 @@ def load_random_golden(name: str) -> RandomGolden:
             logits=golden["logits"],
             sha256=case["sha256"],
             n_ctx=case["n_ctx"],
+            float_rounding=case.get("float_rounding", 0.0),
         )

@@ -128,7 +128,7 @@ def test_keys_of_real_files_that_change_nothing(tmp_path: Path, arch: str) -> No
     backend, model = load_edited(tmp_path, name, edit, golden.n_ctx)
     executor, paging = open_executor(backend, model, golden.n_ctx)
     found = executor.step(paging.batch([Piece(golden.ids)]))[golden.positions]
-    assert relative(found, golden.logits) < 1e-5
+    assert relative(found, golden.logits) < 1e-4
 
 
 @pytest.mark.parametrize(

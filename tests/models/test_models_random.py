@@ -36,8 +36,9 @@ from rushlight.gguf import GGMLType, open_gguf
 from rushlight.gguf.types import BLOCK_SIZES
 from rushlight.models import load_model
 
-# Float32 sums in another order, over up to 64 layers.
-EXACT = 1e-5
+# Float32 sums in another order; in deep models several times what llama.cpp differs by from itself, when it
+# decodes a prompt token by token.
+EXACT, TIMES_ROUNDING = 1e-5, 5
 # What a part of a model must move when it is changed by a tenth or more: far above what rounding does.
 FELT = 3e-4
 
@@ -47,6 +48,9 @@ MODELS = {model.name: model for model in DENSE_MODELS}
 WITHOUT_EFFECT = {
     "context_length",  # a file without rope.scaling.original_context_length takes it for that
     "stablelm.use_parallel_residual",  # its converters write true for all
+    "qwen2vl.attention.layer_norm_rms_epsilon",  # see its row
+    "rope.dimension_sections",  # of images
+    "n_deepstack_layers",  # of images
     "command-r.rope.scaling.type",  # its converters write none, and no factor either
 }
 
@@ -87,14 +91,18 @@ def test_every_row_is_hard(written: tuple[RandomModel, Path, RandomGolden]) -> N
 def test_logits_are_those_of_llama_cpp(written: tuple[RandomModel, Path, RandomGolden]) -> None:
     _, path, golden = written
     found = logits(ReferenceBackend(), path, golden)
-    assert relative(found[golden.positions], golden.logits) < EXACT
+    assert relative(found[golden.positions], golden.logits) < max(
+        EXACT, TIMES_ROUNDING * golden.float_rounding
+    )
     assert found[golden.n_prompt - 1 : -1].argmax(axis=1).tolist() == golden.ids[golden.n_prompt :]
 
 
 def test_the_cpu_backend_gives_them_in_any_chunks(written: tuple[RandomModel, Path, RandomGolden]) -> None:
     _, path, golden = written
     found = logits(CpuBackend(n_threads=2), path, golden)
-    assert relative(found[golden.positions], golden.logits) < EXACT
+    assert relative(found[golden.positions], golden.logits) < max(
+        EXACT, TIMES_ROUNDING * golden.float_rounding
+    )
     np.testing.assert_array_equal(logits(CpuBackend(n_threads=1), path, golden, (1, 2, 33, 1, 16)), found)
 
 

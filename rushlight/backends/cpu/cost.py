@@ -121,6 +121,9 @@ class _Counter:
     def scale(self, x: Tensor, factor: float) -> Tensor:
         return x
 
+    def clamp(self, x: Tensor, limit: float) -> Tensor:
+        return x
+
     def softcap(self, x: Tensor, cap: float) -> Tensor:
         return x
 

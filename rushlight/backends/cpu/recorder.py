@@ -260,6 +260,10 @@ class Recorder:
         """See `Ops.scale`."""
         return self._by_scalar("scale", x, factor)
 
+    def clamp(self, x: Tensor, limit: float) -> Value:
+        """See `Ops.clamp`."""
+        return self._by_scalar("clamp", x, limit)
+
     def softcap(self, x: Tensor, cap: float) -> Value:
         """See `Ops.softcap`."""
         return self._by_scalar("softcap", x, cap)

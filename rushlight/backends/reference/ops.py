@@ -157,6 +157,10 @@ class ReferenceOps:
         """``x * factor``."""
         return Values(_array(x) * np.float32(factor))
 
+    def clamp(self, x: Tensor, limit: float) -> Values:
+        """``min(max(x, -limit), limit)``."""
+        return Values(np.clip(_array(x), np.float32(-limit), np.float32(limit)))
+
     def softcap(self, x: Tensor, cap: float) -> Values:
         """``cap * tanh(x / cap)``."""
         return Values(np.float32(cap) * np.tanh(_array(x) / np.float32(cap)))

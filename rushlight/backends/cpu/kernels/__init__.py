@@ -42,6 +42,7 @@ KERNELS: dict[str, KernelSource] = {
     },
     "add": KernelSource("elementwise", records.BINARY),
     "scale": KernelSource("elementwise", records.BY_SCALAR),
+    "clamp": KernelSource("elementwise", records.BY_SCALAR),
     "softcap": KernelSource("elementwise", records.BY_SCALAR),
     "outputs": KernelSource("elementwise", records.GATHER),
     "argmax_parts": KernelSource("argmax", records.ARGMAX),

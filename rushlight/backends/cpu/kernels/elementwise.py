@@ -14,6 +14,7 @@ from rushlight.backends.cpu.simd import (
     load_f32x16,
     load_i32,
     maximum,
+    minimum,
     splat_f32,
     store_f32_partial,
     store_f32x16,
@@ -53,6 +54,11 @@ def _relu_squared(x, z):
 @inline
 def _scale(x, factor):
     return x * factor
+
+
+@inline
+def _clamp(x, limit):
+    return minimum(maximum(x, splat_f32(0.0) - limit), limit)
 
 
 @inline
@@ -137,6 +143,7 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     found: dict[str, Callable[..., None]] = {
         "add": _rowwise(_add),
         "scale": _by_scalar(_scale),
+        "clamp": _by_scalar(_clamp),
         "softcap": _by_scalar(_softcap),
         "outputs": outputs,
     }
