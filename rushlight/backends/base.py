@@ -84,8 +84,14 @@ class Ops(Protocol):
         """
         ...
 
-    def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Tensor:
-        """``(x - mean) / sqrt(var + eps) * weight + bias`` over the columns."""
+    def layer_norm(
+        self, x: Tensor, weight: Weight | None, bias: Weight | None, eps: float, n_group: int = 1
+    ) -> Tensor:
+        """``(x - mean) / sqrt(var + eps) * weight + bias`` over each of `n_group` equal runs of columns.
+
+        `weight` and `bias` are [columns]: unlike those of `rms_norm`, every group has its own. Either may be
+        None; a bias goes with a weight.
+        """
         ...
 
     def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Tensor:
@@ -123,8 +129,24 @@ class Ops(Protocol):
         """``0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))``, the tanh form."""
         ...
 
+    def relu_squared(self, x: Tensor) -> Tensor:
+        """``max(x, 0)^2``."""
+        ...
+
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """``x + y``."""
+        ...
+
+    def scale(self, x: Tensor, factor: float) -> Tensor:
+        """``x * factor``, the factor rounded to float32."""
+        ...
+
+    def clamp(self, x: Tensor, limit: float) -> Tensor:
+        """``min(max(x, -limit), limit)``."""
+        ...
+
+    def softcap(self, x: Tensor, cap: float) -> Tensor:
+        """``cap * tanh(x / cap)``: within (-cap, cap), and near x where that is small."""
         ...
 
     def outputs(self, x: Tensor) -> Tensor:

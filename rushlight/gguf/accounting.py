@@ -129,6 +129,23 @@ class Accounting:
             self._check_range(key, item, min, max)
         return values
 
+    def get_int_or_bools(
+        self, key: str, n: int, default: T = REQUIRED, *, min: int | None = None
+    ) -> int | tuple[bool, ...] | T:
+        """An integer of at least `min`, or an array of `n` bools, one a layer."""
+        if not self._has(key, default):
+            return default
+        value = self._typed(key, (int, np.ndarray), "an integer or an array of bools")
+        if isinstance(value, int):
+            self._check_range(key, value, min, None)
+            return value
+        if value.dtype != np.bool_ or len(value) != n:
+            raise InvalidFile(
+                f"Metadata {self._prefix}{key} is {len(value)} values of type {value.dtype}; "
+                f"expected an integer or {n} bools."
+            )
+        return tuple(value.tolist())
+
     def expect(self, key: str, value: bool | int | float | str, reason: str) -> None:
         """Accept `key` only if it is absent or equal to `value`.
 
@@ -173,6 +190,10 @@ class Accounting:
             raise InvalidFile(f"Tensor {name!r} has the shape {found.shape}; the metadata calls for {shape}.")
         self._unread_tensors.discard(name)
         return found
+
+    def has_tensor(self, name: str) -> bool:
+        """Whether the file has a tensor of this name, which does not count as reading it."""
+        return name in self._tensors
 
     def ignore_tensor(self, pattern: str, reason: str) -> None:
         """Accept every tensor whose name matches `pattern` (a name or a glob) unread, for `reason`."""

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from rushlight.models.decoder import CausalModel
-from rushlight.models.loader import load_model, supported_architectures
+from rushlight.models.loader import load_model, module_of, supported_architectures
 
-__all__ = ["CausalModel", "load_model", "supported_architectures"]
+__all__ = ["CausalModel", "load_model", "module_of", "supported_architectures"]

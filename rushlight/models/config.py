@@ -46,7 +46,12 @@ class Config(NamedTuple):
 
 
 def read_config(
-    accounts: Accounting, arch: str, *, norm_eps: str = "attention.layer_norm_rms_epsilon", n_swa: int = 0
+    accounts: Accounting,
+    arch: str,
+    *,
+    norm_eps: str = "attention.layer_norm_rms_epsilon",
+    n_swa: int = 0,
+    clamps: bool = False,
 ) -> Config:
     """Read what every decoder-only transformer has; keys that change nothing here are ignored by name.
 
@@ -55,6 +60,7 @@ def read_config(
         arch: ``general.architecture``.
         norm_eps: key of the norms' epsilon.
         n_swa: the sliding window, already read by an architecture that has one.
+        clamps: the architecture has read ``attention.clamp_kqv``.
 
     Raises:
         InvalidFile: a key that is missing, of another type or out of range, or that contradicts another.
@@ -73,6 +79,8 @@ def read_config(
     n_rot = accounts.get_int("rope.dimension_count", n_embd_head_k, min=2, max=n_embd_head_k)
     if n_rot % 2:
         raise InvalidFile(f"Metadata {arch}.rope.dimension_count is {n_rot}; expected an even number.")
+    if not clamps:
+        accounts.expect("attention.clamp_kqv", 0.0, "clamping of queries, keys and values is not implemented")
     _account_for_the_rest(accounts, n_embd)
     return Config(
         arch=arch,
@@ -92,6 +100,26 @@ def read_config(
     )
 
 
+def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple[bool, ...]:
+    """Which layers see only a sliding window, as ``attention.sliding_window_pattern`` says.
+
+    The key holds a bool for each layer, or a period: of so many layers the last one sees everything, and
+    with 0 none does.
+
+    Args:
+        accounts: of the file.
+        n_layer: layers.
+        period: that of a file without the key.
+
+    Raises:
+        InvalidFile: the key is neither.
+    """
+    pattern = accounts.get_int_or_bools("attention.sliding_window_pattern", n_layer, period, min=0)
+    if isinstance(pattern, tuple):
+        return pattern
+    return tuple(pattern == 0 or i % pattern < pattern - 1 for i in range(n_layer))
+
+
 def _same_in_all_layers(accounts: Accounting, key: str, n_layer: int, default: int | None = None) -> int:
     """A size that a file may give once or for each layer, where only equal ones are implemented."""
     if default is None:
@@ -109,7 +137,6 @@ def _account_for_the_rest(accounts: Accounting, n_embd: int) -> None:
     accounts.expect("expert_used_count", 0, "mixtures of experts are not implemented for this architecture")
     accounts.expect("nextn_predict_layers", 0, "layers that predict several tokens are not implemented")
     accounts.expect("attention.causal", True, "only causal attention is implemented")
-    accounts.expect("attention.clamp_kqv", 0.0, "clamping of queries, keys and values is not implemented")
     accounts.expect("attention.max_alibi_bias", 0.0, "ALiBi is not implemented")
     accounts.expect("embedding_length_out", n_embd, "an output of another width is not implemented")
     accounts.ignore("vocab_size", "the rows of token_embd.weight say it")

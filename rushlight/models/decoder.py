@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from rushlight.backends.base import Model, RopeTable
+from rushlight.backends.base import Model, Ops, RopeTable, Tensor
 from rushlight.backends.cache import AttentionCache, CacheLayout
 from rushlight.errors import InvalidParameter
 from rushlight.models.config import Config
@@ -67,6 +68,34 @@ class Decoder:
             for window in windows
         )
         self.cache = CacheLayout.of(tuple(specs))
+
+    def attend(
+        self,
+        ops: Ops,
+        qkv: tuple[Tensor, ...],
+        layer: int,
+        rope: RopeTable | None,
+        scale: float | None = None,
+        softcap: float = 0.0,
+    ) -> Tensor:
+        """Turn queries [T, H * D] and keys [T, KH * D] by RoPE, if a table is given, and attend: [T, H * Dv].
+
+        Args:
+            ops: of the step.
+            qkv: queries, keys and values.
+            layer: whose cache keeps keys and values.
+            rope: angles; None: the layer knows no positions.
+            scale: of the scores; None: ``1 / sqrt(D)``.
+            softcap: of the scores; 0: none.
+        """
+        q, k, v = qkv
+        config = self.config
+        if rope is not None:
+            q = ops.rope(q, rope, config.n_head)
+            k = ops.rope(k, rope, config.n_head_kv)
+        if scale is None:
+            scale = 1 / math.sqrt(config.n_embd_head_k)
+        return ops.attention(q, k, v, layer, scale, softcap)
 
     def rope_table(self, interleaved: bool, factors: RopeFactors | None = None) -> RopeTable:
         """The RoPE angles of `config` for positions 0 to ``n_ctx - 1``."""

@@ -10,8 +10,8 @@ Beside a llama block (see `rushlight.models.llama`):
   the base 10,000, unscaled; the sixth sees all, with ``rope.freq_base`` and ``rope.scaling``.
 - Scores are scaled by 1 / sqrt(key_length); the 27B model, known by its 62 layers, by
   1 / sqrt(n_embd / n_head).
-- The output head is the embedding. Capping of the logits (``final_logit_softcapping``) is not implemented;
-  Google's own models do without it.
+- The output head is the embedding. Logits go through a soft cap where the file has one
+  (``final_logit_softcapping``); Google's own models have none.
 
 Source: Gemma Team 2025, "Gemma 3 Technical Report"; ``gemma3.cpp`` in llama.cpp's ``src/models``;
 ``modeling_gemma3.py`` in transformers.
@@ -23,7 +23,7 @@ import math
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config
+from rushlight.models.config import Config, read_config, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
@@ -53,12 +53,11 @@ class Model(Decoder):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", 0, min=0)
-        pattern = accounts.get_int("attention.sliding_window_pattern", 6, min=1)
         local_base = accounts.get_float("rope.freq_base_swa", 10000.0, min=1.0 + 1e-6)
-        accounts.expect("final_logit_softcapping", 0.0, "capping of the logits is not implemented")
+        self.softcap = accounts.get_float("final_logit_softcapping", 0.0, min=0.0)
         config = read_config(accounts, "gemma3", n_swa=n_swa)
         weights = Weights(accounts, backend)
-        self.is_local = [n_swa > 0 and i % pattern < pattern - 1 for i in range(config.n_layer)]
+        self.is_local = [n_swa > 0 and local for local in read_window_layers(accounts, config.n_layer, 6)]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
         self.global_rope = self.rope_table(interleaved=False)
         self.local_rope = rope_table(self.n_ctx, config.n_rot, local_base, interleaved=False)
@@ -84,4 +83,5 @@ class Model(Decoder):
             gate, up = block.ffn_gate_up(ops, ops.rms_norm(x, block.ffn_norm, eps))
             ffn = block.ffn_down(ops, ops.gelu_mul(gate, up))
             x = ops.add(x, ops.rms_norm(ffn, block.post_ffw_norm, eps))
-        return self.output(ops, ops.rms_norm(x, self.output_norm, eps))
+        logits = self.output(ops, ops.rms_norm(x, self.output_norm, eps))
+        return ops.softcap(logits, self.softcap) if self.softcap else logits

@@ -13,13 +13,25 @@ from rushlight.gguf import GGUFFile, StringArray
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.decoder import CausalModel
 
-_SHARED = frozenset({"config", "decoder", "loader", "rope", "rope_scaling", "weights"})
+_SHARED = frozenset(
+    {"config", "decoder", "layers", "llama_block", "loader", "rope", "rope_scaling", "weights"}
+)
+_WITH_HYPHENS = {"command_r": "command-r", "hunyuan_dense": "hunyuan-dense"}
 
 
 def supported_architectures() -> list[str]:
     """Every value of ``general.architecture`` that loads: the names of the files here that are models."""
-    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
-    return sorted(module.name for module in modules if module.name not in _SHARED)
+    return sorted(_modules())
+
+
+def module_of(arch: str) -> str:
+    """The module of a supported architecture; its file has underscores where the name has hyphens."""
+    return f"rushlight.models.{_modules()[arch]}"
+
+
+def _modules() -> dict[str, str]:
+    names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    return {_WITH_HYPHENS.get(name, name): name for name in names if name not in _SHARED}
 
 
 def load_model(file: GGUFFile, backend: Backend, n_ctx: int | None = None) -> CausalModel:
@@ -44,7 +56,7 @@ def load_model(file: GGUFFile, backend: Backend, n_ctx: int | None = None) -> Ca
         raise UnsupportedModel(
             f'Architecture "{arch}" is not supported; supported are {", ".join(supported)}.'
         )
-    module = importlib.import_module(f"rushlight.models.{arch}")
+    module = importlib.import_module(module_of(arch))
     accounts = Accounting(file, arch)
     model = cast(CausalModel, module.Model(accounts, backend, n_ctx))
     accounts.finish()

@@ -80,6 +80,18 @@ def rope_table(
     return RopeTable(cos, sin, interleaved)
 
 
+def grow_with_position(table: RopeTable, scale: float, period: int) -> RopeTable:
+    """The table times ``1 + scale * ln(1 + floor(position / period))``: it turns queries and lengthens them.
+
+    Every column of a head must be turned, or the others would keep their length.
+    """
+    runs = range(-(-len(table.cos) // period))
+    logs = np.array([float(_DECIMAL.ln(Decimal(run + 1))) for run in runs])
+    growth = np.repeat(1.0 + scale * logs, period)[: len(table.cos), None]
+    cos, sin = ((array * growth).astype(np.float32) for array in (table.cos, table.sin))
+    return RopeTable(cos, sin, table.interleaved)
+
+
 def _frequencies(n_rot: int, freq_base: float) -> Float64Array:
     """``freq_base^(-2i / n_rot)``: float64 [n_rot / 2]."""
     ratio = _DECIMAL.power(Decimal(freq_base), _DECIMAL.divide(Decimal(-2), Decimal(n_rot)))
@@ -116,7 +128,8 @@ def _magnitude(scaling: RopeScaling) -> float:
     """What cosines and sines are multiplied by: YaRN's softmax temperature, and the file's own factor."""
     temperature = 1.0
     if scaling.ext_factor and scaling.factor > 1:
-        temperature += 0.1 * float(_DECIMAL.ln(Decimal(scaling.factor)))
+        log = 0.1 * float(_DECIMAL.ln(Decimal(scaling.factor)))
+        temperature = (1.0 + log) / (1.0 + log * scaling.log_multiplier)
     return temperature * scaling.attn_factor
 
 

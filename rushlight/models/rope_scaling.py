@@ -20,6 +20,7 @@ class RopeScaling(NamedTuple):
         attn_factor: multiplies queries and keys (LongRoPE's attention factor).
         ext_factor: share of YaRN's blend; 0: none.
         beta_fast, beta_slow: turns over `n_ctx_orig` between which YaRN blends.
+        log_multiplier: how much of its temperature YaRN takes back; 1: all.
     """
 
     type: str
@@ -29,6 +30,7 @@ class RopeScaling(NamedTuple):
     ext_factor: float = 0.0
     beta_fast: float = 32.0
     beta_slow: float = 1.0
+    log_multiplier: float = 0.0
 
 
 def read_rope_scaling(accounts: Accounting, n_ctx_train: int) -> RopeScaling:
@@ -47,7 +49,6 @@ def read_rope_scaling(accounts: Accounting, n_ctx_train: int) -> RopeScaling:
     beta_fast = accounts.get_float("rope.scaling.yarn_beta_fast", 32.0, min=1e-3)
     beta_slow = accounts.get_float("rope.scaling.yarn_beta_slow", 1.0, min=1e-3)
     accounts.expect("rope.scaling.yarn_attn_factor", 1.0, _NO_YARN)
-    accounts.expect("rope.scaling.yarn_log_multiplier", 0.0, _NO_YARN)
     accounts.expect("rope.scaling.alpha", 0.0, "scaling by alpha is not implemented")
     accounts.ignore("rope.scaling.finetuned", "says how the model was trained, which changes nothing here")
     return RopeScaling(
@@ -59,4 +60,5 @@ def read_rope_scaling(accounts: Accounting, n_ctx_train: int) -> RopeScaling:
         ext_factor=(1.0 if ext_factor < 0 else ext_factor) if kind == "yarn" else 0.0,
         beta_fast=beta_fast,
         beta_slow=beta_slow,
+        log_multiplier=accounts.get_float("rope.scaling.yarn_log_multiplier", 0.0, min=0.0),
     )

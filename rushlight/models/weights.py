@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -62,19 +63,35 @@ class Weights:
         self._accounts = accounts
         self._backend = backend
 
+    def has(self, name: str) -> bool:
+        """Whether the file has a tensor of this name."""
+        return self._accounts.has_tensor(name)
+
     def vector(self, name: str, n: int) -> Weight:
         """A norm weight or bias [n]."""
         return self._backend.vector(self._accounts.tensor(name, (n,)))
 
+    def optional_vector(self, name: str, n: int) -> Weight | None:
+        """A bias [n], if the file has it."""
+        tensor = self._accounts.tensor(name, (n,), optional=True)
+        return None if tensor is None else self._backend.vector(tensor)
+
+    def optional_rows(self, name: str, n_head: int, head_dim: int) -> Weight | None:
+        """A norm weight for each head [n_head, head_dim], row after row, if the file has it."""
+        tensor = self._accounts.tensor(name, (n_head, head_dim), optional=True)
+        if tensor is None:
+            return None
+        return self._backend.vector(replace(tensor, shape=(n_head * head_dim,), raw=tensor.raw.reshape(-1)))
+
     def linear(self, name: str, n: int, k: int) -> Linear:
         """``{name}.weight`` [n, k], with ``{name}.bias`` [n] where the file has it."""
         tensor = self._accounts.tensor(f"{name}.weight", (n, k))
-        return Linear(self._backend.matrix(tensor), self._bias(name, n))
+        return Linear(self._backend.matrix(tensor), self.optional_vector(f"{name}.bias", n))
 
     def joined(self, names: tuple[str, ...], sizes: tuple[int, ...], k: int) -> Joined:
         """``{name}.weight`` [size, k] of each name; one matrix unless they have biases of their own."""
         rows = list(zip(names, sizes, strict=True))
-        biases = [self._bias(name, n) for name, n in rows]
+        biases = [self.optional_vector(f"{name}.bias", n) for name, n in rows]
         tensors = [self._accounts.tensor(f"{name}.weight", (n, k)) for name, n in rows]
         if any(bias is not None for bias in biases):
             pairs = zip(tensors, biases, strict=True)
@@ -104,6 +121,12 @@ class Weights:
             return self.linear("output", n_vocab, n_embd)
         return Linear(self._backend.matrix(self._embedding_tensor(n_embd)))
 
+    def rope_factors(self, config: Config) -> RopeFactors | None:
+        """LongRoPE's two sets of factors where ``rope.scaling.type`` says so, otherwise Llama 3's, if any."""
+        if config.rope_scaling.type == "longrope":
+            return self.longrope_factors(config.n_rot, optional=False)
+        return self.rope_freqs(config.n_rot)
+
     def rope_freqs(self, n_rot: int) -> RopeFactors | None:
         """The one set of RoPE factors of Llama 3, ``rope_freqs.weight`` [n_rot / 2], if the file has it."""
         factors = self._factors("rope_freqs.weight", n_rot, optional=True)
@@ -125,10 +148,6 @@ class Weights:
                 f"Tensor {name} holds {factors.min()}; RoPE factors must be positive and finite."
             )
         return factors
-
-    def _bias(self, name: str, n: int) -> Weight | None:
-        tensor = self._accounts.tensor(f"{name}.bias", (n,), optional=True)
-        return None if tensor is None else self._backend.vector(tensor)
 
     def _embedding_tensor(self, n_embd: int) -> GGUFTensor:
         tensor = self._accounts.tensor("token_embd.weight")

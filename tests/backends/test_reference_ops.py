@@ -73,6 +73,34 @@ def test_layer_norm(biased: bool) -> None:
         np.testing.assert_allclose(found[r], np.array(expected) + (b if biased else 0), rtol=1e-5, atol=1e-6)
 
 
+def test_layer_norm_of_groups_is_the_norm_of_each_with_its_own_weights() -> None:
+    x, w, b = randn(4, 15), randn(15, seed=1), randn(15, seed=2)
+    found = OPS.layer_norm(Values(x), BACKEND.vector(tensor(w)), BACKEND.vector(tensor(b)), 1e-6, 3).array
+    for g in range(3):
+        run = slice(5 * g, 5 * g + 5)
+        vectors = BACKEND.vector(tensor(w[run])), BACKEND.vector(tensor(b[run]))
+        alone = OPS.layer_norm(Values(x).columns(5 * g, 5 * g + 5), *vectors, 1e-6).array
+        np.testing.assert_array_equal(found[:, run], alone)
+
+
+def test_layer_norm_without_weights() -> None:
+    x, ones = randn(3, 11), BACKEND.vector(tensor(np.ones(11, np.float32)))
+    found = OPS.layer_norm(Values(x), None, None, 1e-5).array
+    np.testing.assert_array_equal(found, OPS.layer_norm(Values(x), ones, None, 1e-5).array)
+
+
+def test_functions_of_one_activation() -> None:
+    x = randn(2, 9)
+    values = x.astype(np.float64)
+    for found, expected in (
+        (OPS.relu_squared(Values(x)), np.where(values > 0, values, 0) ** 2),
+        (OPS.scale(Values(x), 0.3), values * 0.3),
+        (OPS.clamp(Values(x), 0.7), [[max(-0.7, min(0.7, v)) for v in row] for row in values]),
+        (OPS.softcap(Values(x), 0.7), [[0.7 * math.tanh(v / 0.7) for v in row] for row in values]),
+    ):
+        np.testing.assert_allclose(found.array, expected, rtol=1e-6, atol=1e-7)
+
+
 @pytest.mark.parametrize("kept_bytes", [0, 1 << 20])
 @pytest.mark.parametrize("type", list(GGMLType))
 def test_linear(type: GGMLType, kept_bytes: int) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+
+from rushlight.backends.base import Tensor, Weight
+from rushlight.backends.reference.ops import ReferenceOps, Values
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,15 @@ def eight_bits(x: NDArray[np.float32], columns: int) -> EightBits:
     scales = np.where(scales >= np.finfo(np.float32).tiny, scales, np.float32(0))
     inverse = np.divide(np.float32(1), scales, out=np.zeros_like(scales), where=scales > 0)
     return EightBits(np.rint(blocks * inverse[:, :, None]).astype(np.int64), scales)
+
+
+def round_activations(patch: pytest.MonkeyPatch, columns: int) -> None:
+    """Have the reference backend's matrices take activations rounded in blocks of columns."""
+    plain = ReferenceOps.linear
+
+    def rounded(ops: ReferenceOps, x: Tensor, weight: Weight, bias: Weight | None = None) -> Values:
+        assert isinstance(x, Values)
+        values = eight_bits(np.ascontiguousarray(x.array), columns).values.astype(np.float32)
+        return plain(ops, Values(values), weight, bias)
+
+    patch.setattr(ReferenceOps, "linear", rounded)

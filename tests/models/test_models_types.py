@@ -12,14 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.batches import TINY, relative
-from helpers.eight_bits import eight_bits
+from helpers.eight_bits import round_activations
 from helpers.weights import FLOAT_TYPES
 from numpy.typing import NDArray
 
 from rushlight import LLM
-from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.reference.ops import ReferenceOps, Values
 from rushlight.gguf import GGMLType, open_gguf
 from rushlight.gguf.types import BLOCK_SIZES
 from rushlight.gguf.writer import write_gguf
@@ -43,18 +41,6 @@ def write_in_type(path: Path, type: GGMLType) -> None:
 def logits(path: Path, backend: str) -> NDArray[np.float32]:
     with LLM(path, backend=backend, n_ctx=64, kv_dtype="f32") as llm:
         return llm.logits(IDS)
-
-
-def round_activations(patch: pytest.MonkeyPatch, columns: int) -> None:
-    """Have the reference backend's matrices take activations rounded in blocks of columns."""
-    plain = ReferenceOps.linear
-
-    def rounded(ops: ReferenceOps, x: Tensor, weight: Weight, bias: Weight | None = None) -> Values:
-        assert isinstance(x, Values)
-        values = eight_bits(np.ascontiguousarray(x.array), columns).values.astype(np.float32)
-        return plain(ops, Values(values), weight, bias)
-
-    patch.setattr(ReferenceOps, "linear", rounded)
 
 
 @pytest.mark.parametrize("name", [name.upper() for name in LAYOUTS])

@@ -88,7 +88,9 @@ class _Counter:
     def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Tensor:
         return x
 
-    def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Tensor:
+    def layer_norm(
+        self, x: Tensor, weight: Weight | None, bias: Weight | None, eps: float, n_group: int = 1
+    ) -> Tensor:
         return x
 
     def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Tensor:
@@ -110,7 +112,19 @@ class _Counter:
     def gelu(self, x: Tensor) -> Tensor:
         return x
 
+    def relu_squared(self, x: Tensor) -> Tensor:
+        return x
+
     def add(self, x: Tensor, y: Tensor) -> Tensor:
+        return x
+
+    def scale(self, x: Tensor, factor: float) -> Tensor:
+        return x
+
+    def clamp(self, x: Tensor, limit: float) -> Tensor:
+        return x
+
+    def softcap(self, x: Tensor, cap: float) -> Tensor:
         return x
 
     def outputs(self, x: Tensor) -> Tensor:

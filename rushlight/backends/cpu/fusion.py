@@ -10,7 +10,7 @@ from collections import defaultdict
 
 from rushlight.backends.cpu.recording import Buffer, Field, RecordedOp, Recording, Value
 
-_INTO_QUANTIZE = ("rms_norm", "silu_mul", "gelu_mul", "gelu")
+_INTO_QUANTIZE = ("rms_norm", "silu_mul", "gelu_mul", "gelu", "relu_squared")
 _WRITTEN = {"y", "meta", "parts"}
 
 

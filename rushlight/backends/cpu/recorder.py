@@ -84,26 +84,37 @@ class Recorder:
 
     def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Value:
         """See `Ops.rms_norm`."""
-        return self._norm("rms_norm", as_value(x), _vector(weight), None, eps, n_group)
+        x = as_value(x)
+        return self._norm("rms_norm", x, x.n_columns // n_group, (weight, None), eps, n_group)
 
-    def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Value:
+    def layer_norm(
+        self, x: Tensor, weight: Weight | None, bias: Weight | None, eps: float, n_group: int = 1
+    ) -> Value:
         """See `Ops.layer_norm`."""
-        return self._norm(
-            "layer_norm", as_value(x), _vector(weight), None if bias is None else _vector(bias), eps, 1
-        )
+        x = as_value(x)
+        if weight is None and bias is not None:
+            raise ValueError("layer_norm with a bias and without weights")
+        return self._norm("layer_norm", x, x.n_columns, (weight, bias), eps, n_group)
 
     def _norm(
-        self, kernel: str, x: Value, weight: Vector, bias: Vector | None, eps: float, n_group: int
+        self,
+        kernel: str,
+        x: Value,
+        n_weights: int,
+        weights: tuple[Weight | None, Weight | None],
+        eps: float,
+        n_group: int,
     ) -> Value:
         n = x.n_columns // n_group
-        if n * n_group != x.n_columns or weight.shape != (n,) or (bias is not None and bias.shape != (n,)):
-            raise ValueError(
-                f"{kernel} of {x.n_columns} columns in {n_group} groups with weights {weight.shape}"
-            )
+        vectors = [None if weight is None else _vector(weight) for weight in weights]
+        shapes = [vector.shape for vector in vectors if vector is not None]
+        if n * n_group != x.n_columns or any(shape != (n_weights,) for shape in shapes):
+            raise ValueError(f"{kernel} of {x.n_columns} columns in {n_group} groups with weights {shapes}")
         y = self._new(x.buffer.rows, x.n_columns)
-        self.recording.keep += [weight, bias]
-        addresses = {"weight": weight.address, "bias": bias.address if bias is not None else 0}
-        self._add_op(kernel, {**_rows(x, y), **addresses, "n": n, "n_group": n_group, "eps": eps})
+        self.recording.keep += vectors
+        weight, bias = (0 if vector is None else vector.address for vector in vectors)
+        sizes = {"weight": weight, "bias": bias, "n": n, "n_group": n_group, "eps": eps}
+        self._add_op(kernel, {**_rows(x, y), **sizes})
         return y
 
     def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Value:
@@ -237,9 +248,31 @@ class Recorder:
         """See `Ops.gelu`."""
         return self._binary("gelu", x, x)
 
+    def relu_squared(self, x: Tensor) -> Value:
+        """See `Ops.relu_squared`."""
+        return self._binary("relu_squared", x, x)
+
     def add(self, x: Tensor, y: Tensor) -> Value:
         """See `Ops.add`."""
         return self._binary("add", x, y)
+
+    def scale(self, x: Tensor, factor: float) -> Value:
+        """See `Ops.scale`."""
+        return self._by_scalar("scale", x, factor)
+
+    def clamp(self, x: Tensor, limit: float) -> Value:
+        """See `Ops.clamp`."""
+        return self._by_scalar("clamp", x, limit)
+
+    def softcap(self, x: Tensor, cap: float) -> Value:
+        """See `Ops.softcap`."""
+        return self._by_scalar("softcap", x, cap)
+
+    def _by_scalar(self, kernel: str, x: Tensor, scalar: float) -> Value:
+        x = as_value(x)
+        y = self._new(x.buffer.rows, x.n_columns)
+        self._add_op(kernel, {**_rows(x, y), "n": x.n_columns, "scalar": scalar})
+        return y
 
     def _binary(self, kernel: str, x: Tensor, z: Tensor) -> Value:
         x, z = as_value(x), as_value(z)

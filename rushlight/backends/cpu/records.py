@@ -125,6 +125,7 @@ BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
 BINARY_QUANTIZE = _record(
     "rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "meta", "meta_stride", "n"
 )
+BY_SCALAR = _record("rows", "x", "x_stride", "y", "y_stride", "n", floats=("scalar",))
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 EMBED = _record("x", "x_stride", "y", "y_stride", "n", floats=("scale",))
 ARGMAX = _record("rows", "x", "x_stride", "parts", "parts_stride", "y", "y_stride", "n")

@@ -60,12 +60,17 @@ class ReferenceOps:
         scale = (1.0 / np.sqrt(mean + eps)).astype(np.float32)
         return Values((groups * scale * _vector(weight)).reshape(rows.shape))
 
-    def layer_norm(self, x: Tensor, weight: Weight, bias: Weight | None, eps: float) -> Values:
-        """Layer norm; mean and variance are taken in float64."""
-        rows = _array(x).astype(np.float64)
-        centred = rows - np.mean(rows, axis=-1, keepdims=True)
+    def layer_norm(
+        self, x: Tensor, weight: Weight | None, bias: Weight | None, eps: float, n_group: int = 1
+    ) -> Values:
+        """Layer norm of each of `n_group` runs of columns; mean and variance are taken in float64."""
+        rows = _array(x)
+        groups = rows.reshape(len(rows), n_group, -1).astype(np.float64)
+        centred = groups - np.mean(groups, axis=-1, keepdims=True)
         variance = np.mean(np.square(centred), axis=-1, keepdims=True)
-        normed = (centred / np.sqrt(variance + eps)).astype(np.float32) * _vector(weight)
+        normed = (centred / np.sqrt(variance + eps)).astype(np.float32).reshape(rows.shape)
+        if weight is not None:
+            normed = normed * _vector(weight)
         return Values(normed if bias is None else normed + _vector(bias))
 
     def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Values:
@@ -140,9 +145,25 @@ class ReferenceOps:
         """The tanh form of GELU."""
         return Values(_gelu(_array(x)))
 
+    def relu_squared(self, x: Tensor) -> Values:
+        """``max(x, 0)^2``."""
+        return Values(np.square(np.maximum(_array(x), np.float32(0))))
+
     def add(self, x: Tensor, y: Tensor) -> Values:
         """``x + y``."""
         return Values(_array(x) + _array(y))
+
+    def scale(self, x: Tensor, factor: float) -> Values:
+        """``x * factor``."""
+        return Values(_array(x) * np.float32(factor))
+
+    def clamp(self, x: Tensor, limit: float) -> Values:
+        """``min(max(x, -limit), limit)``."""
+        return Values(np.clip(_array(x), np.float32(-limit), np.float32(limit)))
+
+    def softcap(self, x: Tensor, cap: float) -> Values:
+        """``cap * tanh(x / cap)``."""
+        return Values(np.float32(cap) * np.tanh(_array(x) / np.float32(cap)))
 
     def outputs(self, x: Tensor) -> Values:
         """The rows of the tokens whose logits are wanted."""

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.batches import TINY
+from helpers.dense_models import DENSE_MODELS
+from helpers.random_models import metadata_of, tensors_of, write_model
 
 from rushlight import LLM
 from rushlight.backends.cpu import executor as executor_module
 from rushlight.backends.cpu.fusion import fuse
 from rushlight.backends.cpu.recording import Recording
 from rushlight.errors import BackendUnavailable
+from rushlight.gguf import GGMLType
 
 PROMPT = [int(i) for i in np.random.default_rng(0).integers(3, 60, 50)]
 
 
-def run(name: str, patch: pytest.MonkeyPatch, fused: bool) -> tuple[bytes, Counter[str]]:
+def run(name: str, patch: pytest.MonkeyPatch, fused: bool, folder: Path = TINY) -> tuple[bytes, Counter[str]]:
     """The bits of all logits, and how often each kernel runs."""
     kernels: Counter[str] = Counter()
 
@@ -28,7 +32,7 @@ def run(name: str, patch: pytest.MonkeyPatch, fused: bool) -> tuple[bytes, Count
 
     patch.setattr(executor_module, "fuse", count)
     try:
-        with LLM(TINY / f"{name}.gguf", backend="cpu", n_threads=2) as llm:
+        with LLM(folder / f"{name}.gguf", backend="cpu", n_threads=2) as llm:
             return llm.logits(PROMPT).tobytes(), kernels
     except BackendUnavailable as error:
         pytest.skip(str(error))
@@ -41,6 +45,16 @@ def test_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     apart, _ = run(name, monkeypatch, fused=False)
     together, _ = run(name, monkeypatch, fused=True)
     assert together == apart
+
+
+def test_the_same_bits_without_a_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (model,) = (model for model in DENSE_MODELS if model.name == "nemotron")
+    write_model(tmp_path / "nemotron.gguf", metadata_of(model), tensors_of(model), GGMLType.Q8_0)
+    apart, kernels = run("nemotron", monkeypatch, fused=False, folder=tmp_path)
+    together, fewer = run("nemotron", monkeypatch, fused=True, folder=tmp_path)
+    assert together == apart
+    assert fewer["relu_squared"] == 0
+    assert fewer["relu_squared_quantize_32"] == kernels["relu_squared"] == model.n_layer
 
 
 def test_what_is_fused(monkeypatch: pytest.MonkeyPatch) -> None:

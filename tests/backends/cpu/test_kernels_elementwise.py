@@ -17,6 +17,7 @@ from helpers.cpu import (
     cpu_rows,
     flat_batch,
     randn,
+    reference_rows,
     tensor,
 )
 from numpy.typing import NDArray
@@ -50,8 +51,8 @@ def two_halves(name: str) -> Build:
     return build
 
 
-def whole(name: str) -> Build:
-    return lambda backend: lambda ops, x: getattr(ops, name)(x)
+def whole(name: str, *scalars: float) -> Build:
+    return lambda backend: lambda ops, x: getattr(ops, name)(x, *scalars)
 
 
 def hard_numbers() -> Floats:
@@ -92,6 +93,38 @@ def test_gelu(n: int) -> None:
     for n_tokens in TOKEN_COUNTS:
         assert_close(executor.rows(n_tokens), gelu(x[:n_tokens].astype(np.float64)), atol=1e-6, rtol=5e-7)
     executor.close()
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 100])
+@pytest.mark.parametrize("name", ["relu_squared", "scale", "clamp", "softcap"])
+def test_one_operand(name: str, n: int) -> None:
+    x = 3 * randn(max(TOKEN_COUNTS), n)
+    scalars = () if name == "relu_squared" else (2.5,)
+    expected = reference_rows(whole(name, *scalars), x)
+    executor = PoisonedExecutor(whole(name, *scalars), x)
+    for n_tokens in TOKEN_COUNTS:
+        found = executor.rows(n_tokens)
+        if name == "softcap":
+            # 1 - 2 / (e**2x + 1) cancels near 0: what is lost is a part of the cap.
+            assert_close(found, expected[:n_tokens], atol=2.5 * 2e-7, rtol=3e-7)
+        else:
+            np.testing.assert_array_equal(found, expected[:n_tokens])
+    executor.close()
+
+
+def test_softcap_over_the_whole_range() -> None:
+    x = hard_numbers()
+    exact = 30 * np.tanh(x.astype(np.float64) / 30)
+    found = cpu_rows(whole("softcap", 30.0), x[None])[0]
+    assert_close(found, exact, atol=30 * 2e-7)
+    assert (np.abs(found) <= 30).all()
+
+
+def test_relu_squared_keeps_nothing_below_0() -> None:
+    x = hard_numbers()
+    found = cpu_rows(whole("relu_squared"), x[None])[0]
+    assert (found[x <= 0] == 0).all()
+    np.testing.assert_array_equal(found[x > 0], x[x > 0] * x[x > 0])
 
 
 def test_add_is_one_rounding() -> None:

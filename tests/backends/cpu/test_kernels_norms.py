@@ -28,10 +28,10 @@ def rms_norm(weight: Floats, eps: float, n_group: int) -> Build:
     return build
 
 
-def layer_norm(weight: Floats, bias: Floats | None, eps: float) -> Build:
+def layer_norm(weight: Floats | None, bias: Floats | None, eps: float, n_group: int = 1) -> Build:
     def build(backend: Any) -> Any:
-        vectors = backend.vector(tensor(weight)), None if bias is None else backend.vector(tensor(bias))
-        return lambda ops, x: ops.layer_norm(x, *vectors, eps)
+        vectors = [None if v is None else backend.vector(tensor(v)) for v in (weight, bias)]
+        return lambda ops, x: ops.layer_norm(x, *vectors, eps, n_group)
 
     return build
 
@@ -68,6 +68,28 @@ def test_layer_norm(n: int, biased: bool) -> None:
     for n_tokens in TOKEN_COUNTS:
         assert_close(executor.rows(n_tokens), expected[:n_tokens], atol=3e-6, rtol=1e-6)
     executor.close()
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("n_group", [2, 3])
+@pytest.mark.parametrize("n", [1, 8, 15, 16, 17, 64])
+def test_layer_norm_of_groups_with_weights_of_their_own(n: int, n_group: int, biased: bool) -> None:
+    x, weight = 3 * randn(7, n * n_group) - 2, randn(n * n_group, seed=1)
+    bias = randn(n * n_group, seed=2) if biased else None
+    found = cpu_rows(layer_norm(weight, bias, 1e-5, n_group), x)
+    runs = [slice(n * g, n * g + n) for g in range(n_group)]
+    own = [None if bias is None else bias[run] for run in runs]
+    exact = [exact_layer_norm(x[:, run], weight[run], b, 1e-5) for run, b in zip(runs, own, strict=True)]
+    assert_close(found, np.concatenate(exact, axis=1), atol=3e-6, rtol=1e-6)
+    assert_close(reference_rows(layer_norm(weight, bias, 1e-5, n_group), x), found, atol=3e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
+def test_layer_norm_without_weights(n: int) -> None:
+    x = 3 * randn(7, n) - 2
+    found = cpu_rows(layer_norm(None, None, 1e-5), x)
+    np.testing.assert_array_equal(found, cpu_rows(layer_norm(np.ones(n, np.float32), None, 1e-5), x))
+    assert_close(reference_rows(layer_norm(None, None, 1e-5), x), found, atol=3e-6, rtol=1e-6)
 
 
 def test_a_mean_far_from_zero_is_taken_off_before_squares_are_summed() -> None:

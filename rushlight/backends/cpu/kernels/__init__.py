@@ -33,13 +33,17 @@ KERNELS: dict[str, KernelSource] = {
     "silu_mul": KernelSource("elementwise", records.BINARY),
     "gelu_mul": KernelSource("elementwise", records.BINARY),
     "gelu": KernelSource("elementwise", records.BINARY),
+    "relu_squared": KernelSource("elementwise", records.BINARY),
     **{f"rms_norm_quantize_{n}": KernelSource("norms", records.NORM_QUANTIZE) for n in records.META_BYTES},
     **{
         f"{name}_quantize_{n}": KernelSource("elementwise", records.BINARY_QUANTIZE)
-        for name in ("silu_mul", "gelu_mul", "gelu")
+        for name in ("silu_mul", "gelu_mul", "gelu", "relu_squared")
         for n in records.META_BYTES
     },
     "add": KernelSource("elementwise", records.BINARY),
+    "scale": KernelSource("elementwise", records.BY_SCALAR),
+    "clamp": KernelSource("elementwise", records.BY_SCALAR),
+    "softcap": KernelSource("elementwise", records.BY_SCALAR),
     "outputs": KernelSource("elementwise", records.GATHER),
     "argmax_parts": KernelSource("argmax", records.ARGMAX),
     "argmax": KernelSource("argmax", records.ARGMAX),

@@ -13,9 +13,12 @@ from rushlight.backends.cpu.simd import (
     load_f32_partial,
     load_f32x16,
     load_i32,
+    maximum,
+    minimum,
     splat_f32,
     store_f32_partial,
     store_f32x16,
+    tanh,
 )
 from rushlight.backends.cpu.target import Target
 
@@ -42,6 +45,27 @@ def _gelu_mul(x, z):
     return _gelu(x, z) * z
 
 
+@inline
+def _relu_squared(x, z):
+    positive = maximum(x, splat_f32(0.0))
+    return positive * positive
+
+
+@inline
+def _scale(x, factor):
+    return x * factor
+
+
+@inline
+def _clamp(x, limit):
+    return minimum(maximum(x, splat_f32(0.0) - limit), limit)
+
+
+@inline
+def _softcap(x, cap):
+    return cap * tanh(x / cap)
+
+
 def _rowwise(function: Any) -> Callable[..., None]:
     """A kernel that gives ``y = function(x, z)``; an op without z has it equal to x."""
 
@@ -57,6 +81,25 @@ def _rowwise(function: Any) -> Callable[..., None]:
                 i, rest = 4 * whole, op.n - whole
                 value = function(load_f32_partial(x + i, rest), load_f32_partial(z + i, rest))
                 store_f32_partial(y + i, value, rest)
+            row = take(op)
+
+    return kernel
+
+
+def _by_scalar(function: Any) -> Callable[..., None]:
+    """A kernel that gives ``y = function(x, scalar)``."""
+
+    def kernel(op, step, thread, n_threads):
+        rows = row_count(step, op.rows)
+        whole, scalar = op.n - op.n % 16, splat_f32(op.scalar)
+        row = take(op)
+        while row < rows:
+            x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
+            for i in range(0, 4 * whole, 64):
+                store_f32x16(y + i, function(load_f32x16(x + i), scalar))
+            if whole < op.n:
+                i, rest = 4 * whole, op.n - whole
+                store_f32_partial(y + i, function(load_f32_partial(x + i, rest), scalar), rest)
             row = take(op)
 
     return kernel
@@ -91,7 +134,19 @@ def outputs(op, step, thread, n_threads):
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The kernels, by name."""
-    found: dict[str, Callable[..., None]] = {"add": _rowwise(_add), "outputs": outputs}
-    for name, function in {"silu_mul": _silu_mul, "gelu_mul": _gelu_mul, "gelu": _gelu}.items():
+    functions = {
+        "silu_mul": _silu_mul,
+        "gelu_mul": _gelu_mul,
+        "gelu": _gelu,
+        "relu_squared": _relu_squared,
+    }
+    found: dict[str, Callable[..., None]] = {
+        "add": _rowwise(_add),
+        "scale": _by_scalar(_scale),
+        "clamp": _by_scalar(_clamp),
+        "softcap": _by_scalar(_softcap),
+        "outputs": outputs,
+    }
+    for name, function in functions.items():
         found |= {name: _rowwise(function), **_quantized(name, function)}
     return found

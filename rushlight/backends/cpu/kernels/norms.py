@@ -27,17 +27,21 @@ from rushlight.backends.cpu.target import Target
 
 @inline
 def _scale_row(x, weight, bias, y, n, mean, factor):
-    """``(x - mean) * factor * weight + bias``; a bias at address 0 is none."""
+    """``(x - mean) * factor * weight + bias``; weights or a bias at address 0 are none."""
     whole = n - n % 16
     for i in range(0, whole, 16):
-        value = (load_f32x16(x + 4 * i) - splat_f32(mean)) * splat_f32(factor) * load_f32x16(weight + 4 * i)
+        value = (load_f32x16(x + 4 * i) - splat_f32(mean)) * splat_f32(factor)
+        if weight != 0:
+            value = value * load_f32x16(weight + 4 * i)
         if bias != 0:
             value = value + load_f32x16(bias + 4 * i)
         store_f32x16(y + 4 * i, value)
     if whole < n:
         rest = n - whole
         value = load_f32_partial(x + 4 * whole, rest) - splat_f32(mean)
-        value = value * splat_f32(factor) * load_f32_partial(weight + 4 * whole, rest)
+        value = value * splat_f32(factor)
+        if weight != 0:
+            value = value * load_f32_partial(weight + 4 * whole, rest)
         if bias != 0:
             value = value + load_f32_partial(bias + 4 * whole, rest)
         store_f32_partial(y + 4 * whole, value, rest)
@@ -108,15 +112,19 @@ def _rms_value(source, offset):
 
 
 def layer_norm(op, step, thread, n_threads):
-    """``(x - mean) / sqrt(var + eps) * weight + bias`` of `n` columns."""
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` of each of `n_group` runs of `n` columns."""
     rows = row_count(step, op.rows)
     row = take(op)
     while row < rows:
-        x = op.x + row * op.x_stride
-        mean = _sum(x, op.n) / types.float32(op.n)
-        variance = _sum_of_squared_differences(x, op.n, mean) / types.float32(op.n)
-        factor = types.float32(1.0) / sqrt(variance + op.eps)
-        _scale_row(x, op.weight, op.bias, op.y + row * op.y_stride, op.n, mean, factor)
+        for group in range(op.n_group):
+            offset = group * op.n * 4
+            x = op.x + row * op.x_stride + offset
+            mean = _sum(x, op.n) / types.float32(op.n)
+            variance = _sum_of_squared_differences(x, op.n, mean) / types.float32(op.n)
+            factor = types.float32(1.0) / sqrt(variance + op.eps)
+            weight = op.weight + offset if op.weight != 0 else op.weight
+            bias = op.bias + offset if op.bias != 0 else op.bias
+            _scale_row(x, weight, bias, op.y + row * op.y_stride + offset, op.n, mean, factor)
         row = take(op)
 
 

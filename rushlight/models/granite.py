@@ -1,0 +1,87 @@
+"""Granite 3 and 4, the dense models.
+
+A llama block (see `rushlight.models.llama`), with four multipliers:
+
+- The embedding is multiplied by ``embedding_scale``.
+- What attention and what the feed-forward network add to the residual is multiplied by ``residual_scale``.
+- Scores are multiplied by ``attention.scale`` in place of 1 / sqrt(D).
+- Logits are divided by ``logit_scale``.
+
+RoPE turns interleaved pairs; ``rope.scaling.finetuned`` false says that the model knows no positions at all.
+Mixtures of experts (granitemoe) are another architecture.
+
+Source: IBM 2024, "Granite 3.0 Language Models"; ``granite.cpp`` in llama.cpp's ``src/models``;
+``modeling_granite.py`` in transformers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
+from rushlight.gguf.accounting import Accounting
+from rushlight.models.config import Config, read_config
+from rushlight.models.decoder import Decoder
+from rushlight.models.layers import RmsNorm
+from rushlight.models.llama_block import LlamaBlock
+from rushlight.models.weights import Weights
+
+
+class Multipliers(NamedTuple):
+    """What is multiplied by what; `attention` None: scores by ``1 / sqrt(D)``."""
+
+    embedding: float
+    residual: float
+    logits: float
+    attention: float | None = None
+
+
+class ScaledBlocks(Decoder):
+    """Llama blocks with multipliers.
+
+    Args:
+        config: hyper-parameters.
+        weights: of the file.
+        n_ctx: positions to load for; None: as many as the model was trained for.
+        multipliers: the model's.
+        has_rope: whether the layers know positions.
+    """
+
+    def __init__(
+        self, config: Config, weights: Weights, n_ctx: int | None, multipliers: Multipliers, has_rope: bool
+    ) -> None:
+        super().__init__(config, weights, n_ctx, [0] * config.n_layer)
+        factors = weights.rope_factors(config)
+        self.rope: RopeTable | None = self.rope_table(True, factors) if has_rope else None
+        self.multipliers = multipliers
+        self.blocks = [LlamaBlock(weights, config, f"blk.{i}") for i in range(config.n_layer)]
+        self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
+
+    def forward(self, ops: Ops) -> Tensor:
+        """The logits [R, V] of one step."""
+        by = self.multipliers
+        x = ops.embed(self.token_embd, by.embedding)
+        for i, block in enumerate(self.blocks):
+            qkv = block.attn_qkv(ops, block.attn_norm(ops, x))
+            attended = self.attend(ops, qkv, i, self.rope, by.attention)
+            if block is self.blocks[-1]:
+                x, attended = ops.outputs(x), ops.outputs(attended)
+            x = ops.add(x, ops.scale(block.attn_output(ops, attended), by.residual))
+            x = ops.add(x, ops.scale(block.ffn(ops, block.ffn_norm(ops, x)), by.residual))
+        return ops.scale(self.output(ops, self.output_norm(ops, x)), by.logits)
+
+
+class Model(ScaledBlocks):
+    """A model of the granite architecture."""
+
+    def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
+        has_rope = accounts.get_bool("rope.scaling.finetuned", True)
+        # A multiplier of 0 stands for none, as in llama.cpp.
+        multipliers = Multipliers(
+            embedding=accounts.get_float("embedding_scale", 0.0) or 1.0,
+            residual=accounts.get_float("residual_scale", 0.0) or 1.0,
+            logits=1 / accounts.get_float("logit_scale", min=1e-6),
+            attention=accounts.get_float("attention.scale", 0.0) or None,
+        )
+        config = read_config(accounts, "granite")
+        super().__init__(config, Weights(accounts, backend), n_ctx, multipliers, has_rope)

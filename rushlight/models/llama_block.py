@@ -1,0 +1,72 @@
+"""The llama block, for the architectures whose layers it is: their files say what they add."""
+
+from __future__ import annotations
+
+from rushlight.backends.base import Ops, RopeTable, Tensor
+from rushlight.models.config import Config
+from rushlight.models.decoder import Decoder
+from rushlight.models.layers import RmsNorm, SwiGLU
+from rushlight.models.weights import Weights
+
+
+class LlamaBlock:
+    """The weights of one layer: RMS norm, attention, RMS norm, SwiGLU.
+
+    Args:
+        weights: of the file.
+        config: hyper-parameters.
+        name: of the layer.
+        ffn_norm: name of the norm in front of the feed-forward network.
+    """
+
+    def __init__(self, weights: Weights, config: Config, name: str, ffn_norm: str = "ffn_norm") -> None:
+        n_embd = config.n_embd
+        self.attn_norm = RmsNorm(weights, f"{name}.attn_norm", n_embd, config.norm_eps)
+        self.attn_qkv = weights.qkv(name, config)
+        self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * config.n_embd_head_v)
+        self.ffn_norm = RmsNorm(weights, f"{name}.{ffn_norm}", n_embd, config.norm_eps)
+        self.ffn = SwiGLU(weights, config, name)
+
+
+class NormedHeadsBlock(LlamaBlock):
+    """The weights of one layer: those of a llama block, and an RMS norm of each query head and key head."""
+
+    def __init__(self, weights: Weights, config: Config, name: str) -> None:
+        super().__init__(weights, config, name)
+        head_dim, eps = config.n_embd_head_k, config.norm_eps
+        self.attn_q_norm = RmsNorm(weights, f"{name}.attn_q_norm", head_dim, eps)
+        self.attn_k_norm = RmsNorm(weights, f"{name}.attn_k_norm", head_dim, eps)
+
+
+class LlamaBlocks(Decoder):
+    """A model of llama blocks alone. An architecture reads its configuration and makes the RoPE tables.
+
+    Args:
+        config: hyper-parameters.
+        weights: of the file.
+        n_ctx: positions to load for; None: as many as the model was trained for.
+        ffn_norm: as `LlamaBlock` takes it.
+
+    Attributes:
+        rope: the angles of all layers; an architecture sets it after this constructor.
+    """
+
+    rope: RopeTable
+
+    def __init__(
+        self, config: Config, weights: Weights, n_ctx: int | None, ffn_norm: str = "ffn_norm"
+    ) -> None:
+        super().__init__(config, weights, n_ctx, [0] * config.n_layer)
+        self.blocks = [LlamaBlock(weights, config, f"blk.{i}", ffn_norm) for i in range(config.n_layer)]
+        self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
+
+    def forward(self, ops: Ops) -> Tensor:
+        """The logits [R, V] of one step."""
+        x = ops.embed(self.token_embd)
+        for i, block in enumerate(self.blocks):
+            attended = self.attend(ops, block.attn_qkv(ops, block.attn_norm(ops, x)), i, self.rope)
+            if block is self.blocks[-1]:
+                x, attended = ops.outputs(x), ops.outputs(attended)
+            x = ops.add(x, block.attn_output(ops, attended))
+            x = ops.add(x, block.ffn(ops, block.ffn_norm(ops, x)))
+        return self.output(ops, self.output_norm(ops, x))

@@ -1,0 +1,231 @@
+"""Tiny models with random weights, written where they are needed: the same bytes from the same table row.
+
+Weights are drawn from NumPy's legacy generator, whose stream is frozen, as integers, and scaled by float32
+operations that IEEE 754 defines, so that a file is the same on every machine; its SHA-256 is in its golden.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from goldens.tiny_vocab import N_VOCAB, bpe_vocabulary
+from numpy.typing import NDArray
+
+from rushlight.gguf import GGMLType
+from rushlight.gguf.writer import write_gguf
+from rushlight.quants import quantize
+
+Float32Array = NDArray[np.float32]
+
+GOLDENS = Path(__file__).parents[1] / "goldens" / "random"
+
+
+@dataclass(frozen=True)
+class RandomModel:
+    """One tiny model.
+
+    Attributes:
+        name: unique; also the seed of the weights.
+        arch: ``general.architecture``.
+        layer: names of a layer's tensors, by spaces; ``.weight`` unless they say ``.bias``.
+        rest: names of the other tensors besides ``token_embd``.
+        metadata: ``{arch}.*`` keys besides the sizes and the norms' epsilon.
+        epsilon: key of the norms' epsilon.
+        eps: the epsilon itself, large enough that it matters whether a norm takes it.
+        shapes: of tensors whose shape is not the usual one, in sizes.
+        only_in: layers that alone have a tensor.
+    """
+
+    name: str
+    arch: str
+    layer: str
+    rest: str = "output_norm output"
+    n_layer: int = 2
+    n_embd: int = 64
+    n_head: int = 4
+    n_head_kv: int = 2
+    head_dim: int = 16
+    n_ff: int = 96
+    n_ctx_train: int = 64
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    epsilon: str = "attention.layer_norm_rms_epsilon"
+    eps: float = 0.01
+    shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only_in: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+# The usual shapes, a row being one output; a bias has as many numbers as its matrix has rows.
+SHAPES: dict[str, tuple[str, ...]] = {
+    "token_embd": ("n_vocab", "n_embd"),
+    "output_norm": ("n_embd",),
+    "output": ("n_vocab", "n_embd"),
+    "rope_freqs": ("n_pairs",),
+    "rope_factors_long": ("n_pairs",),
+    "rope_factors_short": ("n_pairs",),
+    "attn_norm": ("n_embd",),
+    "attn_norm_2": ("n_embd",),
+    "attn_q": ("n_q", "n_embd"),
+    "attn_k": ("n_kv", "n_embd"),
+    "attn_v": ("n_kv", "n_embd"),
+    "attn_qkv": ("n_qkv", "n_embd"),
+    "attn_q_norm": ("head_dim",),
+    "attn_k_norm": ("head_dim",),
+    "attn_output": ("n_embd", "n_q"),
+    "post_attention_norm": ("n_embd",),
+    "ffn_norm": ("n_embd",),
+    "ffn_gate": ("n_ff", "n_embd"),
+    "ffn_up": ("n_ff", "n_embd"),
+    "ffn_down": ("n_embd", "n_ff"),
+    "post_ffw_norm": ("n_embd",),
+}
+# Attention is peaked and logits spread over several units, so that nothing is lost in the rounding.
+GAINS = {"attn_q": 2.0, "attn_k": 2.0, "attn_qkv": 1.7, "attn_output": 2.5, "ffn_down": 2.5, "output": 3.0}
+TIED_GAIN = 1.0
+
+
+def sizes_of(model: RandomModel) -> dict[str, int]:
+    """What the names in a shape stand for."""
+    n_q, n_kv = model.n_head * model.head_dim, model.n_head_kv * model.head_dim
+    sizes = {
+        "n_q": n_q,
+        "n_kv": n_kv,
+        "n_qkv": n_q + 2 * n_kv,
+        "n_vocab": N_VOCAB,
+        "n_ff_2": 2 * model.n_ff,
+        "n_ff_half": model.n_ff // 2,
+    }
+    own = ("n_embd", "n_head", "n_head_kv", "head_dim", "n_ff")
+    n_rot = model.metadata.get("rope.dimension_count", model.head_dim)
+    return {**sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
+
+
+def _uniform(rng: np.random.RandomState, shape: tuple[int, ...]) -> Float32Array:
+    """Numbers of mean 0 and variance 1, within 1.74."""
+    integers = rng.randint(-(1 << 20), 1 << 20, size=shape).astype(np.float32)
+    return integers * np.float32(3**0.5 / (1 << 20))
+
+
+def _values(
+    rng: np.random.RandomState, name: str, kind: str, shape: tuple[int, ...], gain: float
+) -> Float32Array:
+    if name.startswith("rope_f"):
+        return np.float32(1.0) + np.abs(_uniform(rng, shape)) * np.float32(3.0 if "long" in name else 1.0)
+    noise = _uniform(rng, shape)
+    if kind == "bias":
+        return noise * np.float32(0.3)
+    if len(shape) == 1 or name.endswith("_norm"):
+        return noise * np.float32(0.3) + np.float32(1.0)
+    return noise * np.float32(gain / shape[-1] ** 0.5)
+
+
+def tensors_of(model: RandomModel) -> dict[str, Float32Array]:
+    """Every tensor by its GGUF name."""
+    rng = np.random.RandomState(zlib.crc32(model.name.encode()))
+    sizes, shapes = sizes_of(model), {**SHAPES, **model.shapes}
+    tied = "output" not in model.rest.split()
+    gains = {**GAINS, "token_embd": TIED_GAIN if tied else model.n_embd**0.5}
+    tensors = {}
+
+    def add(prefix: str, item: str) -> None:
+        name, _, kind = item.partition(".")
+        shape = tuple(sizes[size] for size in shapes[name])
+        kind = kind or "weight"
+        if kind == "bias":
+            shape = shape[:1]
+        tensors[f"{prefix}{name}.{kind}"] = _values(rng, name, kind, shape, gains.get(name, 1.0))
+
+    add("", "token_embd")
+    for i in range(model.n_layer):
+        for item in model.layer.split():
+            if i in model.only_in.get(item, (i,)):
+                add(f"blk.{i}.", item)
+    for item in model.rest.split():
+        add("", item)
+    return tensors
+
+
+def metadata_of(model: RandomModel) -> dict[str, Any]:
+    """Every key, the architecture's own among them."""
+    sizes = {
+        "context_length": model.n_ctx_train,
+        "embedding_length": model.n_embd,
+        "block_count": model.n_layer,
+        "feed_forward_length": model.n_ff,
+        "attention.head_count": model.n_head,
+        "attention.head_count_kv": model.n_head_kv,
+        model.epsilon: model.eps,
+    }
+    if model.head_dim * model.n_head != model.n_embd:
+        sizes |= {"attention.key_length": model.head_dim, "attention.value_length": model.head_dim}
+    own = {f"{model.arch}.{key}": value for key, value in {**sizes, **model.metadata}.items()}
+    vocabulary = bpe_vocabulary()
+    return {
+        "general.architecture": model.arch,
+        "general.name": f"tiny random {model.name}",
+        **own,
+        "tokenizer.ggml.model": vocabulary.model,
+        "tokenizer.ggml.pre": vocabulary.pre,
+        "tokenizer.ggml.tokens": list(vocabulary.tokens),
+        "tokenizer.ggml.token_type": np.array(vocabulary.types, np.int32),
+        "tokenizer.ggml.merges": list(vocabulary.merges),
+        **{f"tokenizer.ggml.{name}_token_id": token for name, token in vocabulary.special.items()},
+        **{f"tokenizer.ggml.{name}": flag for name, flag in vocabulary.flags.items()},
+        "tokenizer.chat_template": vocabulary.chat_template,
+    }
+
+
+def write_model(
+    path: Path,
+    metadata: Mapping[str, Any],
+    tensors: Mapping[str, Float32Array],
+    type: GGMLType = GGMLType.F32,
+) -> None:
+    """Write a model, its matrices in a type, the rest in float32."""
+    entries = []
+    for name, values in tensors.items():
+        is_matrix = values.ndim == 2 and not name.endswith("_norm.weight")
+        own = type if is_matrix and values.shape[1] % 32 == 0 else GGMLType.F32
+        raw = values.view(np.uint8) if own is GGMLType.F32 else quantize(values, own)
+        entries.append((name, own, values.shape, raw))
+    write_gguf(path, metadata, entries)
+
+
+def write_random_model(model: RandomModel, path: Path) -> str:
+    """Write a model in float32; the SHA-256 of the file."""
+    write_model(path, metadata_of(model), tensors_of(model))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class RandomGolden:
+    """What llama.cpp gave; tests/goldens/make_random_logits.py says what each field holds."""
+
+    ids: list[int]
+    n_prompt: int
+    positions: list[int]
+    logits: Float32Array
+    sha256: str
+    n_ctx: int
+    float_rounding: float
+
+
+def load_random_golden(name: str) -> RandomGolden:
+    """The golden of a model."""
+    with np.load(GOLDENS / f"{name}.npz") as golden:
+        case = json.loads(str(golden["metadata"]))
+        return RandomGolden(
+            ids=golden["ids"].tolist(),
+            n_prompt=int(golden["n_prompt"]),
+            positions=golden["positions"].tolist(),
+            logits=golden["logits"],
+            sha256=case["sha256"],
+            n_ctx=case["n_ctx"],
+            float_rounding=case.get("float_rounding", 0.0),
+        )
