@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +25,23 @@ from rushlight.hub import resolve
 from rushlight.loading import load_engine
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.progress import Progress
-from rushlight.prompts import Message, Prompt, Prompts, batch_of, encode_rendered, is_messages, prompt_of
+from rushlight.prompts import (
+    Message,
+    Prompt,
+    Prompts,
+    batch_of,
+    encode_rendered,
+    is_messages,
+    prompt_of,
+    with_read_arguments,
+)
 
 if TYPE_CHECKING:
     from rushlight.answer import Answer
     from rushlight.completion import Chunk, Completion, Timings, Usage
     from rushlight.engine.sequence import Sequence
     from rushlight.text import ChatTemplate
+    from rushlight.text.answer_parts import AnswerParser
 
     Request = tuple[Sequence, Answer]
 
@@ -152,9 +162,11 @@ class LLM:
         """Answer a conversation, written out by the model's chat template.
 
         Args:
-            messages: mappings with a "role" and its "content".
+            messages: mappings with a "role" and its "content"; of an assistant also "reasoning" and
+                "tool_calls", of a tool "tool_call_id".
             params: how to sample.
-            tools: what the template tells the model about the tools it may call.
+            tools: those that the model may call: JSON schemas of functions, or functions with hints and a
+                docstring. With them, calls in the answer are its `tool_calls`; without, they are text.
             response_format: None or ``{"type": "text"}``; constrained formats are not implemented.
 
         Raises:
@@ -197,7 +209,9 @@ class LLM:
         self, messages: list[Message], tools: list[Any] | None = None, add_generation_prompt: bool = True
     ) -> str:
         """A conversation as one text. Raises TemplateError where the template refuses it."""
-        return self.chat_template.render(messages, tools, add_generation_prompt=add_generation_prompt)
+        return self._template(tools).render(
+            with_read_arguments(messages), tools, add_generation_prompt=add_generation_prompt
+        )
 
     @cached_property
     def chat_template(self) -> ChatTemplate:
@@ -205,6 +219,16 @@ class LLM:
         from rushlight.text.default_templates import chat_template_for  # brings the template engine in
 
         return chat_template_for(self.tokenizer)
+
+    @cached_property
+    def _tool_template(self) -> ChatTemplate:
+        """The template for conversations with tools, where the model has one of its own for them."""
+        from rushlight.text import chat_template_for
+
+        return chat_template_for(self.tokenizer, name="tool_use")
+
+    def _template(self, tools: list[Any] | None) -> ChatTemplate:
+        return self.chat_template if tools is None else self._tool_template
 
     def logits(self, token_ids: list[int]) -> Float32Array:
         """The logits after each token of one sequence: float32 [T, V].
@@ -239,18 +263,29 @@ class LLM:
     ) -> Request:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
         params = params or SamplingParams()
-        answer = self._answer(params, strip_prefix=is_messages(prompt))
         if is_messages(prompt):
-            ids = encode_rendered(self.tokenizer, self.apply_chat_template(prompt, tools))
+            from rushlight.text.answer_format import answer_format_of
+
+            text = self.apply_chat_template(prompt, tools)
+            form = answer_format_of(self._template(tools).source)
+            answer = self._answer(params, True, form.parser(text, tools), form.tokens)
+            ids = encode_rendered(self.tokenizer, text)
         else:
+            answer = self._answer(params, strip_prefix=False)
             single = prompt_of(prompt)
             ids = self.tokenizer.encode(single) if isinstance(single, str) else single
         return self._engine.sequence(ids, params, listener=answer), answer
 
-    def _answer(self, params: SamplingParams, strip_prefix: bool) -> Answer:
+    def _answer(
+        self,
+        params: SamplingParams,
+        strip_prefix: bool,
+        parser: AnswerParser | None = None,
+        shown: Iterable[str] = (),
+    ) -> Answer:
         from rushlight.answer import Answer
 
-        return Answer(self.tokenizer, params, strip_prefix)
+        return Answer(self.tokenizer, params, strip_prefix, parser, shown)
 
     def _complete(self, requests: list[Request]) -> list[Completion]:
         with self._driver.running([sequence for sequence, _ in requests]):
