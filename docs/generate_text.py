@@ -37,7 +37,9 @@ def text_page() -> str:
         "A conversation is written out by the model's own Jinja template, letter by letter as transformers' "
         "`apply_chat_template` does: tools (JSON schemas, or Python functions with hints and a docstring), "
         "documents, content in parts, `strftime_now`, `generation` blocks. With tools, the template named "
-        "`tool_use` is taken where a model has one. Templates come from strangers: they run in a sandbox, "
+        "`tool_use` is taken where a model has one. What else a template reads goes into "
+        '`chat_template_kwargs`, such as `{"enable_thinking": False}`. '
+        "Templates come from strangers: they run in a sandbox, "
         "see plain data only, and are stopped when they take too long or make too much.",
         "A file without a template is told so (`chat_template.is_fallback`; the command line says it), and "
         "`chatml` stands in:",

@@ -158,6 +158,7 @@ class LLM:
         *,
         tools: list[Any] | None = None,
         response_format: Mapping[str, Any] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Answer a conversation, written out by the model's chat template.
 
@@ -167,6 +168,8 @@ class LLM:
             params: how to sample.
             tools: those that the model may call: JSON schemas of functions, or functions with hints and a
                 docstring. With them, calls in the answer are its `tool_calls`; without, they are text.
+            chat_template_kwargs: what else the template reads, such as ``{"enable_thinking": False}`` or
+                "documents".
             response_format: None or ``{"type": "text"}``; constrained formats are not implemented.
 
         Raises:
@@ -177,7 +180,7 @@ class LLM:
             raise InvalidParameter(
                 f"response_format is {dict(response_format)}; only {{'type': 'text'}} is supported so far."
             )
-        return self._complete([self._request(messages, params, tools)])[0]
+        return self._complete([self._request(messages, params, tools, chat_template_kwargs)])[0]
 
     def stream(
         self,
@@ -185,17 +188,18 @@ class LLM:
         params: SamplingParams | None = None,
         *,
         tools: list[Any] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Generator[Chunk, None, None]:
         """The answer in chunks, as they come. Closing the generator ends the computation.
 
         Args:
             prompt: a text or token ids, used as they are, or messages, which go through the chat template.
-            params, tools: as in `chat`.
+            params, tools, chat_template_kwargs: as in `chat`.
 
         Raises:
             TemplateError, InvalidParameter, ContextOverflow: at once, as `generate` and `chat`.
         """
-        return self._chunks(*self._request(prompt, params, tools))
+        return self._chunks(*self._request(prompt, params, tools, chat_template_kwargs))
 
     def tokenize(self, text: str, add_special: bool = True, parse_special: bool = True) -> list[int]:
         """The token ids of a text; see `Tokenizer.encode`."""
@@ -206,11 +210,29 @@ class LLM:
         return self.tokenizer.decode(ids, skip_special)
 
     def apply_chat_template(
-        self, messages: list[Message], tools: list[Any] | None = None, add_generation_prompt: bool = True
+        self,
+        messages: list[Message],
+        tools: list[Any] | None = None,
+        add_generation_prompt: bool = True,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> str:
-        """A conversation as one text. Raises TemplateError where the template refuses it."""
+        """A conversation as one text.
+
+        Args:
+            messages, tools, chat_template_kwargs: as in `chat`.
+            add_generation_prompt: end with the beginning of the model's answer.
+
+        Raises:
+            TemplateError: the template refuses the conversation.
+            InvalidParameter: a variable is called as an argument is, or a message or tool is malformed.
+        """
+        variables = dict(chat_template_kwargs or {})
+        if taken := {"messages", "tools", "add_generation_prompt"} & variables.keys():
+            raise InvalidParameter(
+                f"chat_template_kwargs cannot hold {min(taken)}; it is an argument itself."
+            )
         return self._template(tools).render(
-            with_read_arguments(messages), tools, add_generation_prompt=add_generation_prompt
+            with_read_arguments(messages), tools, add_generation_prompt, **variables
         )
 
     @cached_property
@@ -260,13 +282,14 @@ class LLM:
         prompt: Prompt | list[Message],
         params: SamplingParams | None,
         tools: list[Any] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Request:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
         params = params or SamplingParams()
         if is_messages(prompt):
             from rushlight.text.answer_format import answer_format_of
 
-            text = self.apply_chat_template(prompt, tools)
+            text = self.apply_chat_template(prompt, tools, chat_template_kwargs=chat_template_kwargs)
             form = answer_format_of(self._template(tools).source)
             answer = self._answer(params, True, form.parser(text, tools), form.tokens)
             ids = encode_rendered(self.tokenizer, text)

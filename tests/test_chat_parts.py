@@ -12,6 +12,7 @@ from helpers.batches import TINY
 from rushlight import LLM, SamplingParams
 from rushlight.answer import Answer
 from rushlight.completion import Chunk, Completion
+from rushlight.errors import InvalidParameter
 from rushlight.prompts import with_read_arguments
 from rushlight.sampling import Sampled
 from rushlight.text import ChatTemplate
@@ -43,11 +44,11 @@ def llm() -> Iterator[LLM]:
         yield llm
 
 
-def written(llm: LLM, text: str, tools: list[Any] | None) -> tuple[list[Chunk], Completion]:
+def written(llm: LLM, text: str, tools: list[Any] | None, **variables: Any) -> tuple[list[Chunk], Completion]:
     """What chat and stream give when the model writes a text."""
 
     def answer() -> Answer:
-        sequence, answer = llm._request(USER, SamplingParams(), tools)
+        sequence, answer = llm._request(USER, SamplingParams(), tools, variables)
         for id in llm.tokenize(text, add_special=False, parse_special=False):
             answer.token(Sampled(id))
             sequence.append(id)
@@ -78,11 +79,7 @@ def test_without_tools_a_call_is_text(llm: LLM) -> None:
 
 
 def test_a_prompt_that_opens_the_thinking_is_noticed(llm: LLM) -> None:
-    llm.__dict__["chat_template"] = ChatTemplate(TEMPLATE.replace("{% if think %}", "{% if true %}"))
-    try:
-        _, whole = written(llm, "Hm.\n</think>\nYes.", None)
-    finally:
-        llm.__dict__["chat_template"] = ChatTemplate(TEMPLATE)
+    _, whole = written(llm, "Hm.\n</think>\nYes.", None, think=True)
     assert (whole.text, whole.reasoning) == ("Yes.", "Hm.")
 
 
@@ -98,6 +95,13 @@ def test_a_prompt_as_it_is_has_no_parts(llm: LLM) -> None:
 def test_conversations_with_tools_have_a_template_of_their_own(llm: LLM) -> None:
     assert llm.apply_chat_template(USER, [get_weather]) == "TOOLS[user]Weather?[assistant]"
     assert llm.apply_chat_template(USER) == "[user]Weather?[assistant]"
+    thinking = llm.apply_chat_template(USER, chat_template_kwargs={"think": True})
+    assert thinking == "[user]Weather?[assistant]<think>\n"
+
+
+def test_variables_of_a_template_are_no_arguments(llm: LLM) -> None:
+    with pytest.raises(InvalidParameter, match="cannot hold messages"):
+        llm.chat(USER, chat_template_kwargs={"messages": []})
 
 
 def test_calls_go_back_into_the_conversation(llm: LLM) -> None:
