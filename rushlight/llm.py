@@ -33,12 +33,12 @@ from rushlight.prompts import (
     encode_rendered,
     is_messages,
     prompt_of,
-    with_read_arguments,
 )
 
 if TYPE_CHECKING:
     from rushlight.answer import Answer
     from rushlight.completion import Chunk, Completion, Timings, Usage
+    from rushlight.conversation import ConversationFormat
     from rushlight.engine.sequence import Sequence
     from rushlight.text import ChatTemplate
     from rushlight.text.answer_parts import AnswerParser
@@ -226,31 +226,19 @@ class LLM:
             TemplateError: the template refuses the conversation.
             InvalidParameter: a variable is called as an argument is, or a message or tool is malformed.
         """
-        variables = dict(chat_template_kwargs or {})
-        if taken := {"messages", "tools", "add_generation_prompt"} & variables.keys():
-            raise InvalidParameter(
-                f"chat_template_kwargs cannot hold {min(taken)}; it is an argument itself."
-            )
-        return self._template(tools).render(
-            with_read_arguments(messages), tools, add_generation_prompt, **variables
-        )
+        return self.conversation.render(messages, tools, add_generation_prompt, chat_template_kwargs)
 
-    @cached_property
+    @property
     def chat_template(self) -> ChatTemplate:
         """The model's chat template; one with `is_fallback` where the file has none."""
-        from rushlight.text.default_templates import chat_template_for  # brings the template engine in
-
-        return chat_template_for(self.tokenizer)
+        return self.conversation.template
 
     @cached_property
-    def _tool_template(self) -> ChatTemplate:
-        """The template for conversations with tools, where the model has one of its own for them."""
-        from rushlight.text import chat_template_for
+    def conversation(self) -> ConversationFormat:
+        """How the model writes conversations."""
+        from rushlight.conversation import ConversationFormat  # brings the template engine in
 
-        return chat_template_for(self.tokenizer, name="tool_use")
-
-    def _template(self, tools: list[Any] | None) -> ChatTemplate:
-        return self.chat_template if tools is None else self._tool_template
+        return ConversationFormat(self.tokenizer)
 
     def logits(self, token_ids: list[int]) -> Float32Array:
         """The logits after each token of one sequence: float32 [T, V].
@@ -287,10 +275,8 @@ class LLM:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
         params = params or SamplingParams()
         if is_messages(prompt):
-            from rushlight.text.answer_format import answer_format_of
-
-            text = self.apply_chat_template(prompt, tools, chat_template_kwargs=chat_template_kwargs)
-            form = answer_format_of(self._template(tools).source)
+            text = self.conversation.render(prompt, tools, True, chat_template_kwargs)
+            form = self.conversation.answer_format(tools)
             answer = self._answer(params, True, form.parser(text, tools), form.tokens)
             ids = encode_rendered(self.tokenizer, text)
         else:

@@ -39,8 +39,8 @@ def get_weather(city: str) -> str:
 @pytest.fixture(scope="module")
 def llm() -> Iterator[LLM]:
     with LLM(TINY / "llama-mix.gguf", n_threads=1) as llm:
-        llm.__dict__["chat_template"] = ChatTemplate(TEMPLATE)
-        llm.__dict__["_tool_template"] = ChatTemplate("TOOLS" + TEMPLATE)
+        llm.conversation.__dict__["template"] = ChatTemplate(TEMPLATE)
+        llm.conversation.__dict__["tool_template"] = ChatTemplate("TOOLS" + TEMPLATE)
         yield llm
 
 

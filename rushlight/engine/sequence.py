@@ -13,8 +13,8 @@ from rushlight.params import SamplingParams
 from rushlight.sampling import Sampled
 
 FinishReason = Literal["stop", "length", "abort", "error", "tool_calls"]
-"""stop: an end token or a stop string; length: `max_tokens` or the end of the context; tool_calls: stop, after
-calls of tools, which only the reader of an answer can tell."""
+"""stop: an end token or a stop string; length: `max_tokens` or the end of the context; tool_calls: a stop
+after calls of tools, which only who reads the answer can tell."""
 
 
 class Status(Enum):

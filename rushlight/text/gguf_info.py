@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from rushlight.errors import InvalidFile
 from rushlight.text.special import SpecialTokens
 from rushlight.text.special_names import TEMPLATE_ROLES
 from rushlight.text.tokenizer import TokenizerInfo
-from rushlight.text.vocabulary import TokenType, Vocabulary
+from rushlight.text.vocabulary import TokenType, Vocabulary, number_array
 
 _TEMPLATE_KEY = "tokenizer.chat_template"
 
@@ -90,3 +93,28 @@ def flag(metadata: Mapping[str, Any], key: str, default: bool) -> bool:
     if not isinstance(value, bool):
         raise InvalidFile(f"{key} is {value!r}; true or false was expected.")
     return value
+
+
+def read_scores(metadata: Mapping[str, Any], n_vocab: int) -> npt.NDArray[np.float32]:
+    """The score of each token: float32 [n_vocab]. Raises InvalidFile if there are none."""
+    scores = number_array(metadata, "tokenizer.ggml.scores", n_vocab)
+    if scores is None:
+        raise InvalidFile("tokenizer.ggml.scores is missing; this kind of vocabulary needs its scores.")
+    return scores.astype(np.float32)
+
+
+def read_bytes(metadata: Mapping[str, Any], key: str) -> bytes:
+    """The array of bytes under `key`, empty if there is none. Raises InvalidFile if it is something else."""
+    values = np.asarray(metadata.get(key, np.empty(0, np.uint8)))
+    if values.ndim != 1 or values.dtype.kind not in "iu" or values.dtype.itemsize != 1:
+        raise InvalidFile(f"{key} is no array of bytes.")
+    return values.tobytes()
+
+
+def unknown_id(special: Mapping[str, int]) -> int:
+    """The unknown token. Raises InvalidFile if the file names none."""
+    if "unk" not in special:
+        raise InvalidFile(
+            "The file names no unknown token (tokenizer.ggml.unknown_token_id); this kind needs one."
+        )
+    return special["unk"]

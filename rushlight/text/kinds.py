@@ -1,7 +1,7 @@
 """The kinds of tokenizer that ``tokenizer.ggml.model`` can name, and how each is built from a GGUF file.
 
 Names and defaults are those of llama.cpp (``llama_vocab::impl::load`` in ``src/llama-vocab.cpp``,
-https://github.com/ggml-org/llama.cpp).
+https://github.com/ggml-org/llama.cpp). Encoders of the rarer kinds are imported when a file needs them.
 """
 
 from __future__ import annotations
@@ -9,26 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from rushlight.errors import InvalidFile, UnsupportedTokenizer
 from rushlight.gguf.strings import StringArray
 from rushlight.text.bpe import BPEEncoder
-from rushlight.text.charsmap import CharsMap
-from rushlight.text.dna import DNAEncoder, without_marks
-from rushlight.text.gguf_info import Added, flag, read_added, read_info
+from rushlight.text.gguf_info import Added, flag, read_added, read_bytes, read_info, read_scores, unknown_id
 from rushlight.text.gguf_tokenizer import Encoder, GGUFTokenizer
-from rushlight.text.plamo2 import PLaMo2Encoder
 from rushlight.text.pre_tokenizers import PreTokenizer, pre_tokenizer
 from rushlight.text.recognized import partition_of
-from rushlight.text.rwkv import RWKVEncoder
 from rushlight.text.special import find_special_tokens
 from rushlight.text.spm import SPMEncoder
-from rushlight.text.ugm import UGMEncoder
-from rushlight.text.vocabulary import Spelling, Vocabulary, number_array, read_vocabulary, string_array
-from rushlight.text.whitespace import WhitespaceEncoder
-from rushlight.text.wpm import WPMEncoder
+from rushlight.text.vocabulary import Spelling, Vocabulary, read_vocabulary, string_array
 
 _NO_VOCABULARY = ("no_vocab", "none")
 
@@ -86,7 +76,7 @@ def _build(
 
 def _spm(metadata: Mapping[str, Any]) -> GGUFTokenizer:
     vocabulary = read_vocabulary(metadata, Spelling.SPACE_MARK)
-    scores = _scores(metadata, vocabulary)
+    scores = read_scores(metadata, len(vocabulary))
     added = read_added(metadata, Added(bos=True, space_prefix=True))
     return _build(
         metadata,
@@ -122,6 +112,8 @@ def _gemma4(metadata: Mapping[str, Any]) -> GGUFTokenizer:
 
 
 def _whitespace(metadata: Mapping[str, Any]) -> GGUFTokenizer:
+    from rushlight.text.whitespace import WhitespaceEncoder
+
     pre, merges = _pre_tokenizer(metadata), _merges(metadata)
     vocabulary = read_vocabulary(metadata, _spelling(pre))
     lowercase = flag(metadata, "tokenizer.ggml.normalizer.lowercase", pre.lowercase)
@@ -135,6 +127,8 @@ def _whitespace(metadata: Mapping[str, Any]) -> GGUFTokenizer:
 
 
 def _hybriddna(metadata: Mapping[str, Any]) -> GGUFTokenizer:
+    from rushlight.text.dna import DNAEncoder, without_marks
+
     pre, merges = _pre_tokenizer(metadata), _merges(metadata)
     vocabulary = read_vocabulary(metadata, _spelling(pre))
     return _build(
@@ -147,6 +141,8 @@ def _hybriddna(metadata: Mapping[str, Any]) -> GGUFTokenizer:
 
 
 def _wpm(metadata: Mapping[str, Any]) -> GGUFTokenizer:
+    from rushlight.text.wpm import WPMEncoder
+
     vocabulary = read_vocabulary(metadata, Spelling.SPACE_MARK)
     lowercase = flag(metadata, "tokenizer.ggml.normalizer.lowercase", True)
     strip_accents = flag(metadata, "tokenizer.ggml.normalizer.strip_accents", lowercase)
@@ -155,14 +151,17 @@ def _wpm(metadata: Mapping[str, Any]) -> GGUFTokenizer:
         vocabulary,
         {"bos": 101, "unk": 100, "sep": 102, "pad": 0, "mask": 103},
         Added(bos=True, sep=True),
-        lambda special, vocabulary: WPMEncoder(vocabulary, _unk(special), lowercase, strip_accents),
+        lambda special, vocabulary: WPMEncoder(vocabulary, unknown_id(special), lowercase, strip_accents),
     )
 
 
 def _ugm(metadata: Mapping[str, Any]) -> GGUFTokenizer:
+    from rushlight.text.charsmap import CharsMap
+    from rushlight.text.ugm import UGMEncoder
+
     vocabulary = read_vocabulary(metadata, Spelling.SPACE_MARK)
-    scores = _scores(metadata, vocabulary)
-    charsmap = CharsMap(_bytes(metadata, "tokenizer.ggml.precompiled_charsmap"))
+    scores = read_scores(metadata, len(vocabulary))
+    charsmap = CharsMap(read_bytes(metadata, "tokenizer.ggml.precompiled_charsmap"))
     merge_spaces = flag(metadata, "tokenizer.ggml.remove_extra_whitespaces", False)
     added = read_added(metadata, Added(eos=True))
     return _build(
@@ -171,12 +170,14 @@ def _ugm(metadata: Mapping[str, Any]) -> GGUFTokenizer:
         {"eos": 1, "unk": 2, "pad": 0},
         added,
         lambda special, vocabulary: UGMEncoder(
-            vocabulary, scores, _unk(special), charsmap, added.space_prefix, merge_spaces
+            vocabulary, scores, unknown_id(special), charsmap, added.space_prefix, merge_spaces
         ),
     )
 
 
 def _rwkv(metadata: Mapping[str, Any]) -> GGUFTokenizer:
+    from rushlight.text.rwkv import RWKVEncoder
+
     return _build(
         metadata,
         read_vocabulary(metadata, Spelling.ESCAPED),
@@ -187,8 +188,10 @@ def _rwkv(metadata: Mapping[str, Any]) -> GGUFTokenizer:
 
 
 def _plamo2(metadata: Mapping[str, Any]) -> GGUFTokenizer:
+    from rushlight.text.plamo2 import PLaMo2Encoder
+
     vocabulary = read_vocabulary(metadata, Spelling.PLAIN)
-    scores = _scores(metadata, vocabulary)
+    scores = read_scores(metadata, len(vocabulary))
     return _build(
         metadata,
         vocabulary,
@@ -234,26 +237,3 @@ def _spelling(pre: PreTokenizer) -> Spelling:
     if pre.byte_level:
         return Spelling.BYTE_LEVEL
     return Spelling.SPACE_MARK if pre.escape_spaces else Spelling.PLAIN
-
-
-def _scores(metadata: Mapping[str, Any], vocabulary: Vocabulary) -> npt.NDArray[np.floating[Any]]:
-    scores = number_array(metadata, "tokenizer.ggml.scores", len(vocabulary))
-    if scores is None:
-        raise InvalidFile("tokenizer.ggml.scores is missing; this kind of vocabulary needs its scores.")
-    return scores.astype(np.float32)
-
-
-def _unk(special: Mapping[str, int]) -> int:
-    if "unk" not in special:
-        raise InvalidFile(
-            "The file names no unknown token (tokenizer.ggml.unknown_token_id); this kind needs one."
-        )
-    return special["unk"]
-
-
-def _bytes(metadata: Mapping[str, Any], key: str) -> bytes:
-    """The array of bytes under `key`, empty if there is none. Raises InvalidFile if it is something else."""
-    values = np.asarray(metadata.get(key, np.empty(0, np.uint8)))
-    if values.ndim != 1 or values.dtype.kind not in "iu" or values.dtype.itemsize != 1:
-        raise InvalidFile(f"{key} is no array of bytes.")
-    return values.tobytes()
