@@ -60,7 +60,7 @@ class ConversationFormat:
 
     def answer_format(self, tools: list[Any] | None) -> AnswerFormat:
         """The format of answers in a conversation with these tools."""
-        return answer_format_of(self._template(tools).source)
+        return answer_format_of(self._template(tools).source, with_tools=bool(tools))
 
     def _template(self, tools: list[Any] | None) -> ChatTemplate:
         return self.template if tools is None else self.tool_template

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rushlight.text.answer_parts import AnswerParser, CallMaker, argument_schemas
-from rushlight.text.harmony import HARMONY_TOKENS, HarmonyAnswer
 from rushlight.text.reasoning import ReasoningTags, reasoning_tags_of
 from rushlight.text.tagged_answer import TaggedAnswer
 from rushlight.text.template_data import plain_tools
-from rushlight.text.tool_formats import ToolFormat, tool_format_of
+
+if TYPE_CHECKING:
+    from rushlight.text.tool_formats import ToolFormat
 
 _HARMONY = ("<|start|>assistant", "<|channel|>analysis<|message|>")
 
@@ -20,7 +21,7 @@ class AnswerFormat(NamedTuple):
 
     Attributes:
         tags: what marks its thinking, None if nothing does.
-        tools: how it writes tool calls, None if that is not known.
+        tools: how it writes tool calls, None if that is not known or was not asked.
         is_harmony: whether it writes messages on channels, as gpt-oss does; the others are None then.
     """
 
@@ -32,6 +33,8 @@ class AnswerFormat(NamedTuple):
     def tokens(self) -> frozenset[str]:
         """The texts of the special tokens that a parser has to see."""
         if self.is_harmony:
+            from rushlight.text.harmony import HARMONY_TOKENS
+
             return frozenset(HARMONY_TOKENS)
         tools = self.tools
         of_tools = () if tools is None else (*tools.begins, *tools.ends, *tools.tokens)
@@ -46,6 +49,8 @@ class AnswerFormat(NamedTuple):
         """
         make = CallMaker(prompt)
         if self.is_harmony:
+            from rushlight.text.harmony import HarmonyAnswer
+
             return HarmonyAnswer(bool(tools), make)
         called = self.tools if tools else None
         if self.tags is None and called is None:
@@ -54,12 +59,18 @@ class AnswerFormat(NamedTuple):
         return TaggedAnswer(self.tags, thinks, called, argument_schemas(plain_tools(tools)), make)
 
 
-def answer_format_of(template: str) -> AnswerFormat:
+def answer_format_of(template: str, with_tools: bool = True) -> AnswerFormat:
     """The format of the answers of models with this chat template.
 
     Args:
         template: the source of the template.
+        with_tools: whether it matters how tool calls are written.
     """
     if all(text in template for text in _HARMONY):
         return AnswerFormat(is_harmony=True)
-    return AnswerFormat(reasoning_tags_of(template), tool_format_of(template))
+    tags = reasoning_tags_of(template)
+    if not with_tools:
+        return AnswerFormat(tags)
+    from rushlight.text.tool_formats import tool_format_of
+
+    return AnswerFormat(tags, tool_format_of(template))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rushlight.text.answer_parts import AnswerParts, CallMaker, first_mark, n_held
 from rushlight.text.reasoning import ReasoningTags
-from rushlight.text.tool_formats import Call, Schemas, ToolFormat
+
+if TYPE_CHECKING:
+    from rushlight.text.tool_formats import Call, Schemas, ToolFormat
 
 
 class TaggedAnswer:
