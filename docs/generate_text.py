@@ -31,7 +31,8 @@ def text_page() -> str:
         "not here is an error, never a guess. Names in one row cut alike and have the same settings.",
         _table(("`tokenizer.ggml.pre`", "settings"), _pre_rows()),
         "Where llama.cpp's splitting differs from the regular expression that it is meant to follow, "
-        "Rushlight does what llama.cpp does. Two things are unlike it on purpose: decoding never drops "
+        "Rushlight does what llama.cpp does. Characters newer than llama.cpp's Unicode tables, or than "
+        "Python's, can be cut differently. Two things are unlike it on purpose: decoding never drops "
         "spaces (`clean_up_tokenization_spaces`), and a damaged vocabulary is refused.",
         "## Chat templates",
         "A conversation is written out by the model's own Jinja template, letter by letter as transformers' "

@@ -33,6 +33,7 @@ class WPMEncoder:
 
     Accents are taken away as llama.cpp does: of a character's canonical decomposition the first code point
     remains, so a Hangul syllable becomes its leading consonant (in transformers all its letters remain).
+    Categories are those of Python's own Unicode tables.
 
     Args:
         vocabulary: the tokens.
