@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from queue import Empty, SimpleQueue
 
 from rushlight.completion import Chunk, Completion, timings_of, usage_of
@@ -13,6 +13,7 @@ from rushlight.errors import RushlightError
 from rushlight.params import SamplingParams
 from rushlight.sampling import Sampled, TokenLogprobs
 from rushlight.text import TextStream, Tokenizer
+from rushlight.text.answer_parts import AnswerParser, AnswerParts
 
 _POLL_SECONDS = 0.1  # Windows delivers Ctrl-C only between waits
 
@@ -24,13 +25,25 @@ class Answer:
         tokenizer: of the model.
         params: of the sequence; their stop strings end it.
         strip_prefix: see `TextStream`.
+        parser: takes the text apart; None: all of it is text.
+        shown: texts of control tokens that the parser has to see.
     """
 
-    def __init__(self, tokenizer: Tokenizer, params: SamplingParams, strip_prefix: bool) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        params: SamplingParams,
+        strip_prefix: bool,
+        parser: AnswerParser | None = None,
+        shown: Iterable[str] = (),
+    ) -> None:
         self._called = time.perf_counter()
         self._n_vocab = tokenizer.n_vocab
-        self._stream = TextStream(tokenizer, params.stop, strip_prefix=strip_prefix)
-        self._texts: list[str] = []
+        self._stream = TextStream(
+            tokenizer, params.stop, strip_prefix=strip_prefix, shown=() if parser is None else shown
+        )
+        self._parser = parser
+        self._parts: list[AnswerParts] = []
         self._logprobs: list[TokenLogprobs] | None = None if params.logprobs is None else []
         self._queue: SimpleQueue[Chunk | Completion | BaseException] = SimpleQueue()
         self._end_only = False
@@ -39,26 +52,37 @@ class Answer:
         """Hear of a token; True where its text completes a stop string."""
         token_id, logprobs = sampled.token_id, sampled.logprobs
         # Rows that a model has beyond its vocabulary have no text.
-        text = self._stream.feed(token_id) if token_id < self._n_vocab else ""
-        self._texts.append(text)
+        parts = self._take(self._stream.feed(token_id) if token_id < self._n_vocab else "")
         if self._logprobs is not None and logprobs is not None:
             self._logprobs.append(logprobs)
         if not self._end_only:
-            self._queue.put(Chunk(text, (token_id,), None if logprobs is None else (logprobs,)))
+            self._queue.put(
+                Chunk(
+                    parts.text,
+                    (token_id,),
+                    None if logprobs is None else (logprobs,),
+                    reasoning=parts.reasoning,
+                    tool_calls=parts.tool_calls,
+                )
+            )
         return self._stream.stopped is not None
 
     def finished(self, sequence: Sequence) -> None:
         """Hear of the end."""
         if sequence.error is not None or sequence.finish_reason is None:
             return self._queue.put(sequence.error or RushlightError("The answer did not end."))
-        if tail := self._stream.flush():
-            self._texts.append(tail)
-            self._queue.put(Chunk(tail))
+        tail = self._take(self._stream.flush(), is_last=True)
+        if any(tail):
+            self._queue.put(Chunk(tail.text, reasoning=tail.reasoning, tool_calls=tail.tool_calls))
+        calls = [call for parts in self._parts for call in parts.tool_calls]
+        called = bool(calls) and sequence.finish_reason == "stop"
         self._queue.put(
             Completion(
-                text="".join(self._texts),
+                text="".join(parts.text for parts in self._parts),
+                reasoning="".join(parts.reasoning for parts in self._parts),
+                tool_calls=calls,
                 token_ids=list(sequence.generated),
-                finish_reason=sequence.finish_reason,
+                finish_reason="tool_calls" if called else sequence.finish_reason,
                 usage=usage_of(sequence),
                 logprobs=self._logprobs,
                 seed=sequence.seed,
@@ -90,6 +114,16 @@ class Answer:
         while not isinstance(item := self._next(), Completion):
             pass
         return item
+
+    def _take(self, text: str, is_last: bool = False) -> AnswerParts:
+        """The parts that more text makes certain."""
+        if self._parser is None:
+            parts = AnswerParts(text)
+        else:
+            parts = self._parser.feed(text)
+            parts = parts.and_then(self._parser.flush()) if is_last else parts
+        self._parts.append(parts)
+        return parts
 
     def _next(self) -> Chunk | Completion:
         while True:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rushlight.engine.sequence import FinishReason, Sequence
 from rushlight.sampling import TokenLogprobs
+
+if TYPE_CHECKING:
+    from rushlight.text.answer_parts import ToolCall
 
 
 class Usage(NamedTuple):
@@ -50,10 +53,14 @@ class Chunk(NamedTuple):
 
     Attributes:
         text: what became certain: whole characters only, and nothing that may begin a stop string.
+        reasoning: of a model that thinks before it answers, what it thought; it is in no `text`.
+        tool_calls: the calls of tools that became complete, as OpenAI's API writes them: dicts with an "id",
+            the "type" "function", and the "function" with its "name" and its "arguments" as JSON text.
         token_ids: the tokens generated since the last chunk.
         logprobs: their log probabilities, if `SamplingParams.logprobs` asks for them.
-        finish_reason: "stop" (an end token or a stop string), "length" (`max_tokens` or the end of the
-            context) or "abort"; None before the last chunk, as are the rest.
+        finish_reason: "stop" (an end token or a stop string), "tool_calls" (the same, after calls of tools),
+            "length" (`max_tokens` or the end of the context) or "abort"; None before the last chunk, as are
+            the rest.
         usage: tokens used.
         seed: the seed in use, the drawn one if none was given.
         timings: seconds used.
@@ -68,6 +75,8 @@ class Chunk(NamedTuple):
     seed: int | None = None
     timings: Timings | None = None
     digest: str | None = None
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class Completion(NamedTuple):
@@ -81,6 +90,8 @@ class Completion(NamedTuple):
     seed: int
     timings: Timings
     digest: str
+    reasoning: str = ""
+    tool_calls: list[ToolCall] = []  # noqa: RUF012  # never changed
 
 
 def usage_of(sequence: Sequence) -> Usage:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +25,23 @@ from rushlight.hub import resolve
 from rushlight.loading import load_engine
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.progress import Progress
-from rushlight.prompts import Message, Prompt, Prompts, batch_of, encode_rendered, is_messages, prompt_of
+from rushlight.prompts import (
+    Message,
+    Prompt,
+    Prompts,
+    batch_of,
+    encode_rendered,
+    is_messages,
+    prompt_of,
+)
 
 if TYPE_CHECKING:
     from rushlight.answer import Answer
     from rushlight.completion import Chunk, Completion, Timings, Usage
+    from rushlight.conversation import ConversationFormat
     from rushlight.engine.sequence import Sequence
     from rushlight.text import ChatTemplate
+    from rushlight.text.answer_parts import AnswerParser
 
     Request = tuple[Sequence, Answer]
 
@@ -148,13 +158,18 @@ class LLM:
         *,
         tools: list[Any] | None = None,
         response_format: Mapping[str, Any] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Answer a conversation, written out by the model's chat template.
 
         Args:
-            messages: mappings with a "role" and its "content".
+            messages: mappings with a "role" and its "content"; of an assistant also "reasoning" and
+                "tool_calls", of a tool "tool_call_id".
             params: how to sample.
-            tools: what the template tells the model about the tools it may call.
+            tools: those that the model may call: JSON schemas of functions, or functions with hints and a
+                docstring. With them, calls in the answer are its `tool_calls`; without, they are text.
+            chat_template_kwargs: what else the template reads, such as ``{"enable_thinking": False}`` or
+                "documents".
             response_format: None or ``{"type": "text"}``; constrained formats are not implemented.
 
         Raises:
@@ -165,7 +180,7 @@ class LLM:
             raise InvalidParameter(
                 f"response_format is {dict(response_format)}; only {{'type': 'text'}} is supported so far."
             )
-        return self._complete([self._request(messages, params, tools)])[0]
+        return self._complete([self._request(messages, params, tools, chat_template_kwargs)])[0]
 
     def stream(
         self,
@@ -173,17 +188,18 @@ class LLM:
         params: SamplingParams | None = None,
         *,
         tools: list[Any] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Generator[Chunk, None, None]:
         """The answer in chunks, as they come. Closing the generator ends the computation.
 
         Args:
             prompt: a text or token ids, used as they are, or messages, which go through the chat template.
-            params, tools: as in `chat`.
+            params, tools, chat_template_kwargs: as in `chat`.
 
         Raises:
             TemplateError, InvalidParameter, ContextOverflow: at once, as `generate` and `chat`.
         """
-        return self._chunks(*self._request(prompt, params, tools))
+        return self._chunks(*self._request(prompt, params, tools, chat_template_kwargs))
 
     def tokenize(self, text: str, add_special: bool = True, parse_special: bool = True) -> list[int]:
         """The token ids of a text; see `Tokenizer.encode`."""
@@ -194,17 +210,35 @@ class LLM:
         return self.tokenizer.decode(ids, skip_special)
 
     def apply_chat_template(
-        self, messages: list[Message], tools: list[Any] | None = None, add_generation_prompt: bool = True
+        self,
+        messages: list[Message],
+        tools: list[Any] | None = None,
+        add_generation_prompt: bool = True,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> str:
-        """A conversation as one text. Raises TemplateError where the template refuses it."""
-        return self.chat_template.render(messages, tools, add_generation_prompt=add_generation_prompt)
+        """A conversation as one text.
 
-    @cached_property
+        Args:
+            messages, tools, chat_template_kwargs: as in `chat`.
+            add_generation_prompt: end with the beginning of the model's answer.
+
+        Raises:
+            TemplateError: the template refuses the conversation.
+            InvalidParameter: a variable is called as an argument is, or a message or tool is malformed.
+        """
+        return self.conversation.render(messages, tools, add_generation_prompt, chat_template_kwargs)
+
+    @property
     def chat_template(self) -> ChatTemplate:
         """The model's chat template; one with `is_fallback` where the file has none."""
-        from rushlight.text.default_templates import chat_template_for  # brings the template engine in
+        return self.conversation.template
 
-        return chat_template_for(self.tokenizer)
+    @cached_property
+    def conversation(self) -> ConversationFormat:
+        """How the model writes conversations."""
+        from rushlight.conversation import ConversationFormat  # brings the template engine in
+
+        return ConversationFormat(self.tokenizer)
 
     def logits(self, token_ids: list[int]) -> Float32Array:
         """The logits after each token of one sequence: float32 [T, V].
@@ -236,21 +270,31 @@ class LLM:
         prompt: Prompt | list[Message],
         params: SamplingParams | None,
         tools: list[Any] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Request:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
         params = params or SamplingParams()
-        answer = self._answer(params, strip_prefix=is_messages(prompt))
         if is_messages(prompt):
-            ids = encode_rendered(self.tokenizer, self.apply_chat_template(prompt, tools))
+            text = self.conversation.render(prompt, tools, True, chat_template_kwargs)
+            form = self.conversation.answer_format(tools)
+            answer = self._answer(params, True, form.parser(text, tools), form.tokens)
+            ids = encode_rendered(self.tokenizer, text)
         else:
+            answer = self._answer(params, strip_prefix=False)
             single = prompt_of(prompt)
             ids = self.tokenizer.encode(single) if isinstance(single, str) else single
         return self._engine.sequence(ids, params, listener=answer), answer
 
-    def _answer(self, params: SamplingParams, strip_prefix: bool) -> Answer:
+    def _answer(
+        self,
+        params: SamplingParams,
+        strip_prefix: bool,
+        parser: AnswerParser | None = None,
+        shown: Iterable[str] = (),
+    ) -> Answer:
         from rushlight.answer import Answer
 
-        return Answer(self.tokenizer, params, strip_prefix)
+        return Answer(self.tokenizer, params, strip_prefix, parser, shown)
 
     def _complete(self, requests: list[Request]) -> list[Completion]:
         with self._driver.running([sequence for sequence, _ in requests]):

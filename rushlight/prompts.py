@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -65,6 +66,30 @@ def prompt_of(prompt: object) -> Prompt:
     if _is_token_ids(prompt):
         return [int(i) for i in prompt]
     raise InvalidParameter(f"A prompt is a text or a list of token ids; got {_shown(prompt)}.")
+
+
+def with_read_arguments(messages: list[Message]) -> list[Message]:
+    """The messages with the arguments of tool calls as objects, which OpenAI's API writes as JSON text.
+
+    Chat templates write arguments as JSON themselves. Text that holds no JSON object stays as it is.
+    """
+    return [
+        {**message, "tool_calls": [_with_read_arguments(call) for call in calls]}
+        if isinstance(calls := message.get("tool_calls"), list | tuple)
+        else message
+        for message in messages
+    ]
+
+
+def _with_read_arguments(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("arguments"), str):
+        return call
+    try:
+        arguments = json.loads(function["arguments"])
+    except (ValueError, RecursionError):
+        return call
+    return {**call, "function": {**function, "arguments": arguments}} if isinstance(arguments, dict) else call
 
 
 def encode_rendered(tokenizer: Tokenizer, text: str) -> list[int]:

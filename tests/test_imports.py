@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "models": {"errors", "gguf", "quants", "backends"},
     "engine": {"errors", "params", "row_math", "sampling", "backends"},
 }
-LLM_ROOM = {"llm", "loading", "answer", "completion", "prompts"}
+LLM_ROOM = {"llm", "loading", "answer", "completion", "conversation", "prompts"}
 TOP = {"cli", "bench", "perplexity", "__main__", "__init__"}
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rushlight.cli.output import say, write
+from rushlight.cli.output import say, whisper, write
 from rushlight.digest import SHOWN
 
 if TYPE_CHECKING:
@@ -20,28 +20,44 @@ class Answer:
 
     Attributes:
         text: all text so far.
+        reasoning: what the model thought before it answered.
         token_ids: all tokens so far.
         last: the last chunk, which carries the usage, the seed and the timings; None before the end.
     """
 
     text: str = ""
+    reasoning: str = ""
     token_ids: list[int] = field(default_factory=list)
     last: Chunk | None = None
 
     def take(self, chunks: Generator[Chunk, None, None], *, show: bool) -> None:
-        """Add chunks as they come; `show` writes their text at once. However it ends, `chunks` is closed."""
+        """Add chunks as they come. However it ends, `chunks` is closed.
+
+        Args:
+            chunks: of the answer.
+            show: write their text at once, and what the model thinks to standard error.
+        """
         with closing(chunks):
             for chunk in chunks:
-                self.text += chunk.text
-                self.token_ids += chunk.token_ids
+                if show and chunk.reasoning:
+                    whisper(chunk.reasoning)
                 if show and chunk.text:
+                    if self.reasoning and not self.text:
+                        say("\n")
                     write(chunk.text)
+                self.text += chunk.text
+                self.reasoning += chunk.reasoning
+                self.token_ids += chunk.token_ids
                 if chunk.finish_reason is not None:
                     self.last = chunk
 
     def as_dict(self) -> dict[str, Any]:
         """The answer as ``rushlight run --json`` writes it; times are seconds."""
-        found: dict[str, Any] = {"text": self.text, "token_ids": self.token_ids}
+        found: dict[str, Any] = {
+            "text": self.text,
+            "reasoning": self.reasoning,
+            "token_ids": self.token_ids,
+        }
         if self.last is None or self.last.usage is None or self.last.timings is None:
             return found
         usage, timings = self.last.usage, self.last.timings

@@ -128,6 +128,7 @@ class Conversation:
             return
         else:
             write("\n")
-        self.messages.append({"role": "assistant", "content": answer.text})
+        thought = {"reasoning": answer.reasoning} if answer.reasoning else {}
+        self.messages.append({"role": "assistant", "content": answer.text, **thought})
         if self._verbose:
             answer.report()

@@ -36,6 +36,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def whisper(text: str) -> None:
+    """Write to standard error at once, without ending the line."""
+    print(text, end="", file=sys.stderr, flush=True)
+
+
 def complain(message: str) -> None:
     """Write an error to standard error, as one line."""
     say("error: " + " ".join(message.split()))

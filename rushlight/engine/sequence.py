@@ -12,8 +12,9 @@ from rushlight.backends.base import Float32Array
 from rushlight.params import SamplingParams
 from rushlight.sampling import Sampled
 
-FinishReason = Literal["stop", "length", "abort", "error"]
-"""stop: an end token or a stop string; length: `max_tokens` or the end of the context."""
+FinishReason = Literal["stop", "length", "abort", "error", "tool_calls"]
+"""stop: an end token or a stop string; length: `max_tokens` or the end of the context; tool_calls: a stop
+after calls of tools, which only who reads the answer can tell."""
 
 
 class Status(Enum):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rushlight.errors import InvalidFile, UnsupportedTokenizer
 from rushlight.text.special_names import END_TEXTS, TEMPLATE_ROLES
 from rushlight.text.tokenizer import Tokenizer, TokenizerInfo, replace_surrogates
-from rushlight.text.vocabulary import BYTE_TOKEN, TokenType, Vocabulary
+from rushlight.text.vocabulary import BYTE_TOKEN, Spelling, TokenType, Vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Library
@@ -125,7 +125,8 @@ def _vocabulary(library: Library, byte_level: bool) -> Vocabulary:
         types[id] = TokenType.BYTE if is_byte else TokenType.NORMAL
     for id, token in library.get_added_tokens_decoder().items():
         types[id] = TokenType.CONTROL if token.special else TokenType.USER_DEFINED
-    return Vocabulary(texts, ids, bytes(types), byte_level)
+    spelling = Spelling.BYTE_LEVEL if byte_level else Spelling.SPACE_MARK
+    return Vocabulary(texts, ids, bytes(types), spelling)
 
 
 def _added(library: Library) -> tuple[list[int], list[int]]:

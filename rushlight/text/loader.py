@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rushlight.errors import ModelNotFound
-from rushlight.text.gguf_tokenizer import tokenizer_from_metadata
+from rushlight.text.kinds import tokenizer_from_metadata
 from rushlight.text.tokenizer import Tokenizer
 
 _GGUF_MAGIC = b"GGUF"

@@ -17,6 +17,7 @@ _SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
 
 NEWLINE = r"[\r\n]"
 NEWLINE_RUNS = r"[^\n]+|[\n]+"
+WORD = r"\S+"
 NUMBER = r"\p{N}"
 NUMBER_RUN = r"\p{N}+"
 NUMBERS_BY_3 = r"\p{N}{1,3}"

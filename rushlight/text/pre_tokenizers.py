@@ -33,6 +33,7 @@ class PreTokenizer(NamedTuple):
         always_bos: a text starts with the BOS token whatever the file says.
         default_bos: whether a file without a BOS id has llama.cpp's default one.
         escape_spaces: spaces are written U+2581 before anything else, as SentencePiece does.
+        lowercase: words are put in lower case when the file does not say; only the kind ``whitespace`` asks.
         whole_newlines: a run of newlines that is a token is not merged from its parts.
     """
 
@@ -43,6 +44,7 @@ class PreTokenizer(NamedTuple):
     always_bos: bool = False
     default_bos: bool = True
     escape_spaces: bool = False
+    lowercase: bool = True
     whole_newlines: bool = False
 
 
@@ -172,6 +174,7 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
     "exaone-moe": PreTokenizer((p.EXAONE_MOE,)),
     "gemma4": _GEMMA4,
     "granite-embed-multi-311m": _GEMMA4,
+    "whitespace": PreTokenizer((p.WORD,), byte_level=False, lowercase=False),
     "sarvam-moe": PreTokenizer((p.NEWLINE_RUNS,), byte_level=False, escape_spaces=True),
 }
 

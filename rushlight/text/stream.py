@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rushlight.errors import InvalidParameter
 from rushlight.text.stop_strings import StopStrings
@@ -23,6 +23,7 @@ class TextStream:
             at the same character, the longest.
         skip_special: leave out control and unknown tokens.
         strip_prefix: see `Tokenizer.decode`; False for a text that continues a prompt.
+        shown: control tokens, by their texts, that are not left out: they mark parts of an answer.
 
     Attributes:
         stopped: the stop string that was met, or None. What it stood before is all the text there is.
@@ -37,6 +38,7 @@ class TextStream:
         stop: Sequence[str] = (),
         skip_special: bool = True,
         strip_prefix: bool = True,
+        shown: Iterable[str] = (),
     ) -> None:
         if isinstance(stop, str):
             stop = (stop,)
@@ -45,7 +47,8 @@ class TextStream:
         self.stopped: str | None = None
         self._tokenizer = tokenizer
         self._stop = StopStrings(stop)
-        self._skip_special = skip_special
+        ids = {tokenizer.vocabulary.ids[text] for text in shown if text in tokenizer.vocabulary.ids}
+        self._hidden = tokenizer.special_ids - ids if skip_special else frozenset()
         self._strip = strip_prefix and tokenizer.add_space_prefix
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
@@ -57,7 +60,7 @@ class TextStream:
             InvalidParameter: the id is outside the vocabulary.
         """
         piece = self._tokenizer.token_bytes(token_id)
-        if self.stopped is not None or (self._skip_special and token_id in self._tokenizer.special_ids):
+        if self.stopped is not None or token_id in self._hidden:
             return ""
         if self._strip:
             piece = piece.removeprefix(b" ")

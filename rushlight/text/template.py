@@ -34,7 +34,7 @@ class ChatTemplate:
         is_fallback: see above.
 
     Raises:
-        TemplateError: the template cannot be read; the message names the line.
+        TemplateError: the template is too large, or cannot be read; the message names the line.
     """
 
     def __init__(
@@ -49,6 +49,11 @@ class ChatTemplate:
         self.is_fallback = is_fallback
         self._special_tokens = dict(special_tokens or {})
         self._limits = limits or TemplateLimits()
+        if len(source) > self._limits.max_source:
+            raise TemplateError(
+                f"The chat template has {len(source):,} characters; at most {self._limits.max_source:,} were "
+                "expected."
+            )
         try:
             with limited(self._limits):
                 self._template = TemplateEnvironment(now).from_string(source)

@@ -19,14 +19,16 @@ _BRACE_WIDTH = re.compile(r"\{[^{}]*:[^{}]*(?:\d{5}|\{)")
 
 @dataclass(frozen=True)
 class TemplateLimits:
-    """What one rendering may use.
+    """What a template, and one rendering of it, may use.
 
     Attributes:
+        max_source: characters of the template; the largest of real models have a tenth of it.
         max_length: characters of one string; an item of a list counts as eight.
         max_total: characters made in all.
         seconds: time, looked at whenever a loop turns or something is called.
     """
 
+    max_source: int = 1 << 18
     max_length: int = 1 << 25
     max_total: int = 1 << 29
     seconds: float = 10.0

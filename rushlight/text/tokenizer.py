@@ -23,6 +23,7 @@ class TokenizerInfo(NamedTuple):
         add_bos: `Tokenizer.encode` puts the BOS token first.
         add_eos: `Tokenizer.encode` puts the EOS token last.
         add_space_prefix: encoding puts a space before a text, and decoding takes it away.
+        add_sep: `Tokenizer.encode` puts the SEP token last.
         special_tokens: what a chat template calls them (``bos_token``, ``eos_token``, ...), to their texts.
         chat_templates: the templates that came with the tokenizer by name, the plain one as ``"default"``.
     """
@@ -33,6 +34,7 @@ class TokenizerInfo(NamedTuple):
     add_bos: bool
     add_eos: bool
     add_space_prefix: bool
+    add_sep: bool = False
     special_tokens: Mapping[str, str] = MappingProxyType({})
     chat_templates: Mapping[str, str] = MappingProxyType({})
 
@@ -48,7 +50,7 @@ class Tokenizer(ABC):
             ``fim_mid``, ``fim_pad``, ``fim_rep``, ``fim_sep`` where the model has them.
         eog_ids: every token that ends a generation.
         special_ids: control and unknown tokens: parsed only on request, left out of text on request.
-        add_bos, add_eos: what `encode` adds to a text.
+        add_bos, add_eos, add_sep: what `encode` adds to a text.
         add_space_prefix: `encode` puts a space before a text, and `decode` takes it away.
         special_tokens: texts of special tokens under the names that chat templates use.
         chat_template: the model's chat template, or None.
@@ -69,6 +71,7 @@ class Tokenizer(ABC):
         self.special_ids = frozenset(info.vocabulary.ids_of_types(*_HIDDEN))
         self.add_bos = info.add_bos
         self.add_eos = info.add_eos
+        self.add_sep = info.add_sep
         self.add_space_prefix = info.add_space_prefix
         self.special_tokens = dict(info.special_tokens)
         self.chat_templates = dict(info.chat_templates)

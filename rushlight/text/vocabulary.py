@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,15 @@ class TokenType(IntEnum):
     BYTE = 6
 
 
+class Spelling(Enum):
+    """How the text of a normal token is written."""
+
+    BYTE_LEVEL = "in GPT-2's alphabet of 256 characters, one for each byte"
+    SPACE_MARK = "as it is, with U+2581 for a space"
+    ESCAPED = "as it is, but with backslash escapes, such as \\n and \\xE4 (RWKV)"
+    PLAIN = "as it is (PLaMo 2)"
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The tokens of a model, by id.
@@ -40,14 +49,13 @@ class Vocabulary:
         texts: the token texts as the file has them; bytes that are not UTF-8 are lone surrogates (PEP 383).
         ids: the id of each text.
         types: uint8 [n_vocab], the `TokenType` number of each token.
-        byte_level: normal tokens are written in GPT-2's alphabet of bytes; otherwise they are plain text in
-            which U+2581 stands for a space.
+        spelling: how normal tokens are written.
     """
 
     texts: Sequence[str]
     ids: Mapping[str, int]
     types: bytes
-    byte_level: bool
+    spelling: Spelling
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -67,7 +75,7 @@ class Vocabulary:
             raise IndexError(f"token id {id} is outside the vocabulary of {len(self.texts)} tokens")
         text, type = self.texts[id], self.types[id]
         if type == TokenType.NORMAL:
-            return _byte_level_piece(text) if self.byte_level else _encode(text.replace(SPACE_MARK, " "))
+            return _PIECES[self.spelling](text)
         if type == TokenType.BYTE:
             return bytes([int(text[3:5], 16)])
         if type in (TokenType.CONTROL, TokenType.UNKNOWN, TokenType.USER_DEFINED):
@@ -87,7 +95,29 @@ def _byte_level_piece(text: str) -> bytes:
         return b"".join(bytes([part]) if isinstance(part, int) else _encode(part) for part in parts)
 
 
-def read_vocabulary(metadata: Mapping[str, Any], byte_level: bool) -> Vocabulary:
+def unescaped_piece(text: str) -> bytes:
+    r"""The bytes of a token written with ``\t``, ``\n``, ``\r``, ``\xE4``; ``\`` quotes what else follows."""
+    return _ESCAPE.sub(_unescape, _encode(text))
+
+
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPED_BYTES = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    name = match.group(1)
+    return bytes.fromhex(name[1:].decode()) if len(name) > 1 else _ESCAPED_BYTES.get(name, name)
+
+
+_PIECES: dict[Spelling, Callable[[str], bytes]] = {
+    Spelling.BYTE_LEVEL: _byte_level_piece,
+    Spelling.SPACE_MARK: lambda text: _encode(text.replace(SPACE_MARK, " ")),
+    Spelling.ESCAPED: unescaped_piece,
+    Spelling.PLAIN: _encode,
+}
+
+
+def read_vocabulary(metadata: Mapping[str, Any], spelling: Spelling) -> Vocabulary:
     """Read ``tokenizer.ggml.tokens`` and ``tokenizer.ggml.token_type``.
 
     An empty text becomes ``[EMPTY_<id>]``, as in llama.cpp, so that texts stay distinct.
@@ -101,7 +131,7 @@ def read_vocabulary(metadata: Mapping[str, Any], byte_level: bool) -> Vocabulary
     if numbers is None:
         numbers = np.full(len(texts), TokenType.NORMAL)
     known = (numbers >= 0) & (numbers <= max(TokenType))
-    vocabulary = Vocabulary(texts, ids, np.where(known, numbers, 0).astype(np.uint8).tobytes(), byte_level)
+    vocabulary = Vocabulary(texts, ids, np.where(known, numbers, 0).astype(np.uint8).tobytes(), spelling)
     for id in vocabulary.ids_of_types(TokenType.BYTE):
         if not BYTE_TOKEN.fullmatch(texts[id]):
             raise InvalidFile(

@@ -34,17 +34,22 @@ class Chunk:
     seed: int | None = None
     timings: Timings | None = None
     digest: str | None = None
+    reasoning: str = ""
 
 
 @dataclass
 class Script:
-    """What the fake model does: `pieces` are the text of each answer; an exception among them is raised."""
+    """What the fake model does: `pieces` are the text of each answer; an exception among them is raised.
+
+    `thoughts` come before them.
+    """
 
     pieces: Sequence[str | BaseException] = ("Ice", " and", " sticks")
     load_error: BaseException | None = None
     loaded: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[Any, Any]] = field(default_factory=list)
     no_template: bool = False
+    thoughts: Sequence[str] = ()
 
     def model(self) -> type:
         script = self
@@ -71,6 +76,8 @@ class Script:
 
             def stream(self, prompt: Any, params: Any) -> Iterator[Chunk]:
                 script.asked.append((prompt, params))
+                for thought in script.thoughts:
+                    yield Chunk("", (0,), reasoning=thought)
                 for i, piece in enumerate(script.pieces):
                     if isinstance(piece, BaseException):
                         raise piece

@@ -36,6 +36,15 @@ def test_the_conversation_is_kept(script: Script, monkeypatch: pytest.MonkeyPatc
     assert script.asked[0][1].max_tokens is None
 
 
+def test_thoughts_are_kept_apart_in_the_conversation(
+    script: Script, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    script.pieces, script.thoughts = ["Hello"], ["Hm."]
+    assert chat(monkeypatch, "Hi\nAgain\n") == 0
+    assert script.asked[1][0][1] == {"role": "assistant", "content": "Hello", "reasoning": "Hm."}
+    assert capsys.readouterr() == ("Hello\nHello\n", "Hm.\n\nHm.\n\n")
+
+
 def test_commands(script: Script, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     lines = "Hi\n/reset\nOne\n/system Be kind\nTwo\n/system\nThree\n/help\n/nonsense\n/exit\nNever\n"
     assert chat(monkeypatch, lines) == 0

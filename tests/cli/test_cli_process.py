@@ -27,7 +27,7 @@ class LLM:
     def __exit__(self, *exception): pass
     def stream(self, prompt, params):
         while True:
-            yield types.SimpleNamespace(text="w\\u00f6rd ", token_ids=(1,), finish_reason=None)
+            yield types.SimpleNamespace(reasoning="", text="w\\u00f6rd ", token_ids=(1,), finish_reason=None)
             time.sleep(0.05)
 sys.modules["rushlight.llm"] = types.SimpleNamespace(LLM=LLM)
 from rushlight.cli import main

@@ -110,6 +110,15 @@ def test_verbose_tells_the_seed_and_the_timings(script: Script, capsys: Captured
     assert lines["digest"] == "0123456789abcdef"
 
 
+def test_thoughts_go_to_standard_error(script: Script, capsys: Captured) -> None:
+    script.thoughts = ["Hm", "."]
+    assert main(["run", "Write a haiku"]) == 0
+    assert capsys.readouterr() == ("Ice and sticks\n", "Hm.\n\n")
+    assert main(["run", "--json", "Write a haiku"]) == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["reasoning"], json.loads(out)["text"], err) == ("Hm.", "Ice and sticks", "")
+
+
 def test_json_is_one_object(script: Script, capsys: Captured) -> None:
     assert main(["run", "--json", "--seed", "9", "Hi"]) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -6,7 +6,8 @@ vocabulary (vendor/llama.cpp/models/ggml-vocab-gpt-2.gguf in the llama-cpp-pytho
     PYTHONPATH=. oracle/bin/python tests/goldens/make_pre_tokens.py ggml-vocab-gpt-2.gguf
 
 That vocabulary is written once for each name, with ``tokenizer.ggml.pre`` set to it, and tokenizes strings
-that tell the names apart. The golden holds
+that tell the names apart. The name "whitespace" is left out: it belongs to a kind of its own (see
+make_small_tokens.py), and llama.cpp aborts with this one. The golden holds
 
     metadata   versions
     strings    what was tokenized, special tokens neither added nor parsed
@@ -79,7 +80,7 @@ def main() -> None:
     ids: dict[str, object] = {}
     lists: dict[str, list[list[int]]] = {}
     with open_gguf(sys.argv[1]) as source, tempfile.TemporaryDirectory() as folder:
-        for name in PRE_TOKENIZERS:
+        for name in (name for name in PRE_TOKENIZERS if name != "whitespace"):
             path = Path(folder) / "vocab.gguf"
             write_gguf(path, {**source.metadata, "tokenizer.ggml.pre": name}, [])
             with Oracle(path, n_ctx=0) as oracle:

@@ -17,12 +17,57 @@ ATTACKS = {
     "import": "{% import 'os' as os %}",
     "include": "{% include '/etc/passwd' %}",
     "lipsum": "{{ lipsum(n=100000000) }}",
+    "joiner": "{{ joiner.__init__.__globals__ }}",
+    "namespace globals": "{{ namespace.__init__.__globals__ }}",
+    "method owner": "{{ [].append.__self__.__class__ }}",
+    "escaped name": r"{{ (''|attr('\x5f\x5fclass\x5f\x5f')).mro() }}",
+    "subclasses": "{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",
+    "loop class": "{% for m in messages %}{{ loop.__class__.__mro__ }}{% endfor %}",
+    "macro": "{% macro m() %}{% endmacro %}{{ m.__init__.__globals__ }}",
+    "extends": "{% extends 'x' %}",
+    "from": "{% from 'os' import system %}",
+    "fromkeys": "{{ dict.fromkeys.__func__.__globals__ }}",
+    "generator frame": "{{ (messages|map('string')).gi_frame.f_globals }}",
+    "json of a function": "{{ raise_exception | tojson }}",
+    "update": "{{ messages[0].update({'a': 1}) }}",
+    "setdefault": "{{ messages[0].setdefault('a', 1) }}",
+    "pop": "{{ messages.pop() }}",
+    "sort in place": "{{ messages.sort() }}",
+    "item": "{% set messages[0]['content'] = 'x' %}",
+    "debug": "{% debug %}",
+    "getattr": "{{ getattr(messages, 'append') }}",
+    "open": "{{ open('/etc/passwd').read() }}",
+    "import function": "{{ __import__('os') }}",
+}
+
+# What these ask for is undefined, which shows as nothing.
+UNDEFINED = {
+    "class of a number": "{{ (1).__class__ }}",
+    "context": "{{ self._TemplateReference__context }}{{ self.environment }}{{ environment }}{{ context }}",
+    "format globals": "{{ 'x'.format.__globals__ }}",
+    "code": "{{ raise_exception.__code__ }}{{ strftime_now.__closure__ }}",
+    "frame": "{% set g = messages|map('string') %}{{ g.gi_frame }}",
+    "caller": "{% macro m() %}{{ caller.__globals__ }}{% endmacro %}{% call m() %}{% endcall %}",
+    "format of a class": "{{ '{x.__class__}'.format_map({'x': raise_exception}) }}",
+    "percent": "{{ '%(a)s' % {'a': raise_exception.__globals__} }}",
+    "namespace attributes": "{% set ns = namespace() %}{{ ns._Namespace__attrs }}",
+    "builtins": "{{ __builtins__ }}",
+    "mapped class": "{{ messages|map(attribute='__class__')|join }}",
+    "mapped attr": "{{ messages|map('attr', '__class__')|join }}",
+    "selected class": "{{ messages|selectattr('__class__')|join }}",
 }
 
 DOUBLING = (
     "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = EXPRESSION %}{% endfor %}{{ ns.s }}"
 )
 BOMBS = {
+    "parentheses": "{{ " + "(" * 20_000 + "1" + ")" * 20_000 + " }}",
+    "blocks": "{% if true %}" * 3_000 + "{% endif %}" * 3_000,
+    "long sum": "{{ 1" + " + 1" * 20_000 + " }}",
+    "negation": "{{ " + "not " * 20_000 + "1 }}",
+    "filters": "{{ 'a'" + "|upper" * 20_000 + " }}",
+    "subscripts": "{{ a" + "[0]" * 20_000 + " }}",
+    "source": "{% set a = 1 %}" * 50_000,
     "range": "{% for i in range(999999999) %}{% endfor %}",
     "loops": "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3,
     "calls": "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",

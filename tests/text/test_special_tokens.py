@@ -158,8 +158,10 @@ def test_empty_texts_get_names() -> None:
 
 
 def test_unknown_kinds_are_named_with_the_supported_ones() -> None:
-    with pytest.raises(UnsupportedTokenizer, match=r"'rwkv'.*supported are gpt2, gemma4, llama"):
-        tokenizer(spm_metadata({}) | {"tokenizer.ggml.model": "rwkv"})
+    with pytest.raises(UnsupportedTokenizer, match=r"'gpt9'.*supported are gpt2, gemma4, llama, bert, t5"):
+        tokenizer(spm_metadata({}) | {"tokenizer.ggml.model": "gpt9"})
+    with pytest.raises(UnsupportedTokenizer, match=r"no vocabulary .*'none'.*tokenizer\.json"):
+        tokenizer({"tokenizer.ggml.model": "none"})
 
 
 def partition_of(*tokens: SpecialText) -> Partition:

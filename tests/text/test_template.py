@@ -53,6 +53,19 @@ CONVERSATIONS: dict[str, list[dict[str, Any]]] = {
         {"role": "tool", "tool_call_id": "abcdef123", "name": "get_weather", "content": '{"t": 3}'},
         {"role": "user", "content": "Thanks"},
     ],
+    "several": [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]},
+        {
+            "role": "assistant",
+            "content": "I look.",
+            "reasoning_content": "Two calls.",
+            "tool_calls": [CALL, CALL | {"id": "abcdef124"}],
+        },
+        {"role": "tool", "tool_call_id": "abcdef123", "content": [{"type": "text", "text": "3"}]},
+        {"role": "tool", "tool_call_id": "abcdef124", "content": "4"},
+        {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]},
+        {"role": "user", "content": "Sure?"},
+    ],
     "reasoning": [
         {"role": "user", "content": "a"},
         {"role": "assistant", "reasoning_content": "hm", "content": "<think>\nx\n</think>\n\nb"},

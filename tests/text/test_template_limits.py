@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from helpers.hostile_templates import ATTACKS, BOMBS
+from helpers.hostile_templates import ATTACKS, BOMBS, UNDEFINED
 
 from rushlight.errors import TemplateError
 from rushlight.text import ChatTemplate
@@ -18,6 +18,11 @@ MESSAGES = [{"role": "user", "content": "hi"}]
 def test_escapes_from_the_sandbox_are_refused(name: str) -> None:
     with pytest.raises(TemplateError):
         ChatTemplate(ATTACKS[name]).render(MESSAGES)
+
+
+@pytest.mark.parametrize("name", UNDEFINED)
+def test_internals_are_undefined(name: str) -> None:
+    assert ChatTemplate(UNDEFINED[name]).render(MESSAGES) == ""
 
 
 def test_internals_are_undefined_to_the_attr_filter() -> None:

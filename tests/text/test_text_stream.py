@@ -110,6 +110,12 @@ def test_special_tokens_are_hidden_unless_wanted(letters: Tokenizer) -> None:
     assert TextStream(letters, skip_special=False).feed(end) == "<|end|>"
 
 
+def test_some_special_tokens_can_be_shown(letters: Tokenizer) -> None:
+    stream = TextStream(letters, shown=("<|end|>", "no token"))
+    assert stream.feed(letters.vocabulary.ids["<|end|>"]) == "<|end|>"
+    assert stream.feed(letters.vocabulary.ids["<s>"]) == ""
+
+
 def test_one_stop_string_may_be_given_as_it_is(letters: Tokenizer) -> None:
     stream = TextStream(letters, stop="ab")
     assert stream.feed(letters.vocabulary.ids["ab"]) == ""

@@ -1,0 +1,120 @@
+"""What a GGUF file says of its tokenizer beside the way of encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.errors import InvalidFile
+from rushlight.text.special import SpecialTokens
+from rushlight.text.special_names import TEMPLATE_ROLES
+from rushlight.text.tokenizer import TokenizerInfo
+from rushlight.text.vocabulary import TokenType, Vocabulary, number_array
+
+_TEMPLATE_KEY = "tokenizer.chat_template"
+
+
+class Added(NamedTuple):
+    """What `Tokenizer.encode` adds to a text.
+
+    Attributes:
+        bos, eos, sep: the tokens of these roles.
+        space_prefix: a space before the text.
+    """
+
+    bos: bool = False
+    eos: bool = False
+    sep: bool = False
+    space_prefix: bool = False
+
+
+def read_added(metadata: Mapping[str, Any], default: Added) -> Added:
+    """What the file wants to be added.
+
+    Args:
+        metadata: of the file.
+        default: what counts where the file does not say; the SEP token is not the file's to choose.
+
+    Raises:
+        InvalidFile: an entry is neither true nor false.
+    """
+    return Added(
+        bos=flag(metadata, "tokenizer.ggml.add_bos_token", default.bos),
+        eos=flag(metadata, "tokenizer.ggml.add_eos_token", default.eos),
+        sep=default.sep,
+        space_prefix=flag(metadata, "tokenizer.ggml.add_space_prefix", default.space_prefix),
+    )
+
+
+def read_info(
+    metadata: Mapping[str, Any], vocabulary: Vocabulary, special: SpecialTokens, added: Added
+) -> TokenizerInfo:
+    """All that there is to know, chat templates included.
+
+    Raises:
+        InvalidFile: a token is to be added that the file does not name.
+    """
+    for role, is_added in (("bos", added.bos), ("eos", added.eos), ("sep", added.sep)):
+        if is_added and role not in special.ids:
+            raise InvalidFile(
+                f"A text needs the {role} token (add_{role}_token), but the file names no {role} token."
+            )
+    templates = {"default": _TEMPLATE_KEY} | {
+        key.removeprefix(_TEMPLATE_KEY + "."): key for key in metadata if key.startswith(_TEMPLATE_KEY + ".")
+    }
+    return TokenizerInfo(
+        vocabulary=vocabulary,
+        special=special.ids,
+        eog_ids=special.end_ids,
+        add_bos=added.bos,
+        add_eos=added.eos,
+        add_sep=added.sep,
+        add_space_prefix=added.space_prefix,
+        special_tokens=_template_tokens(special, vocabulary),
+        chat_templates={
+            name: metadata[key] for name, key in templates.items() if isinstance(metadata.get(key), str)
+        },
+    )
+
+
+def _template_tokens(special: SpecialTokens, vocabulary: Vocabulary) -> dict[str, str]:
+    """The tokens a template may name: those of the file, and defaults that are special tokens indeed."""
+    hidden = vocabulary.ids_of_types(TokenType.CONTROL, TokenType.UNKNOWN)
+    ids = {role: id for role, id in special.ids.items() if role in special.named or id in hidden}
+    return {f"{role}_token": vocabulary.texts[ids[role]] for role in TEMPLATE_ROLES if role in ids}
+
+
+def flag(metadata: Mapping[str, Any], key: str, default: bool) -> bool:
+    """The truth value under `key`. Raises InvalidFile if it is something else."""
+    value = metadata.get(key, default)
+    if not isinstance(value, bool):
+        raise InvalidFile(f"{key} is {value!r}; true or false was expected.")
+    return value
+
+
+def read_scores(metadata: Mapping[str, Any], n_vocab: int) -> npt.NDArray[np.float32]:
+    """The score of each token: float32 [n_vocab]. Raises InvalidFile if there are none."""
+    scores = number_array(metadata, "tokenizer.ggml.scores", n_vocab)
+    if scores is None:
+        raise InvalidFile("tokenizer.ggml.scores is missing; this kind of vocabulary needs its scores.")
+    return scores.astype(np.float32)
+
+
+def read_bytes(metadata: Mapping[str, Any], key: str) -> bytes:
+    """The array of bytes under `key`, empty if there is none. Raises InvalidFile if it is something else."""
+    values = np.asarray(metadata.get(key, np.empty(0, np.uint8)))
+    if values.ndim != 1 or values.dtype.kind not in "iu" or values.dtype.itemsize != 1:
+        raise InvalidFile(f"{key} is no array of bytes.")
+    return values.tobytes()
+
+
+def unknown_id(special: Mapping[str, int]) -> int:
+    """The unknown token. Raises InvalidFile if the file names none."""
+    if "unk" not in special:
+        raise InvalidFile(
+            "The file names no unknown token (tokenizer.ggml.unknown_token_id); this kind needs one."
+        )
+    return special["unk"]

@@ -1,0 +1,169 @@
+"""Answers that mark their thinking and their tool calls with tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rushlight.text.answer_parts import AnswerParts, CallMaker, first_mark, n_held
+from rushlight.text.reasoning import ReasoningTags
+
+if TYPE_CHECKING:
+    from rushlight.text.tool_formats import Call, Schemas, ToolFormat
+
+
+class TaggedAnswer:
+    """Takes such an answer apart (see `rushlight.text.answer_parts.AnswerParser`).
+
+    Thinking stands at the beginning; white space around it belongs to no part. A block of tool calls is held
+    until it is complete; one that is malformed is text, as it was written. White space before a block and
+    between blocks belongs to no part.
+
+    Args:
+        tags: of the thinking, or None.
+        thinks: whether the prompt ended with the tag that opens it.
+        tools: the format of tool calls, or None.
+        schemas: of the arguments of the tools.
+        make: makes tool calls.
+    """
+
+    def __init__(
+        self,
+        tags: ReasoningTags | None,
+        thinks: bool,
+        tools: ToolFormat | None,
+        schemas: Schemas,
+        make: CallMaker,
+    ) -> None:
+        self._tags = tags
+        self._tools = tools
+        self._schemas = schemas
+        self._make = make
+        self._pending = ""  # what no part has got yet
+        self._searched = 0  # of it, how much of a block was searched for its end
+        self._space = ""  # that stands before a block
+        self._skips_space = False
+        self._at_start = True
+        self._step: Callable[[], AnswerParts | None] = self._begin
+        if tags is not None and thinks:
+            self._think()
+        elif tags is None:
+            self._step = self._speak
+
+    def feed(self, text: str) -> AnswerParts:
+        """The parts that more text makes certain."""
+        self._pending += text
+        parts = AnswerParts()
+        while (more := self._step()) is not None:
+            parts = parts.and_then(more)
+        return parts
+
+    def flush(self) -> AnswerParts:
+        """What was held back, when no more text comes."""
+        rest, self._pending = self._pending, ""
+        if self._step == self._reason:
+            return AnswerParts(reasoning=rest.rstrip())
+        if self._step == self._call:
+            calls = self._calls_of_unended(rest)
+            if calls is not None:
+                return AnswerParts(tool_calls=self._make(calls))
+            rest = self._space + rest
+        return AnswerParts(self._without_space(rest))
+
+    def _think(self) -> None:
+        self._step, self._skips_space = self._reason, True
+
+    def _begin(self) -> AnswerParts | None:
+        """Find out whether the answer begins with thinking; None: more text is needed."""
+        assert self._tags is not None
+        text = self._pending.lstrip()
+        if text.startswith(self._tags.open):
+            self._pending = text[len(self._tags.open) :]
+            self._think()
+        elif self._tags.open.startswith(text):
+            return None
+        else:
+            self._step = self._speak
+        return AnswerParts()
+
+    def _reason(self) -> AnswerParts | None:
+        assert self._tags is not None
+        found = self._pending.find(self._tags.close)
+        if found >= 0:
+            thought, self._pending = self._pending[:found], self._pending[found + len(self._tags.close) :]
+            parts = AnswerParts(reasoning=self._without_space(thought).rstrip())
+            self._step, self._skips_space = self._speak, True
+            return parts
+        return AnswerParts(reasoning=thought) if (thought := self._certain((self._tags.close,))) else None
+
+    def _speak(self) -> AnswerParts | None:
+        tools = self._tools
+        if tools is None:
+            return AnswerParts(said) if (said := self._certain((), holds_space=False)) else None
+        if self._at_start:
+            text = self._pending.lstrip()
+            if any(start.startswith(text) for start in tools.starts):
+                return None
+            if text.startswith(tools.starts or "\0"):
+                self._pending = text
+                self._step, self._searched, self._space = self._call, 0, ""
+                return AnswerParts()
+        found = first_mark(self._pending, tools.begins)
+        if found is None:
+            return AnswerParts(said) if (said := self._certain(tools.begins)) else None
+        said, self._pending = self._pending[: found[0]], self._pending[found[0] :]
+        self._step, self._searched = self._call, 0
+        said = self._without_space(said)
+        self._space = said[len(said.rstrip()) :]
+        return AnswerParts(said.rstrip())
+
+    def _call(self) -> AnswerParts | None:
+        assert self._tools is not None
+        self._at_start = False
+        marks = self._tools.ends or self._tools.begins
+        longest = max(map(len, marks))
+        found = first_mark(self._pending, marks, max(1, self._searched - longest))
+        self._searched = len(self._pending)
+        if found is None:
+            return None
+        end = found[0] + (len(found[1]) if self._tools.ends else 0)
+        block, self._pending = self._pending[:end], self._pending[end:]
+        self._step = self._speak
+        return self._parts_of(block)
+
+    def _parts_of(self, block: str) -> AnswerParts:
+        assert self._tools is not None
+        calls = self._tools.calls(block, self._schemas)
+        self._skips_space = calls is not None
+        return (
+            AnswerParts(self._space + block) if calls is None else AnswerParts(tool_calls=self._make(calls))
+        )
+
+    def _calls_of_unended(self, block: str) -> list[Call] | None:
+        """The calls of a block that the answer ends in: the end token may have stood for its end."""
+        assert self._tools is not None
+        ends = ("", *self._tools.ends)
+        return next(
+            (calls for end in ends if (calls := self._tools.calls(block.rstrip() + end, self._schemas))), None
+        )
+
+    def _certain(self, marks: tuple[str, ...], holds_space: bool = True) -> str:
+        """Take what is no mark, without white space at its end if that may have to be dropped."""
+        text = self._pending
+        end = len(text) - n_held(text, marks)
+        if holds_space:
+            end = len(text[:end].rstrip())
+        self._pending = text[end:]
+        taken = self._without_space(text[:end])
+        if taken:
+            self._at_start = False
+        elif end:
+            return self._certain(marks, holds_space)
+        return taken
+
+    def _without_space(self, text: str) -> str:
+        """The text, without white space at its beginning if that belongs to no part."""
+        if self._skips_space:
+            text = text.lstrip()
+            self._skips_space = not text
+        return text

@@ -1,0 +1,47 @@
+"""The wire formats of tool calls, one small file each, and which of them a chat template speaks."""
+
+from __future__ import annotations
+
+from rushlight.text.tool_formats.base import Call, Schemas, ToolFormat
+from rushlight.text.tool_formats.deepseek import DEEPSEEK
+from rushlight.text.tool_formats.gemma import FUNCTION_GEMMA, GEMMA4
+from rushlight.text.tool_formats.glm import GLM
+from rushlight.text.tool_formats.json_blocks import APRIEL, COHERE, GRANITE, HERMES, NEMOTRON, PHI4
+from rushlight.text.tool_formats.kimi_k2 import KIMI_K2
+from rushlight.text.tool_formats.lfm2 import LFM2
+from rushlight.text.tool_formats.llama3 import LLAMA3
+from rushlight.text.tool_formats.minimax_m2 import MINIMAX_M2
+from rushlight.text.tool_formats.mistral import MISTRAL
+from rushlight.text.tool_formats.qwen3_coder import QWEN3_CODER, SEED_OSS
+
+__all__ = ["TOOL_FORMATS", "Call", "Schemas", "ToolFormat", "tool_format_of"]
+
+# The first whose texts are all in a template is taken, so what says more stands before what says less.
+TOOL_FORMATS: tuple[ToolFormat, ...] = (
+    QWEN3_CODER,
+    SEED_OSS,
+    GLM,
+    APRIEL,
+    HERMES,
+    LLAMA3,
+    MISTRAL,
+    GEMMA4,
+    FUNCTION_GEMMA,
+    DEEPSEEK,
+    KIMI_K2,
+    MINIMAX_M2,
+    LFM2,
+    NEMOTRON,
+    COHERE,
+    PHI4,
+    GRANITE,
+)
+
+
+def tool_format_of(template: str) -> ToolFormat | None:
+    """The format that a chat template speaks, None if it is none of `TOOL_FORMATS`.
+
+    Args:
+        template: the source of the template.
+    """
+    return next((each for each in TOOL_FORMATS if all(text in template for text in each.template)), None)

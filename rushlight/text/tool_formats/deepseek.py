@@ -1,0 +1,40 @@
+"""DeepSeek's tool calls, in two spellings: R1 and V3 with a JSON code block, V3.1 with bare JSON.
+
+Source: the chat templates of deepseek-ai/DeepSeek-R1 and DeepSeek-V3.1.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rushlight.text.tool_formats.base import Call, Schemas, ToolFormat, between, checked_call, read_json
+
+_BEGIN, _END = "<\uff5ctool\u2581calls\u2581begin\uff5c>", "<\uff5ctool\u2581calls\u2581end\uff5c>"
+_CALL_BEGIN, _CALL_END = "<\uff5ctool\u2581call\u2581begin\uff5c>", "<\uff5ctool\u2581call\u2581end\uff5c>"
+_SEPARATOR = "<\uff5ctool\u2581sep\uff5c>"
+_CALL = re.compile(
+    rf"{_CALL_BEGIN}\s*(?:function{_SEPARATOR}([^\n]+)\n```json\n(.*?)\n```|(.*?){_SEPARATOR}(.*?))\s*{_CALL_END}\s*",
+    re.DOTALL,
+)
+
+
+def _parse(block: str, schemas: Schemas) -> list[Call]:
+    text = between(block, _BEGIN, _END)
+    if _CALL.sub("", text):
+        raise ValueError("something other than calls")
+    found = []
+    for match in _CALL.finditer(text):
+        name, arguments = match.group(1, 2) if match.group(1) else match.group(3, 4)
+        found.append(checked_call(name.strip(), read_json(arguments)))
+    return found
+
+
+DEEPSEEK = ToolFormat(
+    "deepseek",
+    "DeepSeek V3, R1 and V3.1, and models distilled from R1",
+    template=(_BEGIN,),
+    begins=(_BEGIN,),
+    ends=(_END,),
+    parse=_parse,
+    tokens=(_CALL_BEGIN, _CALL_END, _SEPARATOR),
+)
