@@ -25,6 +25,7 @@ from rushlight.backends.cpu.simd import (
     low_nibbles,
     outer_add,
     prefetch,
+    prefetch_second,
     product_add,
     scale_add,
     scaled_tile_add,
@@ -39,14 +40,18 @@ BlockSums = Callable[[int, int], Any]
 """Of the rows of a tile, and how far ahead weights are fetched: the function that adds one packed block."""
 
 
-def fetching(fetch_bytes: int, n_bytes: int) -> Any:
-    """The function that fetches as many bytes as it is given the start of, `fetch_bytes` ahead; 0 is not."""
+def fetching(rows: int, fetch_bytes: int, n_bytes: int) -> Any:
+    """The function that fetches what lies `fetch_bytes` ahead of a run of `n_bytes`; nothing if that is 0.
+
+    One token uses weights once and at once. A tile takes its time and fills the first cache with activations.
+    """
+    fetch_line = prefetch if rows == 1 else prefetch_second
 
     @inline
     def fetch(weights):
         if fetch_bytes > 0:
             for line in range(0, n_bytes, 64):
-                prefetch(weights + fetch_bytes + line)
+                fetch_line(weights + fetch_bytes + line)
 
     return fetch
 
@@ -92,7 +97,7 @@ def _centred(sums: Callable[[int], Any], shift: int, n_bytes: int) -> BlockSums:
     """Q4_0 and Q5_0: 16 half scales, then integers with an offset of ``8 << shift``, where sums start."""
 
     def block_sums(rows: int, fetch_bytes: int) -> Any:
-        integers, fetch = sums(rows), fetching(fetch_bytes, n_bytes)
+        integers, fetch = sums(rows), fetching(rows, fetch_bytes, n_bytes)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
@@ -109,7 +114,7 @@ def _with_minimum(sums: Callable[[int], Any], n_bytes: int) -> BlockSums:
     """Q4_1 and Q5_1: 16 half scales, 16 half minima, then unsigned integers."""
 
     def block_sums(rows: int, fetch_bytes: int) -> Any:
-        integers, fetch = sums(rows), fetching(fetch_bytes, n_bytes)
+        integers, fetch = sums(rows), fetching(rows, fetch_bytes, n_bytes)
 
         @inline
         def add(total, w, x, x_stride, meta, meta_stride):
@@ -125,7 +130,7 @@ def _with_minimum(sums: Callable[[int], Any], n_bytes: int) -> BlockSums:
 
 def _q8_0(rows: int, fetch_bytes: int) -> Any:
     """16 half scales, then 8 vectors of signed bytes."""
-    fetch = fetching(fetch_bytes, LAYOUTS["q8_0"].group_bytes)
+    fetch = fetching(rows, fetch_bytes, LAYOUTS["q8_0"].group_bytes)
 
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
@@ -148,7 +153,7 @@ def _superblock(sums: Callable[[int], Any], q_bytes: int) -> BlockSums:
 
     def block_sums(rows: int, fetch_bytes: int) -> Any:
         integers = sums(rows)
-        fetch_scales, fetch = fetching(fetch_bytes, 320), fetching(fetch_bytes, q_bytes)
+        fetch_scales, fetch = fetching(rows, fetch_bytes, 320), fetching(rows, fetch_bytes, q_bytes)
 
         @inline
         def minima(w, x, x_stride):
@@ -179,7 +184,7 @@ def _q6_k(rows: int, fetch_bytes: int) -> Any:
     128 of upper bits, two a vector, those of columns 0 to 15 in the first 64 bytes. The offset is 32.
     """
 
-    fetch_scales, fetch = fetching(fetch_bytes, 288), fetching(fetch_bytes, 384)
+    fetch_scales, fetch = fetching(rows, fetch_bytes, 288), fetching(rows, fetch_bytes, 384)
 
     @inline
     def half_sums(start, a, b, c, d, bits, x, x_stride):

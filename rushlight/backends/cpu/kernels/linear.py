@@ -19,7 +19,6 @@ from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import (
     load_f32x16,
     outer_add,
-    prefetch_second,
     store_f32x16,
     store_tile,
     zero_tile,
@@ -31,6 +30,9 @@ TOKENS_PER_PIECE = 128
 
 GROUPS_PER_PIECE = 4
 
+TILE_FETCH_BYTES = 8192
+"""How far ahead a tile's weights are fetched."""
+
 
 def _integer_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
     """16 weight rows times `tile_rows` tokens."""
@@ -38,14 +40,10 @@ def _integer_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
     group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, META_BYTES[layout.columns]
 
     @inline
-    def group(op, weight, token, y, ahead, lines):
+    def group(op, weight, token, y):
         x, meta = op.x + token * op.x_stride, op.meta + token * op.meta_stride
         total = zero_tile(tile_rows)
         for _ in range(op.n_blocks):
-            if tile_rows > 1:
-                for _ in range(lines):
-                    prefetch_second(ahead)
-                    ahead += 64
             total = add_block(total, weight, x, op.x_stride, meta, op.meta_stride)
             weight += group_bytes
             x += columns
@@ -60,7 +58,7 @@ def _float_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
     load, group_bytes = FLOATS[name], LAYOUTS[name].group_bytes
 
     @inline
-    def group(op, weight, token, y, ahead, lines):
+    def group(op, weight, token, y):
         x = op.x + token * op.x_stride
         total = zero_tile(tile_rows)
         for column in range(op.n_blocks):
@@ -100,15 +98,11 @@ def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[.
             for group in range(first, smaller(op.n_groups, first + GROUPS_PER_PIECE)):
                 weight = op.weight + group * op.n_blocks * group_bytes
                 token = start
-                # While tiles use a group, the next one comes nearer, a share with each tile.
-                ahead = weight + op.n_blocks * group_bytes
-                lines = group_bytes * tile_rows // (64 * (end - start)) + 1
                 while token + tile_rows <= end:
-                    many(op, weight, token, op.y + token * op.y_stride + 64 * group, ahead, lines)
-                    ahead += op.n_blocks * lines * 64
+                    many(op, weight, token, op.y + token * op.y_stride + 64 * group)
                     token += tile_rows
                 while token < end:
-                    one(op, weight, token, op.y + token * op.y_stride + 64 * group, 0, 0)
+                    one(op, weight, token, op.y + token * op.y_stride + 64 * group)
                     token += 1
                 if op.bias != 0:
                     add_bias(op, group, start, end)
@@ -125,7 +119,6 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     found = {}
     for names, group in ((FORMATS, _integer_group), (FLOATS, _float_group)):
         for name in names:
-            # Weights that a tile uses are fetched by the kernel, for the next tile, and not here.
-            many, one = group(name, rows, 0), group(name, 1, target.fetch_bytes)
+            many, one = group(name, rows, TILE_FETCH_BYTES), group(name, 1, target.fetch_bytes)
             found[f"linear_{name}"] = _kernel(LAYOUTS[name].group_bytes, many, one, rows)
     return found
