@@ -34,6 +34,7 @@ def text_page() -> str:
         "Rushlight does what llama.cpp does. Characters newer than llama.cpp's Unicode tables, or than "
         "Python's, can be cut differently. Two things are unlike it on purpose: decoding never drops "
         "spaces (`clean_up_tokenization_spaces`), and a damaged vocabulary is refused.",
+        "Tokens that a file suppresses (`tokenizer.ggml.suppress_tokens`) are never written.",
         "## Chat templates",
         "A conversation is written out by the model's own Jinja template, letter by letter as transformers' "
         "`apply_chat_template` does: tools (JSON schemas, or Python functions with hints and a docstring), "

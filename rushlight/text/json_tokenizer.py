@@ -76,6 +76,7 @@ def tokenizer_from_json(path: Path) -> JSONTokenizer:
         add_bos=bool(before),
         add_eos=bool(after),
         add_space_prefix=any(_strips_prefix(decoder) for decoder in decoders),
+        suppress_ids=frozenset(_generation_ids(path, "suppress_tokens", vocabulary)),
         special_tokens=special_tokens,
         chat_templates=_chat_templates(path, config),
     )
@@ -160,10 +161,13 @@ def _end_ids(path: Path, vocabulary: Vocabulary, special: Mapping[str, int]) -> 
     ends = {vocabulary.ids[text] for text in END_TEXTS if text in vocabulary.ids}
     if "eos" in special:
         ends.add(special["eos"])
-    named = _read_beside(path, "generation_config.json").get("eos_token_id")
+    return ends | _generation_ids(path, "eos_token_id", vocabulary)
+
+
+def _generation_ids(path: Path, key: str, vocabulary: Vocabulary) -> set[int]:
+    named = _read_beside(path, "generation_config.json").get(key)
     ids = named if isinstance(named, list) else [named]
-    ends.update(id for id in ids if isinstance(id, int) and 0 <= id < len(vocabulary))
-    return ends
+    return {id for id in ids if isinstance(id, int) and 0 <= id < len(vocabulary)}
 
 
 def _chat_templates(path: Path, config: Mapping[str, Any]) -> dict[str, str]:

@@ -107,12 +107,13 @@ def test_files_beside_it_are_read(tmp_path: Path) -> None:
         ],
     }
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
-    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [5, 6]}')
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [5, 6], "suppress_tokens": [7, -1]}')
     tokenizer: Tokenizer = load_tokenizer(tmp_path / "tokenizer.json")
     ids = tokenizer.vocabulary.ids
     assert (tokenizer.bos_id, tokenizer.eos_id) == (ids["<s>"], ids["<tag>"])
     assert tokenizer.special_tokens == {"bos_token": "<s>", "eos_token": "<tag>"}
     assert tokenizer.eog_ids == {ids["<|im_end|>"], ids["<tag>"], 5, 6}
+    assert tokenizer.suppress_ids == {7}
     assert chat_template_for(tokenizer).render([]) == "<s>"
     assert tokenizer.chat_templates["rag"] == "R"
     (tmp_path / "chat_template.jinja").write_text("J")
