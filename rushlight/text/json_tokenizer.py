@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,18 +47,15 @@ def tokenizer_from_json(path: Path) -> JSONTokenizer:
 
     Raises:
         InvalidFile: the file is no tokenizer of the `tokenizers` library.
-        UnsupportedTokenizer: its decoder is none of byte-level and byte-fallback.
+        UnsupportedTokenizer: its decoder is none of byte-level, SentencePiece and WordPiece.
     """
     library, plain = _open(path), _open(path)
     plain.encode_special_tokens = True
     decoders = _decoders(library)
-    byte_level = any(decoder.get("type") == "ByteLevel" for decoder in decoders)
-    marks_spaces = any(
-        decoder.get("type") == "Metaspace" or _replaced(decoder) == "\u2581" for decoder in decoders
-    )
-    if not byte_level and not marks_spaces:
-        raise UnsupportedTokenizer(f"{path} decodes neither byte-level nor SentencePiece tokens.")
-    vocabulary = _vocabulary(library, byte_level)
+    spelling = _spelling(decoders)
+    if spelling is None:
+        raise UnsupportedTokenizer(f"{path} decodes neither byte-level, SentencePiece nor WordPiece tokens.")
+    vocabulary = _vocabulary(library, spelling)
     config = _read_beside(path, "tokenizer_config.json")
     special_tokens = {
         f"{role}_token": text for role in TEMPLATE_ROLES if (text := _text_of(config, f"{role}_token"))
@@ -100,6 +97,17 @@ def _decoders(library: Library) -> list[dict[str, Any]]:
     return list(decoder["decoders"]) if decoder["type"] == "Sequence" else [decoder]
 
 
+def _spelling(decoders: Sequence[Mapping[str, Any]]) -> Spelling | None:
+    """How tokens are written, by the decoder's parts; None if that is not known."""
+    if any(decoder.get("type") == "ByteLevel" for decoder in decoders):
+        return Spelling.BYTE_LEVEL
+    if any(d.get("type") == "Metaspace" or _replaced(d) == "\u2581" for d in decoders):
+        return Spelling.SPACE_MARK
+    if any(d.get("type") == "WordPiece" and d.get("prefix") == "##" for d in decoders):
+        return Spelling.CONTINUED
+    return None
+
+
 def _replaced(decoder: Mapping[str, Any]) -> Any:
     return decoder["pattern"].get("String") if decoder.get("type") == "Replace" else None
 
@@ -108,10 +116,12 @@ def _strips_prefix(decoder: Mapping[str, Any]) -> bool:
     kind = decoder.get("type")
     if kind == "Strip":
         return bool(decoder["content"] == " " and decoder["start"] > 0)
+    if kind == "WordPiece":
+        return True
     return kind == "Metaspace" and decoder.get("prepend_scheme") != "never"
 
 
-def _vocabulary(library: Library, byte_level: bool) -> Vocabulary:
+def _vocabulary(library: Library, spelling: Spelling) -> Vocabulary:
     ids: dict[str, int] = library.get_vocab(with_added_tokens=True)
     n = max(ids.values(), default=-1) + 1
     if not 0 < n <= _MAX_VOCAB:
@@ -122,11 +132,10 @@ def _vocabulary(library: Library, byte_level: bool) -> Vocabulary:
     types = bytearray([TokenType.UNUSED]) * n
     for text, id in ids.items():
         texts[id] = text
-        is_byte = not byte_level and BYTE_TOKEN.fullmatch(text)
+        is_byte = spelling == Spelling.SPACE_MARK and BYTE_TOKEN.fullmatch(text)
         types[id] = TokenType.BYTE if is_byte else TokenType.NORMAL
     for id, token in library.get_added_tokens_decoder().items():
         types[id] = TokenType.CONTROL if token.special else TokenType.USER_DEFINED
-    spelling = Spelling.BYTE_LEVEL if byte_level else Spelling.SPACE_MARK
     return Vocabulary(texts, ids, bytes(types), spelling)
 
 
