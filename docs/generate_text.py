@@ -14,6 +14,16 @@ from rushlight.text.reasoning import REASONING_TAGS
 from rushlight.text.tool_formats import TOOL_FORMATS
 
 TARGET = Path(__file__).with_name("text.md")
+_CONVERSATION = """\
+messages = [{"role": "user", "content": "Will it rain in Zürich?"}]
+out = llm.chat(messages, tools=[rain])  # a function with hints and a docstring
+while out.tool_calls:
+    messages.append({"role": "assistant", "content": out.text, "tool_calls": out.tool_calls})
+    for call in out.tool_calls:
+        said = str(rain(**json.loads(call["function"]["arguments"])))
+        messages.append({"role": "tool", "tool_call_id": call["id"], "content": said})
+    out = llm.chat(messages, tools=[rain])
+"""
 
 
 def text_page() -> str:
@@ -34,6 +44,7 @@ def text_page() -> str:
         "Rushlight does what llama.cpp does. Characters newer than llama.cpp's Unicode tables, or than "
         "Python's, can be cut differently. Two things are unlike it on purpose: decoding never drops "
         "spaces (`clean_up_tokenization_spaces`), and a damaged vocabulary is refused.",
+        "Tokens that a file suppresses (`tokenizer.ggml.suppress_tokens`) are never written.",
         "## Chat templates",
         "A conversation is written out by the model's own Jinja template, letter by letter as transformers' "
         "`apply_chat_template` does: tools (JSON schemas, or Python functions with hints and a docstring), "
@@ -65,6 +76,7 @@ def text_page() -> str:
         'into the conversation as they are (`{"role": "assistant", "content": out.text, "tool_calls": '
         "out.tool_calls}`) and answer each with a message of the role `tool`. Without `tools`, calls are "
         "text. A call that is malformed stays text, as the model wrote it.",
+        f"```python\n{_CONVERSATION}```",
         "Which format a model speaks is read from its template:",
         _table(
             ("format", "models", "a block begins with"),

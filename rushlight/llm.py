@@ -273,7 +273,7 @@ class LLM:
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Request:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
-        params = params or SamplingParams()
+        params = (params or SamplingParams()).suppressing(self.tokenizer.suppress_ids)
         if is_messages(prompt):
             text = self.conversation.render(prompt, tools, True, chat_template_kwargs)
             form = self.conversation.answer_format(tools)

@@ -6,8 +6,8 @@ The names of `SamplingParams` are OpenAI's plus llama.cpp's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -78,6 +78,12 @@ class SamplingParams:
         if self.logprobs is not None:
             _check_int("logprobs", self.logprobs, 0, 100)
         _check_bool("ignore_eos", self.ignore_eos)
+
+    def suppressing(self, token_ids: Collection[int]) -> SamplingParams:
+        """These parameters, with which none of some tokens is chosen."""
+        if not token_ids:
+            return self
+        return replace(self, logit_bias={**self.logit_bias, **dict.fromkeys(token_ids, -MAX_BIAS)})
 
 
 @dataclass(frozen=True, kw_only=True)

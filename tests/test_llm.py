@@ -42,6 +42,14 @@ def test_one_prompt_gives_one_completion_and_a_list_a_list(llm: LLM) -> None:
     assert (one.usage.prompt_tokens, one.usage.completion_tokens) == (len(ids), 12)
 
 
+def test_suppressed_tokens_are_never_written(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = llm.generate("Once upon", GREEDY).token_ids
+    monkeypatch.setattr(llm.tokenizer, "suppress_ids", frozenset(written[:1]))
+    other = llm.generate("Once upon", GREEDY).token_ids
+    assert other[0] != written[0]
+    assert written[0] not in other
+
+
 def test_each_prompt_may_have_its_own_params(llm: LLM) -> None:
     params = [SamplingParams(max_tokens=n, seed=n, ignore_eos=True) for n in (3, 7)]
     outs = llm.generate(["a", "b"], params)

@@ -55,7 +55,7 @@ def read_info(
     """All that there is to know, chat templates included.
 
     Raises:
-        InvalidFile: a token is to be added that the file does not name.
+        InvalidFile: a token is to be added that the file does not name, or an entry is malformed.
     """
     for role, is_added in (("bos", added.bos), ("eos", added.eos), ("sep", added.sep)):
         if is_added and role not in special.ids:
@@ -73,6 +73,7 @@ def read_info(
         add_eos=added.eos,
         add_sep=added.sep,
         add_space_prefix=added.space_prefix,
+        suppress_ids=_suppressed(metadata, len(vocabulary)),
         special_tokens=_template_tokens(special, vocabulary),
         chat_templates={
             name: metadata[key] for name, key in templates.items() if isinstance(metadata.get(key), str)
@@ -85,6 +86,14 @@ def _template_tokens(special: SpecialTokens, vocabulary: Vocabulary) -> dict[str
     hidden = vocabulary.ids_of_types(TokenType.CONTROL, TokenType.UNKNOWN)
     ids = {role: id for role, id in special.ids.items() if role in special.named or id in hidden}
     return {f"{role}_token": vocabulary.texts[ids[role]] for role in TEMPLATE_ROLES if role in ids}
+
+
+def _suppressed(metadata: Mapping[str, Any], n_vocab: int) -> frozenset[int]:
+    """The tokens of ``tokenizer.ggml.suppress_tokens``; those outside the vocabulary do no harm."""
+    ids = np.asarray(metadata.get("tokenizer.ggml.suppress_tokens", np.empty(0, np.int32)))
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise InvalidFile("tokenizer.ggml.suppress_tokens is no array of token ids.")
+    return frozenset(ids[(ids >= 0) & (ids < n_vocab)].tolist())
 
 
 def flag(metadata: Mapping[str, Any], key: str, default: bool) -> bool:

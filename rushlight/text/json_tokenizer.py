@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,18 +47,15 @@ def tokenizer_from_json(path: Path) -> JSONTokenizer:
 
     Raises:
         InvalidFile: the file is no tokenizer of the `tokenizers` library.
-        UnsupportedTokenizer: its decoder is none of byte-level and byte-fallback.
+        UnsupportedTokenizer: its decoder is none of byte-level, SentencePiece and WordPiece.
     """
     library, plain = _open(path), _open(path)
     plain.encode_special_tokens = True
     decoders = _decoders(library)
-    byte_level = any(decoder.get("type") == "ByteLevel" for decoder in decoders)
-    marks_spaces = any(
-        decoder.get("type") == "Metaspace" or _replaced(decoder) == "\u2581" for decoder in decoders
-    )
-    if not byte_level and not marks_spaces:
-        raise UnsupportedTokenizer(f"{path} decodes neither byte-level nor SentencePiece tokens.")
-    vocabulary = _vocabulary(library, byte_level)
+    spelling = _spelling(decoders)
+    if spelling is None:
+        raise UnsupportedTokenizer(f"{path} decodes neither byte-level, SentencePiece nor WordPiece tokens.")
+    vocabulary = _vocabulary(library, spelling)
     config = _read_beside(path, "tokenizer_config.json")
     special_tokens = {
         f"{role}_token": text for role in TEMPLATE_ROLES if (text := _text_of(config, f"{role}_token"))
@@ -76,6 +73,7 @@ def tokenizer_from_json(path: Path) -> JSONTokenizer:
         add_bos=bool(before),
         add_eos=bool(after),
         add_space_prefix=any(_strips_prefix(decoder) for decoder in decoders),
+        suppress_ids=frozenset(_generation_ids(path, "suppress_tokens", vocabulary)),
         special_tokens=special_tokens,
         chat_templates=_chat_templates(path, config),
     )
@@ -99,6 +97,17 @@ def _decoders(library: Library) -> list[dict[str, Any]]:
     return list(decoder["decoders"]) if decoder["type"] == "Sequence" else [decoder]
 
 
+def _spelling(decoders: Sequence[Mapping[str, Any]]) -> Spelling | None:
+    """How tokens are written, by the decoder's parts; None if that is not known."""
+    if any(decoder.get("type") == "ByteLevel" for decoder in decoders):
+        return Spelling.BYTE_LEVEL
+    if any(d.get("type") == "Metaspace" or _replaced(d) == "\u2581" for d in decoders):
+        return Spelling.SPACE_MARK
+    if any(d.get("type") == "WordPiece" and d.get("prefix") == "##" for d in decoders):
+        return Spelling.CONTINUED
+    return None
+
+
 def _replaced(decoder: Mapping[str, Any]) -> Any:
     return decoder["pattern"].get("String") if decoder.get("type") == "Replace" else None
 
@@ -107,10 +116,12 @@ def _strips_prefix(decoder: Mapping[str, Any]) -> bool:
     kind = decoder.get("type")
     if kind == "Strip":
         return bool(decoder["content"] == " " and decoder["start"] > 0)
+    if kind == "WordPiece":
+        return True
     return kind == "Metaspace" and decoder.get("prepend_scheme") != "never"
 
 
-def _vocabulary(library: Library, byte_level: bool) -> Vocabulary:
+def _vocabulary(library: Library, spelling: Spelling) -> Vocabulary:
     ids: dict[str, int] = library.get_vocab(with_added_tokens=True)
     n = max(ids.values(), default=-1) + 1
     if not 0 < n <= _MAX_VOCAB:
@@ -121,11 +132,10 @@ def _vocabulary(library: Library, byte_level: bool) -> Vocabulary:
     types = bytearray([TokenType.UNUSED]) * n
     for text, id in ids.items():
         texts[id] = text
-        is_byte = not byte_level and BYTE_TOKEN.fullmatch(text)
+        is_byte = spelling == Spelling.SPACE_MARK and BYTE_TOKEN.fullmatch(text)
         types[id] = TokenType.BYTE if is_byte else TokenType.NORMAL
     for id, token in library.get_added_tokens_decoder().items():
         types[id] = TokenType.CONTROL if token.special else TokenType.USER_DEFINED
-    spelling = Spelling.BYTE_LEVEL if byte_level else Spelling.SPACE_MARK
     return Vocabulary(texts, ids, bytes(types), spelling)
 
 
@@ -160,10 +170,13 @@ def _end_ids(path: Path, vocabulary: Vocabulary, special: Mapping[str, int]) -> 
     ends = {vocabulary.ids[text] for text in END_TEXTS if text in vocabulary.ids}
     if "eos" in special:
         ends.add(special["eos"])
-    named = _read_beside(path, "generation_config.json").get("eos_token_id")
+    return ends | _generation_ids(path, "eos_token_id", vocabulary)
+
+
+def _generation_ids(path: Path, key: str, vocabulary: Vocabulary) -> set[int]:
+    named = _read_beside(path, "generation_config.json").get(key)
     ids = named if isinstance(named, list) else [named]
-    ends.update(id for id in ids if isinstance(id, int) and 0 <= id < len(vocabulary))
-    return ends
+    return {id for id in ids if isinstance(id, int) and 0 <= id < len(vocabulary)}
 
 
 def _chat_templates(path: Path, config: Mapping[str, Any]) -> dict[str, str]:

@@ -24,6 +24,7 @@ class TokenizerInfo(NamedTuple):
         add_eos: `Tokenizer.encode` puts the EOS token last.
         add_space_prefix: encoding puts a space before a text, and decoding takes it away.
         add_sep: `Tokenizer.encode` puts the SEP token last.
+        suppress_ids: tokens that the model must never write.
         special_tokens: what a chat template calls them (``bos_token``, ``eos_token``, ...), to their texts.
         chat_templates: the templates that came with the tokenizer by name, the plain one as ``"default"``.
     """
@@ -35,6 +36,7 @@ class TokenizerInfo(NamedTuple):
     add_eos: bool
     add_space_prefix: bool
     add_sep: bool = False
+    suppress_ids: frozenset[int] = frozenset()
     special_tokens: Mapping[str, str] = MappingProxyType({})
     chat_templates: Mapping[str, str] = MappingProxyType({})
 
@@ -50,6 +52,7 @@ class Tokenizer(ABC):
             ``fim_mid``, ``fim_pad``, ``fim_rep``, ``fim_sep`` where the model has them.
         eog_ids: every token that ends a generation.
         special_ids: control and unknown tokens: parsed only on request, left out of text on request.
+        suppress_ids: tokens that the model must never write.
         add_bos, add_eos, add_sep: what `encode` adds to a text.
         add_space_prefix: `encode` puts a space before a text, and `decode` takes it away.
         special_tokens: texts of special tokens under the names that chat templates use.
@@ -69,6 +72,7 @@ class Tokenizer(ABC):
         self.special_roles = dict(info.special)
         self.eog_ids = info.eog_ids
         self.special_ids = frozenset(info.vocabulary.ids_of_types(*_HIDDEN))
+        self.suppress_ids = info.suppress_ids
         self.add_bos = info.add_bos
         self.add_eos = info.add_eos
         self.add_sep = info.add_sep

@@ -39,6 +39,7 @@ class Spelling(Enum):
     SPACE_MARK = "as it is, with U+2581 for a space"
     ESCAPED = "as it is, but with backslash escapes, such as \\n and \\xE4 (RWKV)"
     PLAIN = "as it is (PLaMo 2)"
+    CONTINUED = "as it is; ## before what continues a word, and a space belongs before all else (BERT)"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ _PIECES: dict[Spelling, Callable[[str], bytes]] = {
     Spelling.SPACE_MARK: lambda text: _encode(text.replace(SPACE_MARK, " ")),
     Spelling.ESCAPED: unescaped_piece,
     Spelling.PLAIN: _encode,
+    Spelling.CONTINUED: lambda text: _encode(text[2:] if text.startswith("##") else " " + text),
 }
 
 

@@ -55,6 +55,31 @@ def byte_fallback() -> Library:
     return library
 
 
+def word_piece() -> Library:
+    pieces = ["[UNK]", "[CLS]", "[SEP]", "h", "##i", "hi", "##/", "s", "##s", "日", "<", ">", "/", "é", "e"]
+    library = Library(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    library.normalizer = normalizers.BertNormalizer()
+    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    library.decoder = decoders.WordPiece(cleanup=False)
+    library.add_special_tokens([AddedToken(piece, special=True) for piece in pieces[:3]])
+    library.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    return library
+
+
+@settings(deadline=None)
+@given(text=st.one_of(st.text(), st.text("hi <s>/é日", max_size=20)))
+def test_word_pieces_are_transformers(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "word_piece.json"
+    if not path.exists():
+        word_piece().save(str(path))
+    tokenizer = load_tokenizer(path)
+    fast = PreTrainedTokenizerFast(tokenizer_file=str(path), clean_up_tokenization_spaces=False)
+    ids = tokenizer.encode(text)
+    assert (ids[0], ids[-1]) == (1, 2)
+    assert ids == fast.encode(text)
+    assert tokenizer.decode(ids, skip_special=True) == fast.decode(ids, skip_special_tokens=True)
+
+
 @pytest.fixture(scope="module", params=["byte_level", "byte_fallback"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp(request.param)
@@ -107,12 +132,13 @@ def test_files_beside_it_are_read(tmp_path: Path) -> None:
         ],
     }
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
-    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [5, 6]}')
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [5, 6], "suppress_tokens": [7, -1]}')
     tokenizer: Tokenizer = load_tokenizer(tmp_path / "tokenizer.json")
     ids = tokenizer.vocabulary.ids
     assert (tokenizer.bos_id, tokenizer.eos_id) == (ids["<s>"], ids["<tag>"])
     assert tokenizer.special_tokens == {"bos_token": "<s>", "eos_token": "<tag>"}
     assert tokenizer.eog_ids == {ids["<|im_end|>"], ids["<tag>"], 5, 6}
+    assert tokenizer.suppress_ids == {7}
     assert chat_template_for(tokenizer).render([]) == "<s>"
     assert tokenizer.chat_templates["rag"] == "R"
     (tmp_path / "chat_template.jinja").write_text("J")
@@ -147,7 +173,7 @@ def test_a_bad_file_beside_it_is_named(tmp_path: Path) -> None:
 
 def test_other_decoders_are_refused(tmp_path: Path) -> None:
     library = Library(models.WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
-    library.decoder = decoders.WordPiece()
+    library.decoder = decoders.CTC()
     library.save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(UnsupportedTokenizer, match="neither byte-level nor SentencePiece"):
+    with pytest.raises(UnsupportedTokenizer, match="neither byte-level, SentencePiece nor WordPiece"):
         load_tokenizer(tmp_path)

@@ -75,6 +75,13 @@ def test_ids_written_as_unset_are_none(unset: int) -> None:
     assert (t.bos_id, t.pad_id) == (None, None)
 
 
+def test_tokens_that_are_never_written() -> None:
+    ids = np.array([-1, 3, 7, 99_999], np.int32)
+    assert tokenizer(spm_metadata({}, suppress_tokens=ids)).suppress_ids == {3, 7}
+    assert tokenizer(spm_metadata({})).suppress_ids == frozenset()
+    assert "no array of token ids" in refused(spm_metadata({}, suppress_tokens="x"))
+
+
 def test_a_wrong_pad_id_does_no_harm() -> None:
     assert tokenizer(spm_metadata({}, padding_token_id=99_999)).pad_id is None
 
