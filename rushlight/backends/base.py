@@ -8,7 +8,7 @@ tokens after `outputs`. Ops are pure: they return a new matrix and leave their i
 view made by `Tensor.columns` may be read by any op.
 
 Dimension letters: T tokens, R output tokens, E n_embd, H heads, KH key-value heads, D head size, N rows of
-a weight, V vocabulary.
+a weight, V vocabulary, X experts, U experts that a row uses.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
+from rushlight.backends.routing import Routes, Routing
 from rushlight.gguf import GGUFTensor
 from rushlight.row_math import Argmax, RowMath
 
@@ -46,7 +47,7 @@ class Weight(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape in NumPy order: (N, K) of a matrix, (N,) of a vector."""
+        """Shape in NumPy order: (N, K) of a matrix, (X, N, K) of experts, (N,) of a vector."""
         ...
 
 
@@ -106,7 +107,14 @@ class Ops(Protocol):
         ...
 
     def attention(
-        self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        layer: int,
+        scale: float,
+        softcap: float = 0.0,
+        sinks: Weight | None = None,
     ) -> Tensor:
         """Keep k and v in the cache of `layer`, then attend causally: [T, H * D] gives [T, H * Dv].
 
@@ -114,11 +122,43 @@ class Ops(Protocol):
         over the positions of the token's own sequence up to its own, the last ``window`` of them where the
         layer's cache has one. Query head h reads key-value head ``h // (H / KH)``. Keys and values are
         rounded to the cache's dtype before they are used, in prefill as in decode.
+
+        `sinks` [H] holds one more score for each head, which takes its share of the softmax and has no value.
         """
+        ...
+
+    def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> Routes:
+        """Choose experts for each row of router logits [rows, X].
+
+        An expert's score is its probability plus `bias` [X]; without bias and groups it is the logit, which
+        is in the same order. The `n_used` highest scores are chosen, the highest first, of equal ones the
+        expert with the lower index. `Routing` says how groups take part and what the weights are; `bias` has
+        no part in them. A row whose logits are not all finite uses the first experts, with weights NaN.
+        """
+        ...
+
+    def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Tensor:
+        """``x @ weight[e].T + bias[e]`` for each expert e that a row uses: [rows, U * N].
+
+        `weight` is [X, N, K], `bias` [X * N]. x is [rows, K], or [rows, U * K] if every expert of a row has
+        an input of its own. Inputs and results of a row's experts lie side by side in the order of `routes`.
+        """
+        ...
+
+    def combine(self, x: Tensor, routes: Routes) -> Tensor:
+        """The sum of a row's experts, each times its weight: [rows, U * N] gives [rows, N]."""
         ...
 
     def silu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
         """``gate / (1 + exp(-gate)) * up``."""
+        ...
+
+    def swiglu_oai(self, gate: Tensor, up: Tensor) -> Tensor:
+        """``g / (1 + exp(-1.702 g)) * (u + 1)``, g being min(gate, 7) and u up, kept within -7 and 7."""
+        ...
+
+    def sigmoid_scale(self, x: Tensor, gate: Tensor) -> Tensor:
+        """``x / (1 + exp(-gate))``: every row of x times one number, `gate` being [rows, 1]."""
         ...
 
     def gelu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
@@ -230,8 +270,12 @@ class Backend(Protocol):
         """Take a matrix for `Ops.linear`: [N, K] of any supported type, several stacked along N."""
         ...
 
+    def experts(self, tensor: GGUFTensor) -> Weight:
+        """Take the matrices of all experts for `Ops.experts`: [X, N, K]; `raw` may be a view of some rows."""
+        ...
+
     def vector(self, tensor: GGUFTensor) -> Weight:
-        """Take a norm weight or bias: [N], kept in float32."""
+        """Take a norm weight or bias: [N], kept in float32; other shapes are flattened."""
         ...
 
     def embedding(self, tensor: GGUFTensor) -> Weight:

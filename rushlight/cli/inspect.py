@@ -120,9 +120,9 @@ def _runs_on(tensor: GGUFTensor, machine: Machine) -> str:
         return "reference"
     from rushlight.backends.cpu.kernels import KERNELS
 
-    kernel = f"linear_{tensor.type.name.lower()}"
     if len(tensor.shape) < 2:
         return "cpu"
+    kernel = f"{'linear' if len(tensor.shape) == 2 else 'experts'}_{tensor.type.name.lower()}"
     return f"cpu {kernel}" if kernel in KERNELS else "no kernel"
 
 

@@ -66,6 +66,12 @@ class CpuBackend:
             raise InvalidFile(f"Matrices with equal numbers of columns were expected, not {found or 'none'}.")
         return Matrix(tuple(self._packer.pack(tensor) for tensor in tensors))
 
+    def experts(self, tensor: GGUFTensor) -> Weight:
+        """See `Backend.experts`."""
+        if len(tensor.shape) != 3:
+            raise InvalidFile(f"Experts of three dimensions were expected, not {tensor.name} {tensor.shape}.")
+        return self._packer.pack_experts(tensor)
+
     def vector(self, tensor: GGUFTensor) -> Weight:
         """See `Backend.vector`."""
         return Vector(dequantize(tensor.raw, tensor.type).reshape(-1))

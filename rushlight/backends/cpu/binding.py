@@ -51,7 +51,7 @@ class Binding:
         self.arena = Region(n_bytes, "activations")
         self._addresses = {buffer: self.arena.address + offset for buffer, offset in offsets.items()}
         self._program = self._write_program()
-        stride = align(scratch_bytes(recording.heads))
+        stride = align(max(scratch_bytes(recording.heads), recording.scratch_bytes))
         self.workspace = Region(workspace_bytes(recording.heads, limits.n_ctx), "the parts of attention")
         self.scratch = Region(stride * team.n_threads, "scratch memory")
         self._step = team.new_step()

@@ -12,7 +12,8 @@ from rushlight.backends.base import Model, RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache, CacheLayout
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
-from rushlight.backends.cpu.weights import Matrix
+from rushlight.backends.cpu.weights import ExpertMatrices, Matrix, PackedPart
+from rushlight.backends.routing import Routes, Routing
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class StepCost:
     """The work of a step.
 
     Attributes:
-        weight_bytes: packed bytes of all matrices, each once however many tokens the step has.
+        weight_bytes: packed bytes of all matrices, each once however many tokens the step has; of experts
+            those that one token uses.
         token_macs: multiply-accumulates in matrices for each token.
         output_macs: those for each output token on top: what comes behind `Ops.outputs`.
     """
@@ -41,12 +43,14 @@ def step_cost(model: Model) -> StepCost:
     """
     counter = _Counter(model.cache)
     model.forward(counter)
-    weight_bytes = sum(
-        part.n_groups * part.n_blocks * LAYOUTS[part.type.name.lower()].group_bytes
-        for matrix in counter.matrices.values()
-        for part in matrix.parts
-    )
+    weight_bytes = sum(_packed_bytes(part) for matrix in counter.matrices.values() for part in matrix.parts)
+    weight_bytes += sum(n_used * _packed_bytes(weight) for weight, n_used in counter.experts_used)
     return StepCost(weight_bytes, counter.macs[TOKENS], counter.macs[OUTPUTS])
+
+
+def _packed_bytes(part: PackedPart | ExpertMatrices) -> int:
+    """Of a matrix, or of one expert's."""
+    return part.n_groups * part.n_blocks * LAYOUTS[part.type.name.lower()].group_bytes
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class _Counter:
     def __init__(self, cache: CacheLayout) -> None:
         self.macs: Counter[int] = Counter()
         self.matrices: dict[int, Matrix] = {}
+        self.experts_used: list[tuple[ExpertMatrices, int]] = []
         self._cache = cache
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Tensor:
@@ -96,8 +101,29 @@ class _Counter:
     def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Tensor:
         return x
 
+    def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> Routes:
+        return routing
+
+    def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Tensor:
+        if not isinstance(weight, ExpertMatrices):
+            raise TypeError(f"experts of the cpu backend were expected, not {type(weight).__name__}")
+        _, n, k = weight.shape
+        self.macs[_shape(x).rows] += routes.n_used * n * k
+        self.experts_used.append((weight, routes.n_used))
+        return _Shape(routes.n_used * n, _shape(x).rows)
+
+    def combine(self, x: Tensor, routes: Routes) -> Tensor:
+        return _Shape(x.n_columns // routes.n_used, _shape(x).rows)
+
     def attention(
-        self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        layer: int,
+        scale: float,
+        softcap: float = 0.0,
+        sinks: Weight | None = None,
     ) -> Tensor:
         spec = self._cache.specs[layer]
         assert isinstance(spec, AttentionCache)
@@ -108,6 +134,12 @@ class _Counter:
 
     def gelu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
         return gate
+
+    def swiglu_oai(self, gate: Tensor, up: Tensor) -> Tensor:
+        return gate
+
+    def sigmoid_scale(self, x: Tensor, gate: Tensor) -> Tensor:
+        return x
 
     def gelu(self, x: Tensor) -> Tensor:
         return x

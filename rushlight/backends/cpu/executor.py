@@ -15,7 +15,8 @@ from rushlight.backends.cpu.binding import Binding
 from rushlight.backends.cpu.fusion import fuse
 from rushlight.backends.cpu.kv_memory import KV_BYTES
 from rushlight.backends.cpu.objects import KernelLibrary
-from rushlight.backends.cpu.recorder import Recorder, as_value
+from rushlight.backends.cpu.op_recorder import as_value
+from rushlight.backends.cpu.recorder import Recorder
 from rushlight.backends.cpu.recording import Recording
 from rushlight.backends.cpu.rows import ROW_KERNELS, CpuRowMath
 from rushlight.backends.cpu.runtime import Team

@@ -10,7 +10,8 @@ from collections import defaultdict
 
 from rushlight.backends.cpu.recording import Buffer, Field, RecordedOp, Recording, Value
 
-_INTO_QUANTIZE = ("rms_norm", "silu_mul", "gelu_mul", "gelu", "relu_squared")
+_INTO_QUANTIZE = ("rms_norm", "silu_mul", "gelu_mul", "gelu", "relu_squared", "swiglu_oai")
+_PRODUCTS = ("linear", "experts")
 _WRITTEN = {"y", "meta", "parts"}
 
 
@@ -24,7 +25,7 @@ def fuse(recording: Recording) -> None:
     for i, op in enumerate(recording.ops):
         for name, item in op.fields.items():
             if (buffer := _buffer(item)) is not None:
-                written = name in _WRITTEN and not (name == "meta" and op.kernel.startswith("linear"))
+                written = name in _WRITTEN and not (name == "meta" and op.kernel.startswith(_PRODUCTS))
                 (writers if written else readers)[buffer].append(i)
     for i, op in enumerate(recording.ops):
         y = op.fields.get("y")

@@ -19,7 +19,7 @@ from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.records import PACK, in_program
 from rushlight.backends.cpu.runtime import Team
-from rushlight.backends.cpu.weights import PackedPart
+from rushlight.backends.cpu.weights import ExpertMatrices, PackedPart
 from rushlight.gguf import GGMLType, GGUFTensor
 
 BATCH_BYTES = 16 << 20
@@ -29,11 +29,24 @@ _POLL_SECONDS = 0.1  # Windows delivers Ctrl-C only between waits
 
 
 class _Job(NamedTuple):
-    """Rows `first` to ``stop - 1`` of a tensor, whole groups of them, to be packed."""
+    """Rows `first` to ``stop - 1`` of a matrix, whole groups of them, to be packed.
+
+    Attributes:
+        kernel: address of the kernel.
+        tensor: the matrix.
+        region: the memory that it goes to, kept as long as it is to be written.
+        target: where its first group goes.
+        group_bytes: bytes of a packed group.
+        n_blocks: packed blocks in a group.
+        first, stop: rows.
+    """
 
     kernel: int
     tensor: GGUFTensor
-    part: PackedPart
+    region: Region
+    target: int
+    group_bytes: int
+    n_blocks: int
     first: int
     stop: int
 
@@ -43,11 +56,18 @@ class _Job(NamedTuple):
 
     def record(self) -> tuple[int, ...]:
         """The fields of `PACK`, in order."""
-        part, row_bytes, group = self.part, self.tensor.raw.shape[1], self.first // LANES
+        row_bytes, group = self.tensor.raw.shape[1], self.first // LANES
         source = self.tensor.address + self.first * row_bytes
-        target = part.region.address + group * (part.region.n_bytes // part.n_groups)
+        target = self.target + group * self.group_bytes
         n_groups = -(-self.stop // LANES) - group
-        return self.kernel, 0, source, row_bytes, self.stop - self.first, target, n_groups, part.n_blocks
+        return self.kernel, 0, source, row_bytes, self.stop - self.first, target, n_groups, self.n_blocks
+
+
+def _packed_sizes(type: GGMLType, n_rows: int, n_columns: int) -> tuple[int, int, int]:
+    """Of a packed matrix: its groups, the blocks in a group, and its bytes."""
+    layout = LAYOUTS[type.name.lower()]
+    n_groups, n_blocks = -(-n_rows // LANES), n_columns // layout.columns
+    return n_groups, n_blocks, n_groups * n_blocks * layout.group_bytes
 
 
 class Packer:
@@ -69,25 +89,40 @@ class Packer:
 
         The result's memory is filled once `wait` returns.
         """
+        n_rows, n_columns = tensor.shape
+        n_groups, n_blocks, n_bytes = _packed_sizes(tensor.type, n_rows, n_columns)
+        region = Region(n_bytes, f"the weights {tensor.name}", large_pages=True)
+        self._put(tensor, region, region.address)
+        return PackedPart(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
+
+    def pack_experts(self, tensor: GGUFTensor) -> ExpertMatrices:
+        """Begin to pack the matrices [X, N, K] of all experts; each begins with a group of its own."""
+        n_expert, n_rows, n_columns = tensor.shape
+        n_groups, n_blocks, n_bytes = _packed_sizes(tensor.type, n_rows, n_columns)
+        region = Region(n_expert * n_bytes, f"the weights {tensor.name}", large_pages=True)
+        for expert, raw in enumerate(tensor.raw):
+            matrix = GGUFTensor(tensor.name, (n_rows, n_columns), tensor.type, raw)
+            self._put(matrix, region, region.address + expert * n_bytes)
+        return ExpertMatrices(tensor.type, tensor.shape, n_groups, n_blocks, region)
+
+    def _put(self, tensor: GGUFTensor, region: Region, target: int) -> None:
+        """Have a matrix packed to an address in a region."""
         layout = LAYOUTS[tensor.type.name.lower()]
         n_rows, n_columns = tensor.shape
-        n_groups, n_blocks = -(-n_rows // LANES), n_columns // layout.columns
-        row_bytes = n_blocks * layout.block_bytes
+        n_blocks = n_columns // layout.columns
+        row_bytes, group_bytes = n_blocks * layout.block_bytes, n_blocks * layout.group_bytes
         if tensor.raw.shape != (n_rows, row_bytes) or not tensor.raw.flags.c_contiguous:
             raise ValueError(
                 f"{tensor.name}: {n_rows} rows of {row_bytes} bytes expected, not {tensor.raw.shape}"
             )
         kernel = self._address(tensor.type)
-        n_bytes = n_groups * n_blocks * layout.group_bytes
-        region = Region(n_bytes, f"the weights {tensor.name}", large_pages=True)
-        part = PackedPart(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
         rows_of_job = max(1, BATCH_BYTES // (LANES * row_bytes)) * LANES
         for first in range(0, n_rows, rows_of_job):
-            self._jobs.put(_Job(kernel, tensor, part, first, min(first + rows_of_job, n_rows)))
+            stop = min(first + rows_of_job, n_rows)
+            self._jobs.put(_Job(kernel, tensor, region, target, group_bytes, n_blocks, first, stop))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="rushlight-packer", daemon=True)
             self._thread.start()
-        return part
 
     def wait(self) -> None:
         """Return when all is packed; an interrupt ends the packing too.

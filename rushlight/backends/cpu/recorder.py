@@ -2,72 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import accumulate
 
 import numpy as np
 
 from rushlight.backends.base import RopeTable, Tensor, Weight
-from rushlight.backends.cache import AttentionCache, CacheLayout
+from rushlight.backends.cache import AttentionCache
+from rushlight.backends.cpu.expert_recorder import ExpertRecorder
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.cpu.memory import align
-from rushlight.backends.cpu.recording import (
-    OUTPUTS,
-    TOKENS,
-    Buffer,
-    CacheAddress,
-    Field,
-    RecordedOp,
-    Recording,
-    Value,
-)
-from rushlight.backends.cpu.records import ARGMAX_PART, ARGMAX_RESULT, META_BYTES
-from rushlight.backends.cpu.weights import Matrix, PackedPart, Table, Vector
+from rushlight.backends.cpu.op_recorder import FLOAT_TYPES, as_value, as_vector, rows_of
+from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, CacheAddress, Field, Value
+from rushlight.backends.cpu.records import ARGMAX_PART, ARGMAX_RESULT
+from rushlight.backends.cpu.weights import Matrix, PackedPart, Table
 from rushlight.errors import UnsupportedModel
-from rushlight.gguf import GGMLType
-
-FLOAT_TYPES = (GGMLType.F32, GGMLType.F16, GGMLType.BF16)
 
 
-def as_value(tensor: Tensor) -> Value:
-    """A tensor of this backend; a TypeError for one of another."""
-    if not isinstance(tensor, Value):
-        raise TypeError(f"a tensor of the cpu backend was expected, not {type(tensor).__name__}")
-    return tensor
-
-
-def _vector(weight: Weight) -> Vector:
-    if not isinstance(weight, Vector):
-        raise TypeError(f"a vector of the cpu backend was expected, not {type(weight).__name__}")
-    return weight
-
-
-class Recorder:
+class Recorder(ExpertRecorder):
     """The op set of `backends.base.Ops`: every call appends to a `Recording`."""
-
-    def __init__(self, cache: CacheLayout, kv_dtype: str) -> None:
-        self.recording = Recording()
-        self._cache = cache
-        self._kv_dtype = kv_dtype
-        self._quantized: dict[tuple[int, int, int, int], tuple[Buffer, Buffer]] = {}
-
-    def _new_buffer(self, rows: int, row_bytes: int) -> Buffer:
-        now = len(self.recording.ops)
-        buffer = Buffer(rows, align(row_bytes), now, now)
-        self.recording.buffers.append(buffer)
-        return buffer
-
-    def _new(self, rows: int, n_columns: int) -> Value:
-        # Whole vectors of 16 are written, also where a row of weights has been padded.
-        return Value(self._new_buffer(rows, 4 * -(-n_columns // 16) * 16), n_columns)
-
-    def _add_op(self, kernel: str, fields: Mapping[str, Field]) -> None:
-        now = len(self.recording.ops)
-        for item in fields.values():
-            buffer = item.buffer if isinstance(item, Value) else item
-            if isinstance(buffer, Buffer):
-                buffer.last = now
-        self.recording.ops.append(RecordedOp(kernel, fields))
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Value:
         """See `Ops.embed`."""
@@ -106,7 +57,7 @@ class Recorder:
         n_group: int,
     ) -> Value:
         n = x.n_columns // n_group
-        vectors = [None if weight is None else _vector(weight) for weight in weights]
+        vectors = [None if weight is None else as_vector(weight) for weight in weights]
         shapes = [vector.shape for vector in vectors if vector is not None]
         if n * n_group != x.n_columns or any(shape != (n_weights,) for shape in shapes):
             raise ValueError(f"{kernel} of {x.n_columns} columns in {n_group} groups with weights {shapes}")
@@ -114,7 +65,7 @@ class Recorder:
         self.recording.keep += vectors
         weight, bias = (0 if vector is None else vector.address for vector in vectors)
         sizes = {"weight": weight, "bias": bias, "n": n, "n_group": n_group, "eps": eps}
-        self._add_op(kernel, {**_rows(x, y), **sizes})
+        self._add_op(kernel, {**rows_of(x, y), **sizes})
         return y
 
     def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Value:
@@ -130,7 +81,7 @@ class Recorder:
         y = Value(self._new(x.buffer.rows, n_written).buffer, weight.shape[0])
         self.recording.keep += [weight, bias]
         for start, part in zip(starts, weight.parts, strict=False):
-            address = _vector(bias).address + 4 * start if bias is not None else 0
+            address = as_vector(bias).address + 4 * start if bias is not None else 0
             self._linear_part(x, part, address, Value(y.buffer, part.n_rows, 4 * start))
         return y
 
@@ -158,25 +109,6 @@ class Recorder:
         outputs: dict[str, Field] = {"y": y, "y_stride": y.buffer.row_bytes, "rows": x.buffer.rows}
         self._add_op(f"linear_{part.type.name.lower()}", {**inputs, **sizes, **outputs})
 
-    def _quantize(self, x: Value, columns: int) -> tuple[Buffer, Buffer]:
-        """Activations in 8 bits, in blocks; the same activations are quantized once, whatever reads them."""
-        key = (id(x.buffer), x.offset, x.n_columns, columns)
-        if key not in self._quantized:
-            y = self._new_buffer(x.buffer.rows, x.n_columns)
-            meta = self._new_buffer(x.buffer.rows, META_BYTES[columns] * (x.n_columns // columns))
-            strides = {"y_stride": y.row_bytes, "meta_stride": meta.row_bytes, "x_stride": x.buffer.row_bytes}
-            fields: dict[str, Field] = {
-                "rows": x.buffer.rows,
-                "x": x,
-                "y": y,
-                "meta": meta,
-                "n": x.n_columns,
-                **strides,
-            }
-            self._add_op(f"quantize_{columns}", fields)
-            self._quantized[key] = (y, meta)
-        return self._quantized[key]
-
     def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Value:
         """See `Ops.rope`."""
         x = as_value(x)
@@ -192,11 +124,18 @@ class Recorder:
         angles = {"cos": cos.ctypes.data, "sin": sin.ctypes.data}
         sizes = {"n_head": n_head, "head_dim": head_dim, "n_rot": table.n_rot}
         kernel = "rope_interleaved" if table.interleaved else "rope_neox"
-        self._add_op(kernel, {**_rows(x, y), **angles, **sizes})
+        self._add_op(kernel, {**rows_of(x, y), **angles, **sizes})
         return y
 
     def attention(
-        self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        layer: int,
+        scale: float,
+        softcap: float = 0.0,
+        sinks: Weight | None = None,
     ) -> Value:
         """See `Ops.attention`."""
         q, k, v = as_value(q), as_value(k), as_value(v)
@@ -208,6 +147,9 @@ class Recorder:
             raise ValueError(f"attention of {q.n_columns} query columns with {spec}")
         if (k.n_columns, v.n_columns) != (spec.n_head_kv * spec.head_dim_k, spec.n_head_kv * spec.head_dim_v):
             raise ValueError(f"attention of {k.n_columns} key and {v.n_columns} value columns with {spec}")
+        if sinks is not None and sinks.shape != (n_head,):
+            raise ValueError(f"attention of {n_head} heads with sinks {sinks.shape}")
+        self.recording.keep.append(sinks)
         self.recording.heads.append((n_head, spec.head_dim_k, spec.head_dim_v))
         y = self._new(TOKENS, n_head * spec.head_dim_v)
         shared: dict[str, Field] = {
@@ -231,7 +173,13 @@ class Recorder:
             "y": y,
             "y_stride": y.buffer.row_bytes,
         }
-        sizes = {"n_head": n_head, "window": spec.window, "scale": scale, "softcap": softcap}
+        sizes = {
+            "n_head": n_head,
+            "window": spec.window,
+            "sinks": 0 if sinks is None else as_vector(sinks).address,
+            "scale": scale,
+            "softcap": softcap,
+        }
         for kernel in (f"attention_{self._kv_dtype}", "attention_merge"):
             self._add_op(kernel, {**rows, **shared, **sizes})
         return y
@@ -243,6 +191,20 @@ class Recorder:
     def gelu_mul(self, gate: Tensor, up: Tensor) -> Value:
         """See `Ops.gelu_mul`."""
         return self._binary("gelu_mul", gate, up)
+
+    def swiglu_oai(self, gate: Tensor, up: Tensor) -> Value:
+        """See `Ops.swiglu_oai`."""
+        return self._binary("swiglu_oai", gate, up)
+
+    def sigmoid_scale(self, x: Tensor, gate: Tensor) -> Value:
+        """See `Ops.sigmoid_scale`."""
+        x, gate = as_value(x), as_value(gate)
+        if gate.n_columns != 1 or gate.buffer.rows != x.buffer.rows:
+            raise ValueError(f"sigmoid_scale by {gate.n_columns} columns")
+        y = self._new(x.buffer.rows, x.n_columns)
+        scale: dict[str, Field] = {"z": gate, "z_stride": gate.buffer.row_bytes, "n": x.n_columns}
+        self._add_op("sigmoid_scale", {**rows_of(x, y), **scale})
+        return y
 
     def gelu(self, x: Tensor) -> Value:
         """See `Ops.gelu`."""
@@ -271,7 +233,7 @@ class Recorder:
     def _by_scalar(self, kernel: str, x: Tensor, scalar: float) -> Value:
         x = as_value(x)
         y = self._new(x.buffer.rows, x.n_columns)
-        self._add_op(kernel, {**_rows(x, y), "n": x.n_columns, "scalar": scalar})
+        self._add_op(kernel, {**rows_of(x, y), "n": x.n_columns, "scalar": scalar})
         return y
 
     def _binary(self, kernel: str, x: Tensor, z: Tensor) -> Value:
@@ -279,7 +241,7 @@ class Recorder:
         if x.n_columns != z.n_columns or x.buffer.rows != z.buffer.rows:
             raise ValueError(f"{kernel} of {x.n_columns} and {z.n_columns} columns")
         y = self._new(x.buffer.rows, x.n_columns)
-        self._add_op(kernel, {**_rows(x, y), "z": z, "z_stride": z.buffer.row_bytes, "n": x.n_columns})
+        self._add_op(kernel, {**rows_of(x, y), "z": z, "z_stride": z.buffer.row_bytes, "n": x.n_columns})
         return y
 
     def outputs(self, x: Tensor) -> Value:
@@ -307,8 +269,3 @@ class Recorder:
         for kernel in ("argmax_parts", "argmax"):
             self._add_op(kernel, fields)
         return y
-
-
-def _rows(x: Value, y: Value) -> dict[str, Field]:
-    strides = {"x_stride": x.buffer.row_bytes, "y_stride": y.buffer.row_bytes}
-    return {"rows": x.buffer.rows, "x": x, "y": y, **strides}

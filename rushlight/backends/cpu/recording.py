@@ -69,6 +69,7 @@ class Recording:
         buffers: what they write.
         keep: weights and tables that the ops know by address only.
         heads: query heads and the head sizes of keys and values, of each attention.
+        scratch_bytes: what a thread needs for ops other than attention.
         n_positions: how many positions every table of angles covers.
         n_embeddings: how many token ids every embedding table covers.
     """
@@ -77,5 +78,6 @@ class Recording:
     buffers: list[Buffer] = field(default_factory=list)
     keep: list[object] = field(default_factory=list)
     heads: list[tuple[int, int, int]] = field(default_factory=list)
+    scratch_bytes: int = 0
     n_positions: int = MOST
     n_embeddings: int = MOST

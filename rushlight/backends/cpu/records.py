@@ -119,6 +119,7 @@ ATTENTION = _record(
     "head_dim_k",
     "head_dim_v",
     "window",
+    "sinks",
     floats=("scale", "softcap"),
 )
 BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
@@ -126,6 +127,51 @@ BINARY_QUANTIZE = _record(
     "rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "meta", "meta_stride", "n"
 )
 BY_SCALAR = _record("rows", "x", "x_stride", "y", "y_stride", "n", floats=("scalar",))
+GATING_OF = {"softmax": 0, "sigmoid": 1, "softmax_selected": 2}
+"""How `ROUTE` says what an expert's probability is."""
+
+RUN_ROWS, RUN_BYTES = 64, 16
+"""Rows of one expert that are a piece of work together, and the bytes that describe such a run: int32 expert,
+first and stop in `order`. The number of runs, int64, stands in place of a first one."""
+
+ROUTE = _record(
+    "rows",
+    "x",
+    "x_stride",
+    "bias",
+    "ids",
+    "ids_stride",
+    "y",
+    "y_stride",
+    "n",
+    "n_used",
+    "gating",
+    "normalize",
+    "n_group",
+    "n_group_used",
+    floats=("scale", "smallest_sum"),
+)
+SORT_EXPERTS = _record("rows", "ids", "ids_stride", "order", "runs", "n", "n_used")
+EXPERTS = _record(
+    "rows",
+    "x",
+    "x_stride",
+    "x_slot",
+    "meta",
+    "meta_stride",
+    "meta_slot",
+    "order",
+    "runs",
+    "weight",
+    "bias",
+    "y",
+    "y_stride",
+    "n",
+    "n_used",
+    "n_groups",
+    "n_blocks",
+)
+COMBINE_EXPERTS = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n", "n_used")
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 EMBED = _record("x", "x_stride", "y", "y_stride", "n", floats=("scale",))
 ARGMAX = _record("rows", "x", "x_stride", "parts", "parts_stride", "y", "y_stride", "n")

@@ -21,6 +21,9 @@ CHUNK = 256
 SPLIT_TOKENS = 8
 """Steps of at most so many tokens hand out chunks of positions, larger ones runs of tokens."""
 
+TILE_ROWS = 8
+"""Most rows in a tile of the kernels that gather them (`kernels.experts`)."""
+
 ROWS = 4
 FIRST, LAST = 0, 4 * ROWS
 WEIGHTS = 64
@@ -35,6 +38,14 @@ def padded(head_dim: int) -> int:
 def scratch_bytes(heads: Iterable[tuple[int, int, int]]) -> int:
     """Bytes that a thread needs for layers with these (heads, key size, value size)."""
     return QUERIES + ROWS * max((padded(k) + 2 * (VALUES + padded(v)) for _, k, v in heads), default=0)
+
+
+def expert_bytes(n_columns: int, n_expert: int) -> int:
+    """Bytes that a thread needs to route rows to `n_expert` experts and to gather a tile of `n_columns`.
+
+    A gathered row takes at most 4 bytes a column; behind each of 16 results.
+    """
+    return max(TILE_ROWS * (64 + 4 * n_columns), 12 * n_expert + 4)
 
 
 def workspace_bytes(heads: Iterable[tuple[int, int, int]], n_ctx: int) -> int:

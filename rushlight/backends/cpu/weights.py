@@ -43,6 +43,24 @@ class Matrix(NamedTuple):
         return (sum(part.n_rows for part in self.parts), self.parts[0].n_columns)
 
 
+class ExpertMatrices(NamedTuple):
+    """The matrices of all experts, one behind the other in the kernels' layout.
+
+    Attributes:
+        type: tensor type, which names the kernel.
+        shape: (X, N, K).
+        n_groups: groups of 16 rows of an expert.
+        n_blocks: packed blocks in a group (columns, for floating-point types).
+        region: the memory.
+    """
+
+    type: GGMLType
+    shape: tuple[int, ...]
+    n_groups: int
+    n_blocks: int
+    region: Region
+
+
 class Vector:
     """Norm weights or a bias: float32, zero-padded so that 16 may be read from each of its numbers on."""
 

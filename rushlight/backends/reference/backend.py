@@ -11,7 +11,7 @@ from rushlight.backends.batch import Batch
 from rushlight.backends.check import check_batch
 from rushlight.backends.reference.ops import ReferenceOps, Values
 from rushlight.backends.reference.pools import KV_DTYPES, allocate_pools
-from rushlight.backends.reference.weights import MatrixWeight, TableWeight, VectorWeight
+from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGUFTensor
 from rushlight.quants import dequantize
@@ -44,9 +44,15 @@ class ReferenceBackend:
         self._bytes_left -= n_bytes * keep
         return MatrixWeight(tensors, keep)
 
+    def experts(self, tensor: GGUFTensor) -> ExpertsWeight:
+        """Take the matrices of all experts for `Ops.experts`: [X, N, K]."""
+        if len(tensor.shape) != 3:
+            raise InvalidParameter(f"Experts must have three dimensions, not {tensor.name} {tensor.shape}.")
+        return ExpertsWeight(tensor)
+
     def vector(self, tensor: GGUFTensor) -> VectorWeight:
         """Take a norm weight or bias: [N]."""
-        return VectorWeight(dequantize(tensor.raw, tensor.type))
+        return VectorWeight(dequantize(tensor.raw, tensor.type).reshape(-1))
 
     def embedding(self, tensor: GGUFTensor) -> TableWeight:
         """Take a table [V, E] for `Ops.embed`."""

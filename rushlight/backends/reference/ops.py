@@ -13,7 +13,9 @@ from rushlight.backends.base import Float32Array, RopeTable, Tensor, Weight
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.reference.pools import KVPool, StatePool
-from rushlight.backends.reference.weights import MatrixWeight, TableWeight, VectorWeight
+from rushlight.backends.reference.routing import ChosenExperts, choose_experts
+from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
+from rushlight.backends.routing import Routes, Routing
 from rushlight.errors import InvalidParameter
 
 
@@ -106,7 +108,14 @@ class ReferenceOps:
         return Values(out.reshape(rows.shape))
 
     def attention(
-        self, q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, softcap: float = 0.0
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        layer: int,
+        scale: float,
+        softcap: float = 0.0,
+        sinks: Weight | None = None,
     ) -> Values:
         """Keep k and v, then attend causally, one sequence after the other."""
         pool = self._pools[layer]
@@ -118,6 +127,7 @@ class ReferenceOps:
         n_group = q.n_columns // (n_head_kv * keys.shape[2])
         queries = _array(q).reshape(batch.n_tokens, n_head_kv, n_group, -1)
         out = np.empty((batch.n_tokens, n_head_kv, n_group, values.shape[2]), np.float32)
+        head_sinks = None if sinks is None else _vector(sinks).reshape(n_head_kv, n_group)
         tables = batch.block_tables[self._layout.group_of_layer[layer]]
         for s, table in enumerate(tables):
             tokens = slice(batch.query_start[s], batch.query_start[s + 1])
@@ -128,14 +138,56 @@ class ReferenceOps:
             visible = _visible(np.arange(first, last + 1), np.arange(oldest, last + 1), pool.window)
             for h in range(n_head_kv):
                 out[tokens, h] = _attend(
-                    queries[tokens, h], seen_keys[:, h], seen_values[:, h], visible, scale, softcap
+                    queries[tokens, h],
+                    seen_keys[:, h],
+                    seen_values[:, h],
+                    visible,
+                    scale,
+                    softcap,
+                    None if head_sinks is None else head_sinks[h],
                 )
         return Values(out.reshape(batch.n_tokens, -1))
+
+    def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> ChosenExperts:
+        """Choose experts for each row."""
+        return choose_experts(_array(logits), routing, None if bias is None else _vector(bias))
+
+    def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Values:
+        """The products of each row's experts, one expert after the other."""
+        assert isinstance(weight, ExpertsWeight) and isinstance(routes, ChosenExperts)
+        n_expert, n, k = weight.shape
+        rows = _array(x)
+        inputs = rows.reshape(len(rows), -1, k)
+        out = np.empty((len(rows), routes.n_used, n), np.float32)
+        for e in np.unique(routes.ids).tolist():
+            row, slot = np.nonzero(routes.ids == e)
+            own = inputs[row, slot if inputs.shape[1] > 1 else 0]
+            out[row, slot] = own @ weight.matrix(e).T
+        if bias is not None:
+            out += _vector(bias).reshape(n_expert, n)[routes.ids]
+        return Values(out.reshape(len(rows), -1))
+
+    def combine(self, x: Tensor, routes: Routes) -> Values:
+        """The weighted sum of each row's experts."""
+        assert isinstance(routes, ChosenExperts)
+        rows = _array(x)
+        products = rows.reshape(len(rows), routes.n_used, -1) * routes.weights[:, :, None]
+        return Values(products.sum(axis=1))
 
     def silu_mul(self, gate: Tensor, up: Tensor) -> Values:
         """``silu(gate) * up``."""
         g = _array(gate)
         return Values(g / (1 + np.exp(-g)) * _array(up))
+
+    def swiglu_oai(self, gate: Tensor, up: Tensor) -> Values:
+        """The clamped SwiGLU of gpt-oss."""
+        g = np.minimum(_array(gate), np.float32(7))
+        u = np.clip(_array(up), np.float32(-7), np.float32(7))
+        return Values(g / (1 + np.exp(np.float32(-1.702) * g)) * (u + 1))
+
+    def sigmoid_scale(self, x: Tensor, gate: Tensor) -> Values:
+        """``sigmoid(gate) * x`` with one gate a row."""
+        return Values(_array(x) / (1 + np.exp(-_array(gate))))
 
     def gelu_mul(self, gate: Tensor, up: Tensor) -> Values:
         """``gelu(gate) * up``."""
@@ -177,14 +229,24 @@ def _attend(
     visible: npt.NDArray[np.bool_],
     scale: float,
     softcap: float,
+    sinks: Float32Array | None,
 ) -> Float32Array:
-    """Query heads [T, G, D] of one key-value head over keys [P, D] and values [P, Dv]: [T, G, Dv]."""
+    """Query heads [T, G, D] of one key-value head over keys [P, D] and values [P, Dv]: [T, G, Dv].
+
+    `sinks` [G] are scores without values.
+    """
     scores = q @ keys.T * np.float32(scale)
     if softcap:
         scores = np.float32(softcap) * np.tanh(scores / np.float32(softcap))
     scores = np.where(visible[:, None, :], scores, np.float32(-np.inf))
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    attended: Float32Array = (weights / weights.sum(axis=-1, keepdims=True)) @ values
+    largest = scores.max(axis=-1, keepdims=True)
+    if sinks is not None:
+        largest = np.maximum(largest, sinks[:, None])
+    weights = np.exp(scores - largest)
+    total = weights.sum(axis=-1, keepdims=True)
+    if sinks is not None:
+        total = total + np.exp(sinks[:, None] - largest)
+    attended: Float32Array = (weights / total) @ values
     return attended
 
 

@@ -75,3 +75,19 @@ class MatrixWeight:
             step = max(1, _CHUNK_VALUES // tensor.shape[1])
             for start in range(0, tensor.shape[0], step):
                 yield dequantize(tensor.raw[start : start + step], tensor.type)
+
+
+@dataclass(frozen=True)
+class ExpertsWeight:
+    """The matrices of all experts [X, N, K], kept as the file has them; those in use are dequantized."""
+
+    tensor: GGUFTensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(X, N, K)."""
+        return self.tensor.shape
+
+    def matrix(self, expert: int) -> Float32Array:
+        """One expert: float32 [N, K]."""
+        return dequantize(self.tensor.raw[expert], self.tensor.type)

@@ -34,16 +34,21 @@ KERNELS: dict[str, KernelSource] = {
     "gelu_mul": KernelSource("elementwise", records.BINARY),
     "gelu": KernelSource("elementwise", records.BINARY),
     "relu_squared": KernelSource("elementwise", records.BINARY),
+    "swiglu_oai": KernelSource("elementwise", records.BINARY),
     **{f"rms_norm_quantize_{n}": KernelSource("norms", records.NORM_QUANTIZE) for n in records.META_BYTES},
     **{
         f"{name}_quantize_{n}": KernelSource("elementwise", records.BINARY_QUANTIZE)
-        for name in ("silu_mul", "gelu_mul", "gelu", "relu_squared")
+        for name in ("silu_mul", "gelu_mul", "gelu", "relu_squared", "swiglu_oai")
         for n in records.META_BYTES
     },
     "add": KernelSource("elementwise", records.BINARY),
     "scale": KernelSource("elementwise", records.BY_SCALAR),
     "clamp": KernelSource("elementwise", records.BY_SCALAR),
     "softcap": KernelSource("elementwise", records.BY_SCALAR),
+    "sigmoid_scale": KernelSource("elementwise", records.BINARY),
+    "route": KernelSource("routing", records.ROUTE),
+    "sort_experts": KernelSource("routing", records.SORT_EXPERTS),
+    "combine_experts": KernelSource("routing", records.COMBINE_EXPERTS),
     "outputs": KernelSource("elementwise", records.GATHER),
     "argmax_parts": KernelSource("argmax", records.ARGMAX),
     "argmax": KernelSource("argmax", records.ARGMAX),
@@ -56,4 +61,5 @@ KERNELS: dict[str, KernelSource] = {
     **{f"embed_{t}": KernelSource("embedding", records.EMBED) for t in LAYOUTS},
     **{f"pack_{t}": KernelSource("packing", records.PACK) for t in LAYOUTS},
     **{f"linear_{t}": KernelSource("linear", records.LINEAR) for t in LAYOUTS},
+    **{f"experts_{t}": KernelSource("experts", records.EXPERTS) for t in LAYOUTS},
 }

@@ -34,7 +34,7 @@ _PLACE, _VALUE = 0, 8
 
 
 @inline
-def _highest_of(x, n):
+def highest_of(x, n):
     """The highest of n numbers, NaN where any is NaN or infinite."""
     whole = n - n % 16
     best, taint = splat_f32(-float("inf")), splat_f32(0.0)
@@ -58,7 +58,7 @@ def argmax_parts(op, step, thread, n_threads):
     piece = take(op)
     while piece < pieces:
         row, first = piece // n_parts, piece % n_parts * ARGMAX_PART
-        value = _highest_of(op.x + row * op.x_stride + 4 * first, smaller(op.n - first, ARGMAX_PART))
+        value = highest_of(op.x + row * op.x_stride + 4 * first, smaller(op.n - first, ARGMAX_PART))
         store_f32(op.parts + row * op.parts_stride + 4 * (piece % n_parts), value)
         piece = take(op)
 

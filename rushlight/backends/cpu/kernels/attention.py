@@ -19,6 +19,7 @@ from rushlight.backends.cpu.kernels.attention_rows import (
     finish_part,
     first_position,
     fold_part,
+    fold_sink,
     load_rows,
 )
 from rushlight.backends.cpu.kernels.kv_cache import KV_FORMATS, KVFormat
@@ -83,6 +84,7 @@ def _rows(format: KVFormat, rows: int) -> Any:
             for i in range(smaller(rows, n_rows - row)):
                 token, head = start + (row + i) // per_head, kv_head * per_head + (row + i) % per_head
                 y = op.y + token * op.y_stride + 4 * head * op.head_dim_v
+                fold_sink(op, totals + i * part_bytes, head, v_bytes)
                 finish_part(totals + i * part_bytes, y, op.head_dim_v)
 
     return attend_rows
@@ -134,6 +136,7 @@ def attention_merge(op, step, thread, n_threads):
         empty_part(total, v_bytes)
         for chunk in range(first_position(op, position) // CHUNK, position // CHUNK + 1):
             fold_part(total, _workspace(op, step, token, head, chunk, n_chunks, VALUES + v_bytes), v_bytes)
+        fold_sink(op, total, head, v_bytes)
         finish_part(total, op.y + token * op.y_stride + 4 * head * op.head_dim_v, op.head_dim_v)
         piece = take(op)
 

@@ -83,6 +83,18 @@ def fold_part(total, part, v_bytes):
 
 
 @inline
+def fold_sink(op, total, head, v_bytes):
+    """Add the score of a head's sink, if there are any, which weighs like a position and has no value."""
+    if op.sinks != 0:
+        before, own = load_f32(total + LARGEST), load_f32(op.sinks + 4 * head)
+        largest = own if own > before else before
+        keep, share = exp(splat_f32(before - largest)), exp(splat_f32(own - largest))
+        store_f32(total + SUM, fma_scalar(load_f32(total + SUM), reduce_max(keep), reduce_max(share)))
+        for column in range(0, v_bytes, 64):
+            store_f32x16(total + VALUES + column, load_f32x16(total + VALUES + column) * keep)
+
+
+@inline
 def finish_part(total, y, head_dim_v):
     """The weighted mean of the values."""
     weight = splat_f32(load_f32(total + SUM))

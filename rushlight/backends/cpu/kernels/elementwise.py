@@ -6,15 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from rushlight.backends.cpu.kernels.quantize import quantizing
-from rushlight.backends.cpu.kernels.work import inline, row_count, take
+from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.simd import (
+    above,
+    below,
     exp,
     fma,
+    load_f32,
     load_f32_partial,
     load_f32x16,
     load_i32,
     maximum,
     minimum,
+    select,
     splat_f32,
     store_f32_partial,
     store_f32x16,
@@ -64,6 +68,15 @@ def _clamp(x, limit):
 @inline
 def _softcap(x, cap):
     return cap * tanh(x / cap)
+
+
+@inline
+def _swiglu_oai(x, z):
+    # Comparing keeps NaN, which the processor's minimum would lose.
+    g = select(above(x, splat_f32(7.0)), splat_f32(7.0), x)
+    u = select(above(z, splat_f32(7.0)), splat_f32(7.0), z)
+    u = select(below(u, splat_f32(-7.0)), splat_f32(-7.0), u)
+    return g / (splat_f32(1.0) + exp(splat_f32(-1.702) * g)) * (u + splat_f32(1.0))
 
 
 def _rowwise(function: Any) -> Callable[..., None]:
@@ -120,6 +133,19 @@ def _quantized(name: str, function: Any) -> dict[str, Callable[..., None]]:
     return quantizing(f"{name}_quantize", rows, value)
 
 
+def sigmoid_scale(op, step, thread, n_threads):
+    """``y = x / (1 + exp(-z))``, z being one number a row."""
+    rows = row_count(step, op.rows)
+    row = take(op)
+    while row < rows:
+        x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
+        factor = splat_f32(1.0) + exp(splat_f32(0.0) - splat_f32(load_f32(op.z + row * op.z_stride)))
+        for i in range(0, op.n, 16):
+            count = smaller(16, op.n - i)
+            store_f32_partial(y + 4 * i, load_f32_partial(x + 4 * i, count) / factor, count)
+        row = take(op)
+
+
 def outputs(op, step, thread, n_threads):
     """Copy the rows of the output tokens."""
     whole = op.n - op.n % 16
@@ -139,12 +165,14 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
         "gelu_mul": _gelu_mul,
         "gelu": _gelu,
         "relu_squared": _relu_squared,
+        "swiglu_oai": _swiglu_oai,
     }
     found: dict[str, Callable[..., None]] = {
         "add": _rowwise(_add),
         "scale": _by_scalar(_scale),
         "clamp": _by_scalar(_clamp),
         "softcap": _by_scalar(_softcap),
+        "sigmoid_scale": sigmoid_scale,
         "outputs": outputs,
     }
     for name, function in functions.items():

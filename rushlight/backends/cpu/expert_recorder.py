@@ -1,0 +1,127 @@
+"""Recording a mixture of experts: choosing them, their matrix products, and the weighted sum."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rushlight.backends.base import Tensor, Weight
+from rushlight.backends.cpu.layout import LAYOUTS
+from rushlight.backends.cpu.op_recorder import FLOAT_TYPES, OpRecorder, as_value, as_vector, rows_of
+from rushlight.backends.cpu.recording import Buffer, Field, Value
+from rushlight.backends.cpu.records import GATING_OF, META_BYTES, RUN_BYTES
+from rushlight.backends.cpu.scratch import expert_bytes
+from rushlight.backends.cpu.weights import ExpertMatrices
+from rushlight.backends.routing import SMALLEST_SUM, Routes, Routing
+
+
+class RecordedRoutes(NamedTuple):
+    """The `Routes` of this backend.
+
+    Attributes:
+        n_used: experts of each row.
+        weights: float32 [rows, n_used].
+        order: int32, without padding between rows: ``row * n_used + slot``, sorted by expert.
+        runs: the number of runs and an entry of `RUN_BYTES` for each.
+    """
+
+    n_used: int
+    weights: Value
+    order: Buffer
+    runs: Buffer
+
+
+def _routes(routes: Routes) -> RecordedRoutes:
+    if not isinstance(routes, RecordedRoutes):
+        raise TypeError(f"routes of the cpu backend were expected, not {type(routes).__name__}")
+    return routes
+
+
+class ExpertRecorder(OpRecorder):
+    """The ops of experts."""
+
+    def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> RecordedRoutes:
+        """See `Ops.route`."""
+        x, n_used = as_value(logits), routing.n_used
+        routing.check(x.n_columns)
+        if bias is not None and bias.shape != (x.n_columns,):
+            raise ValueError(f"route of {x.n_columns} columns with bias {bias.shape}")
+        self.recording.keep.append(bias)
+        self._need_scratch(expert_bytes(0, x.n_columns))
+        y, ids = self._new(x.buffer.rows, n_used), self._new_buffer(x.buffer.rows, 4 * n_used)
+        chosen: dict[str, Field] = {
+            "ids": ids,
+            "ids_stride": ids.row_bytes,
+            "n": x.n_columns,
+            "n_used": n_used,
+        }
+        how: dict[str, Field] = {
+            "bias": 0 if bias is None else as_vector(bias).address,
+            "gating": GATING_OF[routing.gating],
+            "normalize": int(routing.normalize),
+            "n_group": routing.n_group,
+            "n_group_used": routing.n_group_used,
+            "scale": routing.scale,
+            "smallest_sum": SMALLEST_SUM,
+        }
+        self._add_op("route", {**rows_of(x, y), **chosen, **how})
+        order = self._new_buffer(x.buffer.rows, 4 * n_used)
+        runs = self._new_buffer(x.buffer.rows, RUN_BYTES * (n_used + 1))
+        self._add_op("sort_experts", {"rows": x.buffer.rows, **chosen, "order": order, "runs": runs})
+        return RecordedRoutes(n_used, y, order, runs)
+
+    def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Value:
+        """See `Ops.experts`."""
+        x, routes = as_value(x), _routes(routes)
+        if not isinstance(weight, ExpertMatrices):
+            raise TypeError(f"experts of the cpu backend were expected, not {type(weight).__name__}")
+        n_expert, n, k = weight.shape
+        if x.n_columns not in (k, routes.n_used * k) or x.buffer.rows != routes.weights.buffer.rows:
+            raise ValueError(f"{routes.n_used} experts {weight.shape} of {x.n_columns} columns")
+        if bias is not None and bias.shape != (n_expert * n,):
+            raise ValueError(f"experts {weight.shape} with bias {bias.shape}")
+        self.recording.keep += [weight, bias]
+        self._need_scratch(expert_bytes(k, n_expert))
+        inputs = self._expert_inputs(x, weight, 0 if x.n_columns == k else 1)
+        y = self._new(x.buffer.rows, routes.n_used * n)
+        sizes: dict[str, Field] = {
+            "n": n,
+            "n_used": routes.n_used,
+            "n_groups": weight.n_groups,
+            "n_blocks": weight.n_blocks,
+            "weight": weight.region.address,
+            "bias": 0 if bias is None else as_vector(bias).address,
+        }
+        outputs: dict[str, Field] = {"y": y, "y_stride": y.buffer.row_bytes, "rows": x.buffer.rows}
+        found: dict[str, Field] = {"order": routes.order, "runs": routes.runs}
+        self._add_op(f"experts_{weight.type.name.lower()}", {**inputs, **found, **sizes, **outputs})
+        return y
+
+    def _expert_inputs(self, x: Value, weight: ExpertMatrices, own: int) -> dict[str, Field]:
+        """Where the activations are; `own` is 1 if every expert of a row has its own."""
+        k = weight.shape[2]
+        if weight.type in FLOAT_TYPES:
+            return {"x": x, "x_stride": x.buffer.row_bytes, "x_slot": 4 * k * own}
+        columns = LAYOUTS[weight.type.name.lower()].columns
+        source, meta = self._quantize(x, columns)
+        slots: dict[str, Field] = {"x_slot": k * own, "meta_slot": META_BYTES[columns] * (k // columns) * own}
+        strides: dict[str, Field] = {"x_stride": source.row_bytes, "meta_stride": meta.row_bytes}
+        return {"x": source, "meta": meta, **slots, **strides}
+
+    def combine(self, x: Tensor, routes: Routes) -> Value:
+        """See `Ops.combine`."""
+        x, routes = as_value(x), _routes(routes)
+        n, rest = divmod(x.n_columns, routes.n_used)
+        weights = routes.weights
+        if rest or x.buffer.rows != weights.buffer.rows:
+            raise ValueError(f"combine of {x.n_columns} columns of {routes.n_used} experts")
+        y = self._new(x.buffer.rows, n)
+        chosen: dict[str, Field] = {
+            "z": weights,
+            "z_stride": weights.buffer.row_bytes,
+            "n_used": routes.n_used,
+        }
+        self._add_op("combine_experts", {**rows_of(x, y), **chosen, "n": n})
+        return y
+
+    def _need_scratch(self, n_bytes: int) -> None:
+        self.recording.scratch_bytes = max(self.recording.scratch_bytes, n_bytes)

@@ -1,0 +1,170 @@
+"""Matrix products of a mixture of experts: each row times the matrices of the experts that it has chosen.
+
+The rows of an expert are neighbours in `order` (see `routing`), so its weights are read once for all of them;
+what no row has chosen is not read at all. Several rows are gathered into a tile, a few go alone: a row's
+result is made by the same operations either way, those of `linear`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import types
+
+from rushlight.backends.cpu.kernels.formats import FLOATS, FORMATS
+from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
+from rushlight.backends.cpu.layout import LAYOUTS
+from rushlight.backends.cpu.records import META_BYTES, RUN_BYTES
+from rushlight.backends.cpu.scratch import TILE_ROWS
+from rushlight.backends.cpu.simd import (
+    load_f32_partial,
+    load_i32,
+    load_i64,
+    outer_add,
+    store_f32_partial,
+    store_tile,
+    zero_tile,
+)
+from rushlight.backends.cpu.target import Target
+
+GROUPS_PER_PIECE = 4
+
+LEAST_ROWS = 3
+"""From so many rows on a tile is quicker than one row after the other, even if it is not full."""
+
+
+def _integer_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
+    """16 weight rows times `tile_rows` rows."""
+    add_block, layout = FORMATS[name](tile_rows, fetch_bytes), LAYOUTS[name]
+    group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, META_BYTES[layout.columns]
+
+    @inline
+    def group(n_blocks, weight, x, x_stride, meta, meta_stride, y):
+        total = zero_tile(tile_rows)
+        for _ in range(n_blocks):
+            total = add_block(total, weight, x, x_stride, meta, meta_stride)
+            weight += group_bytes
+            x += columns
+            meta += meta_bytes
+        store_tile(total, y, 64)
+
+    return group
+
+
+def _float_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
+    """16 weight rows times `tile_rows` rows, in float32; a block is one column."""
+    load, group_bytes = FLOATS[name], LAYOUTS[name].group_bytes
+
+    @inline
+    def group(n_blocks, weight, x, x_stride, meta, meta_stride, y):
+        total = zero_tile(tile_rows)
+        for column in range(n_blocks):
+            total = outer_add(total, load(weight), x + 4 * column, x_stride)
+            weight += group_bytes
+        store_tile(total, y, 64)
+
+    return group
+
+
+@inline
+def _copy(source, target, n_bytes):
+    for i in range(0, n_bytes, 64):
+        count = smaller(16, (n_bytes - i) // 4)
+        store_f32_partial(target + i, load_f32_partial(source + i, count), count)
+
+
+@inline
+def _row_and_slot(op, place):
+    chosen = types.intp(load_i32(op.order + 4 * place))
+    return chosen // op.n_used, chosen % op.n_used
+
+
+@inline
+def _input(op, place):
+    """Where the activations are, and what stands beside them."""
+    row, slot = _row_and_slot(op, place)
+    return op.x + row * op.x_stride + slot * op.x_slot, op.meta + row * op.meta_stride + slot * op.meta_slot
+
+
+@inline
+def _scatter(op, expert, first, count, group, tile):
+    """From the tile to the rows; the last vector of an expert may be part of one."""
+    n_lanes = smaller(16, op.n - 16 * group)
+    for i in range(count):
+        row, slot = _row_and_slot(op, first + i)
+        value = load_f32_partial(tile + 64 * i, n_lanes)
+        if op.bias != 0:
+            value = value + load_f32_partial(op.bias + 4 * (expert * op.n + 16 * group), n_lanes)
+        store_f32_partial(op.y + row * op.y_stride + 4 * (slot * op.n + 16 * group), value, n_lanes)
+
+
+def _kernel(
+    many: Any, one: Any, tile_rows: int, group_bytes: int, x_bytes: int, meta_bytes: int
+) -> Callable[..., None]:
+    """Share pieces of runs times groups among the threads; a block of x has `x_bytes` and `meta_bytes`."""
+
+    @inline
+    def whole_tile(op, expert, first, count, group, end, state):
+        x_stride, meta_stride = op.n_blocks * x_bytes, op.n_blocks * meta_bytes
+        tile = state
+        x = tile + 64 * tile_rows
+        meta = x + tile_rows * x_stride
+        for i in range(tile_rows):
+            # A tile that is not full repeats its first row, so that it reads nothing foreign.
+            own_x, own_meta = _input(op, first + i if i < count else first)
+            _copy(own_x, x + i * x_stride, x_stride)
+            _copy(own_meta, meta + i * meta_stride, meta_stride)
+        while group < end:
+            weight = op.weight + (expert * op.n_groups + group) * op.n_blocks * group_bytes
+            many(op.n_blocks, weight, x, x_stride, meta, meta_stride, tile)
+            _scatter(op, expert, first, count, group, tile)
+            group += 1
+
+    @inline
+    def one_row(op, expert, first, group, end, state):
+        x, meta = _input(op, first)
+        while group < end:
+            weight = op.weight + (expert * op.n_groups + group) * op.n_blocks * group_bytes
+            one(op.n_blocks, weight, x, 0, meta, 0, state)
+            _scatter(op, expert, first, 1, group, state)
+            group += 1
+
+    def kernel(op, step, thread, n_threads):
+        if row_count(step, op.rows) == 0:
+            return
+        state = step.scratch + thread * step.scratch_stride
+        group_pieces = (op.n_groups + GROUPS_PER_PIECE - 1) // GROUPS_PER_PIECE
+        pieces = load_i64(op.runs) * group_pieces
+        piece = take(op)
+        while piece < pieces:
+            run = op.runs + RUN_BYTES * (piece // group_pieces + 1)
+            expert, first = types.intp(load_i32(run)), types.intp(load_i32(run + 4))
+            stop, group = types.intp(load_i32(run + 8)), piece % group_pieces * GROUPS_PER_PIECE
+            end = smaller(op.n_groups, group + GROUPS_PER_PIECE)
+            while first < stop:
+                count = smaller(tile_rows, stop - first)
+                if count >= LEAST_ROWS:
+                    whole_tile(op, expert, first, count, group, end, state)
+                else:
+                    count = 1
+                    one_row(op, expert, first, group, end, state)
+                first += count
+            piece = take(op)
+
+    return kernel
+
+
+def kernels(target: Target) -> dict[str, Callable[..., None]]:
+    """A kernel for each weight type, by name."""
+    rows = target.tile_rows
+    assert rows <= TILE_ROWS
+    found = {}
+    for name, layout in LAYOUTS.items():
+        is_float = name in FLOATS
+        group = _float_group if is_float else _integer_group
+        x_bytes = 4 if is_float else layout.columns
+        meta_bytes = 0 if is_float else META_BYTES[layout.columns]
+        many, one = group(name, rows, 0), group(name, 1, target.fetch_bytes)
+        found[f"experts_{name}"] = _kernel(many, one, rows, layout.group_bytes, x_bytes, meta_bytes)
+    return found
