@@ -10,6 +10,8 @@ from rushlight.models.rope_scaling import RopeScaling, read_rope_scaling
 
 _MAX = 1 << 24  # beyond any real size, small enough that products of two do not overflow anything
 
+_NO_EXPERTS = "mixtures of experts are not implemented for this architecture"
+
 
 class Config(NamedTuple):
     """Hyper-parameters, named as in llama.cpp.
@@ -52,6 +54,7 @@ def read_config(
     norm_eps: str = "attention.layer_norm_rms_epsilon",
     n_swa: int = 0,
     clamps: bool = False,
+    experts: bool = False,
 ) -> Config:
     """Read what every decoder-only transformer has; keys that change nothing here are ignored by name.
 
@@ -61,6 +64,7 @@ def read_config(
         norm_eps: key of the norms' epsilon.
         n_swa: the sliding window, already read by an architecture that has one.
         clamps: the architecture has read ``attention.clamp_kqv``.
+        experts: the architecture reads the keys of experts itself.
 
     Raises:
         InvalidFile: a key that is missing, of another type or out of range, or that contradicts another.
@@ -68,8 +72,8 @@ def read_config(
     """
     n_layer = accounts.get_int("block_count", min=1, max=4096)
     n_embd = accounts.get_int("embedding_length", min=1, max=_MAX)
-    n_head = _same_in_all_layers(accounts, "attention.head_count", n_layer)
-    n_head_kv = _same_in_all_layers(accounts, "attention.head_count_kv", n_layer, n_head)
+    n_head = same_in_all_layers(accounts, "attention.head_count", n_layer)
+    n_head_kv = same_in_all_layers(accounts, "attention.head_count_kv", n_layer, n_head)
     if n_head % n_head_kv:
         raise InvalidFile(f"{n_head} query heads cannot share {n_head_kv} key-value heads evenly.")
     if n_embd < n_head:
@@ -82,6 +86,9 @@ def read_config(
     if not clamps:
         accounts.expect("attention.clamp_kqv", 0.0, "clamping of queries, keys and values is not implemented")
     _account_for_the_rest(accounts, n_embd)
+    if not experts:
+        accounts.expect("expert_count", 0, _NO_EXPERTS)
+        accounts.expect("expert_used_count", 0, _NO_EXPERTS)
     return Config(
         arch=arch,
         n_ctx_train=n_ctx_train,
@@ -91,7 +98,7 @@ def read_config(
         n_head_kv=n_head_kv,
         n_embd_head_k=n_embd_head_k,
         n_embd_head_v=accounts.get_int("attention.value_length", n_embd // n_head, min=1, max=_MAX),
-        n_ff=_same_in_all_layers(accounts, "feed_forward_length", n_layer),
+        n_ff=same_in_all_layers(accounts, "feed_forward_length", n_layer),
         norm_eps=accounts.get_float(norm_eps, min=0.0),
         n_rot=n_rot,
         rope_freq_base=accounts.get_float("rope.freq_base", 10000.0, min=1.0 + 1e-6),
@@ -120,7 +127,7 @@ def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple
     return tuple(pattern == 0 or i % pattern < pattern - 1 for i in range(n_layer))
 
 
-def _same_in_all_layers(accounts: Accounting, key: str, n_layer: int, default: int | None = None) -> int:
+def same_in_all_layers(accounts: Accounting, key: str, n_layer: int, default: int | None = None) -> int:
     """A size that a file may give once or for each layer, where only equal ones are implemented."""
     if default is None:
         sizes = set(accounts.get_int_or_array(key, n_layer, min=1, max=_MAX))
@@ -133,8 +140,6 @@ def _same_in_all_layers(accounts: Accounting, key: str, n_layer: int, default: i
 
 def _account_for_the_rest(accounts: Accounting, n_embd: int) -> None:
     """Keys that real files carry and that either change nothing or name a feature that is not implemented."""
-    accounts.expect("expert_count", 0, "mixtures of experts are not implemented for this architecture")
-    accounts.expect("expert_used_count", 0, "mixtures of experts are not implemented for this architecture")
     accounts.expect("nextn_predict_layers", 0, "layers that predict several tokens are not implemented")
     accounts.expect("attention.causal", True, "only causal attention is implemented")
     accounts.expect("attention.max_alibi_bias", 0.0, "ALiBi is not implemented")

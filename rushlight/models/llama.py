@@ -7,10 +7,11 @@ The block: RMS norm, attention with grouped key-value heads and RoPE, RMS norm, 
 - Llama 3.1 and later divide the RoPE frequencies by ``rope_freqs.weight``; files with
   ``rope.scaling.type`` longrope have two sets and choose by the context.
 - Any linear layer may have a bias. Without ``output.weight`` the embedding is the output head.
-- Mixtures of experts (Mixtral) are not implemented.
+- Mixtral has experts in place of the feed-forward network: of ``expert_count`` each token uses
+  ``expert_used_count``, by softmax over all of them, and the weights of those are divided by their sum.
 
-Source: Touvron et al. 2023, "LLaMA"; ``llama.cpp`` in llama.cpp's ``src/models``; ``modeling_llama.py`` in
-transformers.
+Source: Touvron et al. 2023, "LLaMA"; Jiang et al. 2024, "Mixtral of Experts"; ``llama.cpp`` in llama.cpp's
+``src/models``; ``modeling_llama.py`` and ``modeling_mixtral.py`` in transformers.
 """
 
 from __future__ import annotations
@@ -22,29 +23,32 @@ from rushlight.errors import UnsupportedModel
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config
 from rushlight.models.decoder import Decoder
+from rushlight.models.expert_config import ExpertConfig, read_experts
+from rushlight.models.experts import ffn_of
 from rushlight.models.weights import Weights
 
 
 class Block:
     """The weights of one layer."""
 
-    def __init__(self, weights: Weights, config: Config, name: str) -> None:
-        n_embd, n_ff = config.n_embd, config.n_ff
+    def __init__(self, weights: Weights, config: Config, experts: ExpertConfig | None, name: str) -> None:
+        n_embd = config.n_embd
         self.attn_norm = weights.vector(f"{name}.attn_norm.weight", n_embd)
         self.attn_qkv = weights.qkv(name, config)
         self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * config.n_embd_head_v)
         self.ffn_norm = weights.vector(f"{name}.ffn_norm.weight", n_embd)
-        self.ffn_gate_up = weights.joined((f"{name}.ffn_gate", f"{name}.ffn_up"), (n_ff, n_ff), n_embd)
-        self.ffn_down = weights.linear(f"{name}.ffn_down", n_embd, n_ff)
+        self.ffn = ffn_of(weights, config, experts, name)
 
 
 class Model(Decoder):
     """A model of the llama architecture."""
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
-        config = read_config(accounts, "llama")
+        has_experts = accounts.get_int("expert_count", 0, min=0) > 0
+        config = read_config(accounts, "llama", experts=has_experts)
         if config.n_rot != config.n_embd_head_k:
             raise UnsupportedModel("llama.rope.dimension_count is less than a head, which llama never has.")
+        experts = read_experts(accounts, config.n_layer, config.n_ff) if has_experts else None
         weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         if config.rope_scaling.type == "longrope":
@@ -52,7 +56,7 @@ class Model(Decoder):
         else:
             factors = weights.rope_freqs(config.n_rot)
         self.rope = self.rope_table(interleaved=True, factors=factors)
-        self.blocks = [Block(weights, config, f"blk.{i}") for i in range(config.n_layer)]
+        self.blocks = [Block(weights, config, experts, f"blk.{i}") for i in range(config.n_layer)]
         self.output_norm = weights.vector("output_norm.weight", config.n_embd)
 
     def forward(self, ops: Ops) -> Tensor:
@@ -68,6 +72,5 @@ class Model(Decoder):
             if block is self.blocks[-1]:
                 x, attended = ops.outputs(x), ops.outputs(attended)
             x = ops.add(x, block.attn_output(ops, attended))
-            gate, up = block.ffn_gate_up(ops, ops.rms_norm(x, block.ffn_norm, eps))
-            x = ops.add(x, block.ffn_down(ops, ops.silu_mul(gate, up)))
+            x = ops.add(x, block.ffn(ops, ops.rms_norm(x, block.ffn_norm, eps)))
         return self.output(ops, ops.rms_norm(x, self.output_norm, eps))

@@ -14,9 +14,21 @@ from rushlight.gguf.accounting import Accounting
 from rushlight.models.decoder import CausalModel
 
 _SHARED = frozenset(
-    {"config", "decoder", "layers", "llama_block", "loader", "rope", "rope_scaling", "weights"}
+    {
+        "blocks",
+        "config",
+        "decoder",
+        "expert_config",
+        "experts",
+        "layers",
+        "llama_block",
+        "loader",
+        "rope",
+        "rope_scaling",
+        "weights",
+    }
 )
-_WITH_HYPHENS = {"command_r": "command-r", "hunyuan_dense": "hunyuan-dense"}
+_WITH_HYPHENS = {"command_r": "command-r", "gpt_oss": "gpt-oss", "hunyuan_dense": "hunyuan-dense"}
 
 
 def supported_architectures() -> list[str]:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rushlight.backends.base import Backend, Ops, Tensor, Weight
+from rushlight.backends.routing import Routes
 from rushlight.errors import InvalidFile
-from rushlight.gguf import GGUFTensor
+from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
 from rushlight.models.rope import Float64Array, RopeFactors
@@ -25,6 +26,17 @@ class Linear(NamedTuple):
     def __call__(self, ops: Ops, x: Tensor) -> Tensor:
         """``x @ weight.T + bias``."""
         return ops.linear(x, self.weight, self.bias)
+
+
+class ExpertLinear(NamedTuple):
+    """The matrices [X, N, K] of experts and their biases [X * N], if they have any."""
+
+    weight: Weight
+    bias: Weight | None = None
+
+    def __call__(self, ops: Ops, x: Tensor, routes: Routes) -> Tensor:
+        """The products of the chosen experts, side by side."""
+        return ops.experts(x, self.weight, routes, self.bias)
 
 
 class Joined(NamedTuple):
@@ -88,6 +100,31 @@ class Weights:
         tensor = self._accounts.tensor(f"{name}.weight", (n, k))
         return Linear(self._backend.matrix(tensor), self.optional_vector(f"{name}.bias", n))
 
+    def row(self, name: str, k: int) -> Weight:
+        """A vector [k] as a matrix of one row."""
+        tensor = self._accounts.tensor(name, (k,))
+        return self._backend.matrix(replace(tensor, shape=(1, k), raw=tensor.raw.reshape(1, -1)))
+
+    def experts(self, name: str, n_expert: int, n: int, k: int) -> ExpertLinear:
+        """``{name}.weight`` [n_expert, n, k], with ``{name}.bias`` [n_expert, n] where the file has it."""
+        tensor = self._accounts.tensor(f"{name}.weight", (n_expert, n, k))
+        bias = self._accounts.tensor(f"{name}.bias", (n_expert, n), optional=True)
+        return self._experts(tensor, bias)
+
+    def gate_up_experts(
+        self, block: str, n_expert: int, n_ff: int, n_embd: int
+    ) -> tuple[ExpertLinear, ExpertLinear]:
+        """``ffn_gate_exps`` and ``ffn_up_exps``; in ``ffn_gate_up_exps`` an expert's gate is above its up."""
+        both = f"{block}.ffn_gate_up_exps"
+        if not self.has(f"{both}.weight"):
+            gate, up = (f"{block}.ffn_{part}_exps" for part in ("gate", "up"))
+            return self.experts(gate, n_expert, n_ff, n_embd), self.experts(up, n_expert, n_ff, n_embd)
+        tensor = self._accounts.tensor(f"{both}.weight", (n_expert, 2 * n_ff, n_embd))
+        bias = self._accounts.tensor(f"{both}.bias", (n_expert, 2 * n_ff), optional=True)
+        parts = (slice(0, n_ff), slice(n_ff, 2 * n_ff))
+        gate_part, up_part = (self._experts(_rows(tensor, rows), bias, rows) for rows in parts)
+        return gate_part, up_part
+
     def joined(self, names: tuple[str, ...], sizes: tuple[int, ...], k: int) -> Joined:
         """``{name}.weight`` [size, k] of each name; one matrix unless they have biases of their own."""
         rows = list(zip(names, sizes, strict=True))
@@ -138,6 +175,17 @@ class Weights:
         short = self._factors("rope_factors_short.weight", n_rot, optional=long is None)
         return None if short is None else RopeFactors(short, long)
 
+    def _experts(
+        self, tensor: GGUFTensor, bias: GGUFTensor | None, columns: slice = slice(None)
+    ) -> ExpertLinear:
+        """Experts with the given columns of a bias."""
+        weight = self._backend.experts(tensor)
+        if bias is None:
+            return ExpertLinear(weight)
+        values = np.ascontiguousarray(dequantize(bias.raw, bias.type)[:, columns])
+        own = GGUFTensor(bias.name, values.shape, GGMLType.F32, values.view(np.uint8))
+        return ExpertLinear(weight, self._backend.vector(own))
+
     def _factors(self, name: str, n_rot: int, optional: bool) -> Float64Array | None:
         tensor = self._accounts.tensor(name, (n_rot // 2,), optional=optional)
         if tensor is None:
@@ -156,3 +204,9 @@ class Weights:
                 f"Tensor token_embd.weight has the shape {tensor.shape}; expected (V, {n_embd})."
             )
         return tensor
+
+
+def _rows(experts: GGUFTensor, rows: slice) -> GGUFTensor:
+    """Some rows of every expert."""
+    raw = experts.raw[:, rows]
+    return replace(experts, shape=(*raw.shape[:2], experts.shape[2]), raw=raw)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from helpers.weights import FLOAT_TYPES
 from numpy.typing import NDArray
 
 from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.reference.ops import ReferenceOps, Values
+from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight
+from rushlight.backends.routing import Routes
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,24 @@ def eight_bits(x: NDArray[np.float32], columns: int) -> EightBits:
 
 
 def round_activations(patch: pytest.MonkeyPatch, columns: int) -> None:
-    """Have the reference backend's matrices take activations rounded in blocks of columns."""
-    plain = ReferenceOps.linear
+    """Have the reference backend's matrices, but for those of float types, take activations rounded in blocks."""
+    plain_linear, plain_experts = ReferenceOps.linear, ReferenceOps.experts
 
-    def rounded(ops: ReferenceOps, x: Tensor, weight: Weight, bias: Weight | None = None) -> Values:
+    def rounded(x: Tensor) -> Values:
         assert isinstance(x, Values)
-        values = eight_bits(np.ascontiguousarray(x.array), columns).values.astype(np.float32)
-        return plain(ops, Values(values), weight, bias)
+        return Values(eight_bits(np.ascontiguousarray(x.array), columns).values.astype(np.float32))
 
-    patch.setattr(ReferenceOps, "linear", rounded)
+    def linear(ops: ReferenceOps, x: Tensor, weight: Weight, bias: Weight | None = None) -> Values:
+        assert isinstance(weight, MatrixWeight)
+        is_float = any(tensor.type in FLOAT_TYPES for tensor in weight.tensors)
+        return plain_linear(ops, x if is_float else rounded(x), weight, bias)
+
+    def experts(
+        ops: ReferenceOps, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None
+    ) -> Values:
+        assert isinstance(weight, ExpertsWeight)
+        is_float = weight.tensor.type in FLOAT_TYPES
+        return plain_experts(ops, x if is_float else rounded(x), weight, routes, bias)
+
+    patch.setattr(ReferenceOps, "linear", linear)
+    patch.setattr(ReferenceOps, "experts", experts)

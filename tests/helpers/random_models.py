@@ -84,9 +84,22 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "ffn_up": ("n_ff", "n_embd"),
     "ffn_down": ("n_embd", "n_ff"),
     "post_ffw_norm": ("n_embd",),
+    "attn_sinks": ("n_head",),
+    "ffn_gate_inp": ("n_expert", "n_embd"),
+    "exp_probs_b": ("n_expert",),
+    "ffn_gate_exps": ("n_expert", "n_ff_exp", "n_embd"),
+    "ffn_up_exps": ("n_expert", "n_ff_exp", "n_embd"),
+    "ffn_gate_up_exps": ("n_expert", "n_ff_exp_2", "n_embd"),
+    "ffn_down_exps": ("n_expert", "n_embd", "n_ff_exp"),
+    "ffn_gate_inp_shexp": ("n_embd",),
+    "ffn_gate_shexp": ("n_ff_shexp", "n_embd"),
+    "ffn_up_shexp": ("n_ff_shexp", "n_embd"),
+    "ffn_down_shexp": ("n_embd", "n_ff_shexp"),
 }
 # Attention is peaked and logits spread over several units, so that nothing is lost in the rounding.
 GAINS = {"attn_q": 2.0, "attn_k": 2.0, "attn_qkv": 1.7, "attn_output": 2.5, "ffn_down": 2.5, "output": 3.0}
+# Routers choose clearly, so that no rounding chooses another expert.
+GAINS |= {"ffn_gate_inp": 3.0, "ffn_down_exps": 4.0, "ffn_down_shexp": 2.5}
 TIED_GAIN = 1.0
 
 
@@ -103,6 +116,11 @@ def sizes_of(model: RandomModel) -> dict[str, int]:
     }
     own = ("n_embd", "n_head", "n_head_kv", "head_dim", "n_ff")
     n_rot = model.metadata.get("rope.dimension_count", model.head_dim)
+    sizes["n_expert"] = model.metadata.get("expert_count", 0)
+    sizes["n_ff_exp"] = model.metadata.get("expert_feed_forward_length", model.n_ff)
+    sizes["n_ff_used"] = model.n_ff // model.metadata.get("expert_used_count", 1)
+    sizes["n_ff_exp_2"] = 2 * sizes["n_ff_exp"]
+    sizes["n_ff_shexp"] = model.metadata.get("expert_shared_feed_forward_length", model.n_ff)
     return {**sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
 
 
@@ -120,7 +138,7 @@ def _values(
     noise = _uniform(rng, shape)
     if kind == "bias":
         return noise * np.float32(0.3)
-    if len(shape) == 1 or name.endswith("_norm"):
+    if name.endswith("_norm") or (len(shape) == 1 and not name.startswith("ffn")):
         return noise * np.float32(0.3) + np.float32(1.0)
     return noise * np.float32(gain / shape[-1] ** 0.5)
 
@@ -138,7 +156,7 @@ def tensors_of(model: RandomModel) -> dict[str, Float32Array]:
         shape = tuple(sizes[size] for size in shapes[name])
         kind = kind or "weight"
         if kind == "bias":
-            shape = shape[:1]
+            shape = shape[:-1] or shape
         tensors[f"{prefix}{name}.{kind}"] = _values(rng, name, kind, shape, gains.get(name, 1.0))
 
     add("", "token_embd")
@@ -190,8 +208,8 @@ def write_model(
     """Write a model, its matrices in a type, the rest in float32."""
     entries = []
     for name, values in tensors.items():
-        is_matrix = values.ndim == 2 and not name.endswith("_norm.weight")
-        own = type if is_matrix and values.shape[1] % 32 == 0 else GGMLType.F32
+        is_matrix = values.ndim > 1 and not name.endswith(("_norm.weight", "ffn_gate_inp.weight", ".bias"))
+        own = type if is_matrix and values.shape[-1] % 32 == 0 else GGMLType.F32
         raw = values.view(np.uint8) if own is GGMLType.F32 else quantize(values, own)
         entries.append((name, own, values.shape, raw))
     write_gguf(path, metadata, entries)

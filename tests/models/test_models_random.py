@@ -15,6 +15,7 @@ from helpers.batches import Piece, open_executor, relative
 from helpers.cpu import runs_here
 from helpers.dense_models import DENSE_MODELS
 from helpers.eight_bits import round_activations
+from helpers.expert_models import EXPERT_MODELS
 from helpers.random_models import (
     Float32Array,
     RandomGolden,
@@ -43,7 +44,7 @@ EXACT, TIMES_ROUNDING = 1e-5, 5
 FELT = 3e-4
 
 OTHER_TARGETS = [target for target in TARGETS if runs_here(target)][1:]
-MODELS = {model.name: model for model in DENSE_MODELS}
+MODELS = {model.name: model for model in (*DENSE_MODELS, *EXPERT_MODELS)}
 # Keys whose value says nothing about the logits, or says it only where another is missing.
 WITHOUT_EFFECT = {
     "context_length",  # a file without rope.scaling.original_context_length takes it for that
@@ -51,6 +52,8 @@ WITHOUT_EFFECT = {
     "qwen2vl.attention.layer_norm_rms_epsilon",  # see its row
     "rope.dimension_sections",  # of images
     "n_deepstack_layers",  # of images
+    "qwen3moe.feed_forward_length",  # that of the experts is another key, here and below
+    "gpt-oss.feed_forward_length",
     "command-r.rope.scaling.type",  # its converters write none, and no factor either
 }
 
