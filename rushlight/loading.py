@@ -55,7 +55,7 @@ def load_engine(
         isinstance(n_threads, bool) or not isinstance(n_threads, int) or n_threads < 1
     ):
         raise InvalidParameter(f"n_threads is {n_threads!r}; it must be a positive integer.")
-    runner = load_backend(backend, n_threads, progress, _matrix_types(file))
+    runner = load_backend(backend, n_threads, progress, _types(file, 2), _types(file, 3))
     try:
         model = load_model(file, runner, _context(file, n_ctx))
         # All that follows is imported and done while the weights are packed.
@@ -85,8 +85,9 @@ def load_engine(
     return Loaded(model, text, engine, runner.name)
 
 
-def _matrix_types(file: GGUFFile) -> set[GGMLType]:
-    return {tensor.type for tensor in file.tensors.values() if len(tensor.shape) > 1}
+def _types(file: GGUFFile, n_dimensions: int) -> set[GGMLType]:
+    """Those of matrices, or of the matrices of experts, which have three dimensions."""
+    return {tensor.type for tensor in file.tensors.values() if len(tensor.shape) == n_dimensions}
 
 
 def _context(file: GGUFFile, n_ctx: int | None) -> int | None:

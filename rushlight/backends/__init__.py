@@ -20,6 +20,7 @@ def load_backend(
     n_threads: int | None = None,
     progress: Progress | None = None,
     tensor_types: Iterable[GGMLType] = (),
+    expert_types: Iterable[GGMLType] = (),
 ) -> Backend:
     """Make a backend.
 
@@ -28,6 +29,7 @@ def load_backend(
         n_threads: of the cpu backend; None leaves the choice to it. The reference backend has no use for it.
         progress: called while the backend prepares kernels and weights.
         tensor_types: types of the matrices to come, as far as they are known.
+        expert_types: types of the matrices of experts among them.
 
     Raises:
         InvalidParameter: an unknown name.
@@ -38,7 +40,7 @@ def load_backend(
     if name == "reference":
         return _reference()
     try:
-        return _cpu(n_threads, progress, tensor_types)
+        return _cpu(n_threads, progress, tensor_types, expert_types)
     except BackendUnavailable:
         if name == "cpu":
             raise
@@ -51,11 +53,16 @@ def _reference() -> Backend:
     return ReferenceBackend()
 
 
-def _cpu(n_threads: int | None, progress: Progress | None, tensor_types: Iterable[GGMLType]) -> Backend:
+def _cpu(
+    n_threads: int | None,
+    progress: Progress | None,
+    tensor_types: Iterable[GGMLType],
+    expert_types: Iterable[GGMLType],
+) -> Backend:
     try:
         from rushlight.backends.cpu import CpuBackend
     except ImportError as error:
         raise BackendUnavailable(
             f"The cpu backend cannot be imported here ({error}); use the reference backend instead."
         ) from error
-    return CpuBackend(n_threads, progress, tensor_types)
+    return CpuBackend(n_threads, progress, tensor_types, expert_types=expert_types)

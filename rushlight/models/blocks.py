@@ -36,7 +36,7 @@ def block_of(
     ffn_norm: str = "ffn_norm",
     qk_norms: tuple[int, int] | None = None,
 ) -> Block:
-    """A layer whose parts other than the feed-forward network are those of a llama block.
+    """The layer `name`, whose parts other than the feed-forward network are those of a llama block.
 
     Args:
         weights: of the file.
@@ -89,12 +89,16 @@ class Blocks(Decoder):
         """The logits [R, V] of one step."""
         x = ops.embed(self.token_embd)
         for i, block in enumerate(self.blocks):
-            q, k, v = block.attn_qkv(ops, block.attn_norm(ops, x))
-            if block.attn_q_norm is not None and block.attn_k_norm is not None:
-                q, k = block.attn_q_norm(ops, q), block.attn_k_norm(ops, k)
-            attended = self.attend(ops, (q, k, v), i, self.rope)
+            attended = self.attend_block(ops, block, block.attn_norm(ops, x), i)
             if block is self.blocks[-1]:
                 x, attended = ops.outputs(x), ops.outputs(attended)
             x = ops.add(x, block.attn_output(ops, attended))
             x = ops.add(x, block.ffn(ops, block.ffn_norm(ops, x)))
         return self.output(ops, self.output_norm(ops, x))
+
+    def attend_block(self, ops: Ops, block: Block, x: Tensor, layer: int) -> Tensor:
+        """The attention of a layer up to its output matrix: queries and keys are normed, then turned."""
+        q, k, v = block.attn_qkv(ops, x)
+        if block.attn_q_norm is not None and block.attn_k_norm is not None:
+            q, k = block.attn_q_norm(ops, q), block.attn_k_norm(ops, k)
+        return self.attend(ops, (q, k, v), layer, self.rope)

@@ -55,6 +55,7 @@ def read_config(
     n_swa: int = 0,
     clamps: bool = False,
     experts: bool = False,
+    n_layer_nextn: int = 0,
 ) -> Config:
     """Read what every decoder-only transformer has; keys that change nothing here are ignored by name.
 
@@ -65,12 +66,13 @@ def read_config(
         n_swa: the sliding window, already read by an architecture that has one.
         clamps: the architecture has read ``attention.clamp_kqv``.
         experts: the architecture reads the keys of experts itself.
+        n_layer_nextn: layers at the end that predict several tokens, which the architecture leaves out.
 
     Raises:
         InvalidFile: a key that is missing, of another type or out of range, or that contradicts another.
         UnsupportedModel: a feature that is not implemented, such as experts or heads that differ by layer.
     """
-    n_layer = accounts.get_int("block_count", min=1, max=4096)
+    n_layer = accounts.get_int("block_count", min=1 + n_layer_nextn, max=4096)
     n_embd = accounts.get_int("embedding_length", min=1, max=_MAX)
     n_head = same_in_all_layers(accounts, "attention.head_count", n_layer)
     n_head_kv = same_in_all_layers(accounts, "attention.head_count_kv", n_layer, n_head)
@@ -85,7 +87,7 @@ def read_config(
         raise InvalidFile(f"Metadata {arch}.rope.dimension_count is {n_rot}; expected an even number.")
     if not clamps:
         accounts.expect("attention.clamp_kqv", 0.0, "clamping of queries, keys and values is not implemented")
-    _account_for_the_rest(accounts, n_embd)
+    _account_for_the_rest(accounts, n_embd, n_layer_nextn)
     if not experts:
         accounts.expect("expert_count", 0, _NO_EXPERTS)
         accounts.expect("expert_used_count", 0, _NO_EXPERTS)
@@ -93,7 +95,7 @@ def read_config(
         arch=arch,
         n_ctx_train=n_ctx_train,
         n_embd=n_embd,
-        n_layer=n_layer,
+        n_layer=n_layer - n_layer_nextn,
         n_head=n_head,
         n_head_kv=n_head_kv,
         n_embd_head_k=n_embd_head_k,
@@ -138,9 +140,11 @@ def same_in_all_layers(accounts: Accounting, key: str, n_layer: int, default: in
     return sizes.pop()
 
 
-def _account_for_the_rest(accounts: Accounting, n_embd: int) -> None:
+def _account_for_the_rest(accounts: Accounting, n_embd: int, n_layer_nextn: int) -> None:
     """Keys that real files carry and that either change nothing or name a feature that is not implemented."""
-    accounts.expect("nextn_predict_layers", 0, "layers that predict several tokens are not implemented")
+    accounts.expect(
+        "nextn_predict_layers", n_layer_nextn, "layers that predict several tokens are not implemented"
+    )
     accounts.expect("attention.causal", True, "only causal attention is implemented")
     accounts.expect("attention.max_alibi_bias", 0.0, "ALiBi is not implemented")
     accounts.expect("embedding_length_out", n_embd, "an output of another width is not implemented")

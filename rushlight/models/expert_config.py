@@ -20,11 +20,15 @@ class ExpertConfig(NamedTuple):
         n_expert: experts of a layer (X).
         n_ff: columns inside an expert.
         routing: how tokens choose.
+        n_ff_shared: columns inside the expert that every token uses; 0: there is none.
+        n_layer_dense_lead: layers at the beginning that are no mixtures.
     """
 
     n_expert: int
     n_ff: int
     routing: Routing
+    n_ff_shared: int = 0
+    n_layer_dense_lead: int = 0
 
 
 def read_experts(
@@ -82,3 +86,33 @@ def read_gating(accounts: Accounting, default: str) -> str:
     if number and number not in _GATINGS:
         raise UnsupportedModel(f"expert_gating_func is {number}; supported are 1 to {max(_GATINGS)}.")
     return _GATINGS.get(number, default)
+
+
+def read_deepseek_experts(accounts: Accounting, n_layer: int, gating: str) -> ExpertConfig:
+    """Read what DeepSeek's mixtures have, and those that followed them.
+
+    ``expert_shared_count`` experts of ``expert_feed_forward_length`` columns each are one that every token
+    uses; the first ``leading_dense_block_count`` layers are no mixtures; ``expert_weights_norm`` and
+    ``expert_weights_scale`` are `Routing`'s.
+
+    Args:
+        accounts: of the file.
+        n_layer: layers.
+        gating: that of a file without ``expert_gating_func``.
+
+    Raises:
+        InvalidFile, UnsupportedModel: as `read_experts` says.
+    """
+    n_ff = read_expert_ff(accounts, n_layer)
+    experts = read_experts(
+        accounts,
+        n_layer,
+        n_ff,
+        gating=read_gating(accounts, gating),
+        normalize=accounts.get_bool("expert_weights_norm", False),
+        scale=accounts.get_float("expert_weights_scale", 0.0) or 1.0,  # 0 stands for none, as in llama.cpp
+    )
+    return experts._replace(
+        n_ff_shared=n_ff * accounts.get_int("expert_shared_count", min=0, max=_MAX_EXPERTS),
+        n_layer_dense_lead=accounts.get_int("leading_dense_block_count", 0, min=0),
+    )

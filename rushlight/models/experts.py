@@ -78,9 +78,13 @@ class ExpertsAndShared:
 
 
 def ffn_of(
-    weights: Weights, config: Config, experts: ExpertConfig | None, name: str
-) -> SwiGLUExperts | SwiGLU:
-    """The feed-forward network of a layer that is a mixture, or a dense one without `experts`."""
-    if experts is None:
+    weights: Weights, config: Config, experts: ExpertConfig | None, layer: int
+) -> SwiGLU | SwiGLUExperts | ExpertsAndShared:
+    """The feed-forward network of a layer: a mixture, but dense in front of those and without `experts`."""
+    name = f"blk.{layer}"
+    if experts is None or layer < experts.n_layer_dense_lead:
         return SwiGLU(weights, config, name)
-    return SwiGLUExperts(weights, config, experts, name)
+    chosen = SwiGLUExperts(weights, config, experts, name)
+    if not experts.n_ff_shared:
+        return chosen
+    return ExpertsAndShared(chosen, SharedExpert(weights, config.n_embd, experts.n_ff_shared, name))

@@ -31,13 +31,13 @@ from rushlight.models.weights import Weights
 class Block:
     """The weights of one layer."""
 
-    def __init__(self, weights: Weights, config: Config, experts: ExpertConfig | None, name: str) -> None:
-        n_embd = config.n_embd
+    def __init__(self, weights: Weights, config: Config, experts: ExpertConfig | None, layer: int) -> None:
+        name, n_embd = f"blk.{layer}", config.n_embd
         self.attn_norm = weights.vector(f"{name}.attn_norm.weight", n_embd)
         self.attn_qkv = weights.qkv(name, config)
         self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * config.n_embd_head_v)
         self.ffn_norm = weights.vector(f"{name}.ffn_norm.weight", n_embd)
-        self.ffn = ffn_of(weights, config, experts, name)
+        self.ffn = ffn_of(weights, config, experts, layer)
 
 
 class Model(Decoder):
@@ -56,7 +56,7 @@ class Model(Decoder):
         else:
             factors = weights.rope_freqs(config.n_rot)
         self.rope = self.rope_table(interleaved=True, factors=factors)
-        self.blocks = [Block(weights, config, experts, f"blk.{i}") for i in range(config.n_layer)]
+        self.blocks = [Block(weights, config, experts, i) for i in range(config.n_layer)]
         self.output_norm = weights.vector("output_norm.weight", config.n_embd)
 
     def forward(self, ops: Ops) -> Tensor:

@@ -28,7 +28,13 @@ _SHARED = frozenset(
         "weights",
     }
 )
-_WITH_HYPHENS = {"command_r": "command-r", "gpt_oss": "gpt-oss", "hunyuan_dense": "hunyuan-dense"}
+_WITH_HYPHENS = {
+    "command_r": "command-r",
+    "ernie4_5_moe": "ernie4_5-moe",
+    "gpt_oss": "gpt-oss",
+    "hunyuan_dense": "hunyuan-dense",
+    "hunyuan_moe": "hunyuan-moe",
+}
 
 
 def supported_architectures() -> list[str]:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.expert_models import EXPERT_MODELS
+from helpers.random_models import write_random_model
 
 from rushlight.cli import main
 from rushlight.hub.store import KeptFile, Record, distribution_dir, keep
@@ -83,6 +85,17 @@ def test_inspect(capsys: Captured) -> None:
     ):
         assert word in out
     assert max(map(len, out.splitlines())) < 300
+
+
+def test_inspect_names_the_kernels_of_experts(tmp_path: Path, capsys: Captured) -> None:
+    model = next(model for model in EXPERT_MODELS if model.name == "mixtral")
+    write_random_model(model, tmp_path / "model.gguf")
+    assert main(["inspect", "--json", str(tmp_path / "model.gguf")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    by_name = {tensor["name"]: tensor for tensor in found["tensors"]}
+    experts = by_name["blk.0.ffn_down_exps.weight"]
+    assert (experts["shape"], experts["size"]) == ([8, 64, 96], 4 * 8 * 64 * 96)
+    assert found["backend"] != "cpu" or experts["runs_on"] == "cpu experts_f32"
 
 
 def test_inspect_as_json(capsys: Captured) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from helpers.batches import Paging, Piece
-from helpers.cpu import Build, Floats, PoisonedExecutor, TableModel, randn, table_limits, tensor
+from helpers.cpu import Build, Floats, Forward, PoisonedExecutor, TableModel, randn, table_limits, tensor
 
-from rushlight.backends.base import Executor
+from rushlight.backends.base import Backend, Executor, Ops, Tensor
 from rushlight.backends.cache import AttentionCache, CacheLayout
 from rushlight.backends.cpu import CpuBackend
 from rushlight.backends.reference import ReferenceBackend
@@ -29,11 +29,15 @@ class Heads:
     window: int = 0
     softcap: float = 0.0
     kv_dtype: str = "f16"
+    sinks: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         """The id of a parameter."""
         size = f"{self.head_dim_k}" + (f"to{self.head_dim_v}" if self.head_dim_v else "")
-        return f"{self.n_head}over{self.n_head_kv}heads{size}-window{self.window}-cap{self.softcap:.0f}"
+        return (
+            f"{self.n_head}over{self.n_head_kv}heads{size}-window{self.window}-cap{self.softcap:.0f}"
+            + "-sinks" * bool(self.sinks)
+        )
 
     @property
     def spec(self) -> AttentionCache:
@@ -68,11 +72,16 @@ class Heads:
         n_q, n_k, n_v = self.parts
         scale = self.head_dim_k**-0.5
 
-        def forward(ops, x):  # type: ignore[no-untyped-def]
-            q, k, v = x.columns(0, n_q), x.columns(n_q, n_q + n_k), x.columns(n_q + n_k, n_q + n_k + n_v)
-            return ops.attention(q, k, v, 0, scale, self.softcap)
+        def build(backend: Backend) -> Forward:
+            sinks = backend.vector(tensor(self.sinks)) if self.sinks else None
 
-        return lambda backend: forward
+            def forward(ops: Ops, x: Tensor) -> Tensor:
+                q, k, v = x.columns(0, n_q), x.columns(n_q, n_q + n_k), x.columns(n_q + n_k, n_q + n_k + n_v)
+                return ops.attention(q, k, v, 0, scale, self.softcap, sinks)
+
+            return forward
+
+        return build
 
 
 class Attention:

@@ -10,6 +10,18 @@ BIASED_ATTENTION = f"{ATTENTION} attn_q.bias attn_k.bias attn_v.bias"
 OSS_ATTENTION = BIASED_ATTENTION.replace("ffn_norm", "post_attention_norm")
 EXPERTS = "ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps"
 SHARED = "ffn_gate_shexp ffn_up_shexp ffn_down_shexp"
+DENSE = "ffn_gate ffn_up ffn_down"
+FIRST_DENSE = dict.fromkeys(DENSE.split(), (0,))
+LATER_EXPERTS = dict.fromkeys(f"{EXPERTS} {SHARED} exp_probs_b.bias".split(), (1, 2))
+DEEPSEEK = {
+    "expert_count": 16,
+    "expert_used_count": 4,
+    "expert_feed_forward_length": 32,
+    "expert_shared_count": 2,
+    "expert_weights_norm": True,
+    "expert_weights_scale": 1.7,
+    "leading_dense_block_count": 1,
+}
 
 EXPERT_MODELS: tuple[RandomModel, ...] = (
     RandomModel(
@@ -64,6 +76,7 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
         " ffn_up_exps.bias ffn_down_exps.bias",
         n_layer=4,
         head_dim=32,
+        gains={"ffn_gate_exps": 5.0, "ffn_up_exps": 5.0, "ffn_down_exps": 0.2},  # into what is clamped
         metadata={
             **YARN,
             "attention.sliding_window": 12,
@@ -71,6 +84,70 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
             "expert_used_count": 3,
             "expert_feed_forward_length": 64,
             "rope.freq_base": 1.5e5,
+        },
+    ),
+    RandomModel(
+        "olmoe",
+        "olmoe",
+        f"{ATTENTION} attn_q_norm attn_k_norm {EXPERTS}",
+        shapes={"attn_q_norm": ("n_q",), "attn_k_norm": ("n_kv",)},
+        n_head_kv=4,
+        metadata={"expert_count": 12, "expert_used_count": 4},
+    ),
+    RandomModel(
+        "glm4moe",
+        "glm4moe",
+        f"{OSS_ATTENTION} attn_q_norm attn_k_norm {DENSE} {EXPERTS} {SHARED} exp_probs_b.bias",
+        n_layer=3,
+        head_dim=32,
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        metadata={
+            **DEEPSEEK,
+            "rope.dimension_count": 16,
+            "expert_gating_func": 2,
+        },
+    ),
+    RandomModel(
+        "dots1",
+        "dots1",
+        f"{ATTENTION} attn_q_norm attn_k_norm {DENSE} {EXPERTS} {SHARED} exp_probs_b.bias",
+        n_layer=3,
+        n_head_kv=4,
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        metadata={**DEEPSEEK, "expert_gating_func": 2, "expert_group_count": 4, "expert_group_used_count": 2},
+    ),
+    RandomModel(
+        "ernie4_5-moe",
+        "ernie4_5-moe",
+        f"{ATTENTION} {DENSE} {EXPERTS} {SHARED} exp_probs_b.bias",
+        n_layer=3,
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        metadata={
+            "expert_count": 8,
+            "expert_used_count": 3,
+            "expert_feed_forward_length": 64,
+            "expert_shared_feed_forward_length": 32,
+            "leading_dense_block_count": 1,
+            "interleave_moe_layer_step": 1,
+        },
+    ),
+    RandomModel(
+        "bailingmoe",
+        "bailingmoe",
+        f"{ATTENTION} {EXPERTS} {SHARED}",
+        metadata={**DEEPSEEK, "leading_dense_block_count": 0, "rope.dimension_count": 16},
+    ),
+    RandomModel(
+        "hunyuan-moe",
+        "hunyuan-moe",
+        f"{ATTENTION} attn_q_norm attn_k_norm {EXPERTS} {SHARED}",
+        rest="output_norm",
+        head_dim=32,
+        metadata={
+            "expert_count": 8,
+            "expert_used_count": 2,
+            "expert_feed_forward_length": 96,
+            "expert_shared_feed_forward_length": 64,
         },
     ),
 )

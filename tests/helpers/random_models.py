@@ -41,6 +41,7 @@ class RandomModel:
         eps: the epsilon itself, large enough that it matters whether a norm takes it.
         shapes: of tensors whose shape is not the usual one, in sizes.
         only_in: layers that alone have a tensor.
+        gains: of tensors whose gain is not the usual one.
     """
 
     name: str
@@ -59,6 +60,7 @@ class RandomModel:
     eps: float = 0.01
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     only_in: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    gains: Mapping[str, float] = field(default_factory=dict)
 
 
 # The usual shapes, a row being one output; a bias has as many numbers as its matrix has rows.
@@ -120,7 +122,8 @@ def sizes_of(model: RandomModel) -> dict[str, int]:
     sizes["n_ff_exp"] = model.metadata.get("expert_feed_forward_length", model.n_ff)
     sizes["n_ff_used"] = model.n_ff // model.metadata.get("expert_used_count", 1)
     sizes["n_ff_exp_2"] = 2 * sizes["n_ff_exp"]
-    sizes["n_ff_shexp"] = model.metadata.get("expert_shared_feed_forward_length", model.n_ff)
+    n_ff_shared = sizes["n_ff_exp"] * model.metadata.get("expert_shared_count", 0) or model.n_ff
+    sizes["n_ff_shexp"] = model.metadata.get("expert_shared_feed_forward_length", n_ff_shared)
     return {**sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
 
 
@@ -148,7 +151,7 @@ def tensors_of(model: RandomModel) -> dict[str, Float32Array]:
     rng = np.random.RandomState(zlib.crc32(model.name.encode()))
     sizes, shapes = sizes_of(model), {**SHAPES, **model.shapes}
     tied = "output" not in model.rest.split()
-    gains = {**GAINS, "token_embd": TIED_GAIN if tied else model.n_embd**0.5}
+    gains = {**GAINS, "token_embd": TIED_GAIN if tied else model.n_embd**0.5, **model.gains}
     tensors = {}
 
     def add(prefix: str, item: str) -> None:

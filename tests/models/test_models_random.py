@@ -54,6 +54,7 @@ WITHOUT_EFFECT = {
     "n_deepstack_layers",  # of images
     "qwen3moe.feed_forward_length",  # that of the experts is another key, here and below
     "gpt-oss.feed_forward_length",
+    "bailingmoe.feed_forward_length",
     "command-r.rope.scaling.type",  # its converters write none, and no factor either
 }
 

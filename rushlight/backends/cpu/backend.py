@@ -39,6 +39,7 @@ class CpuBackend:
         progress: Progress | None = None,
         tensor_types: Iterable[GGMLType] = (),
         target: Target | None = None,
+        expert_types: Iterable[GGMLType] = (),
     ) -> None:
         """Choose the kernel target and load kernels.
 
@@ -48,13 +49,14 @@ class CpuBackend:
             tensor_types: types of the matrices to come. Their kernels are loaded now, so that those that are
                 missing are compiled side by side; others when they are needed.
             target: whose kernels to use; by default the best that this processor runs.
+            expert_types: types of the matrices of experts to come.
 
         Raises:
             BackendUnavailable: this processor is below every target.
         """
         self.target = target or _best_target()
         self.n_threads = usable_processors() if n_threads is None else n_threads
-        kernels = {*TEAM_KERNELS, *likely_kernels(tensor_types)}
+        kernels = {*TEAM_KERNELS, *likely_kernels(tensor_types, expert_types)}
         self._library = KernelLibrary(kernels, self.target, progress)
         self._team = Team(self.n_threads, self._library)
         self._packer = Packer(self._library, self._team)

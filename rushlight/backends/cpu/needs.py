@@ -9,21 +9,33 @@ from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.gguf import GGMLType
 
 _OF_THE_CACHE = ("attention_", "store_kv_")
-_LEFT_OUT = ("peak_", "experts_", "route", "sort_experts", "combine_experts", "sigmoid_scale", "swiglu_oai")
+_OF_EXPERTS = ("experts_", "route", "sort_experts", "combine_experts", "sigmoid_scale", "swiglu_oai")
+_MEASURING = "peak_"
 
 
-def likely_kernels(types: Iterable[GGMLType]) -> set[str]:
+def likely_kernels(types: Iterable[GGMLType], expert_types: Iterable[GGMLType] = ()) -> set[str]:
     """Kernels for matrices of some types, and those that are not of a type, with the usual KV cache.
 
-    A few are for other architectures; they are small. Those of experts come when they are needed. None at all
-    without types.
+    A few are for other architectures; they are small. Those of experts are there only with types of experts,
+    and none at all without types.
     """
-    wanted = {type.name.lower() for type in types} & set(LAYOUTS)
-    return {name for name in KERNELS if _is_likely(name, wanted)} if wanted else set()
+    wanted, experts = ({type.name.lower() for type in each} & set(LAYOUTS) for each in (types, expert_types))
+    found = {name for name in KERNELS if _is_likely(name, wanted)} if wanted else set()
+    if experts:
+        found |= {name for name in KERNELS if _is_of_experts(name, experts)}
+    return found
+
+
+def _type_of(kernel: str) -> str | None:
+    return next((type for type in LAYOUTS if kernel.endswith(f"_{type}")), None)
 
 
 def _is_likely(kernel: str, types: set[str]) -> bool:
-    of_type = next((type for type in LAYOUTS if kernel.endswith(f"_{type}")), None)
+    of_type = _type_of(kernel)
     if kernel.startswith(_OF_THE_CACHE) and of_type is not None:
         return of_type == "f16"
-    return not kernel.startswith(_LEFT_OUT) and (of_type is None or of_type in types)
+    return not kernel.startswith((_MEASURING, *_OF_EXPERTS)) and (of_type is None or of_type in types)
+
+
+def _is_of_experts(kernel: str, types: set[str]) -> bool:
+    return kernel.startswith(("pack_", *_OF_EXPERTS)) and (_type_of(kernel) or next(iter(types))) in types

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import gguf
 import pytest
+from helpers.expert_models import EXPERT_MODELS
+from helpers.random_models import write_random_model
 
 from rushlight.backends import load_backend
 from rushlight.backends.cpu.cost import step_cost
@@ -49,6 +51,18 @@ def test_cost_of_a_file(name: str) -> None:
     assert (cost.token_macs, cost.output_macs) == (tokens, outputs)
     assert cost.weight_bytes == pytest.approx(n_bytes)
     assert cost.macs(5, 2) == 5 * tokens + 2 * outputs
+
+
+def test_experts_cost_what_one_token_uses(tmp_path: Path) -> None:
+    model = next(model for model in EXPERT_MODELS if model.name == "qwen3moe")
+    write_random_model(model, tmp_path / "model.gguf")
+    with open_gguf(tmp_path / "model.gguf") as file:
+        cost = step_cost(load_model(file, load_backend("cpu", 1), None))
+        sizes = {name: tensor.n_elements for name, tensor in file.tensors.items() if len(tensor.shape) > 1}
+    sizes.pop("token_embd.weight")
+    share = {name: size // 4 if "_exps" in name else size for name, size in sizes.items()}  # 4 of 16 experts
+    assert cost.weight_bytes == 4 * sum(share.values())
+    assert cost.token_macs + cost.output_macs == sum(share.values())
 
 
 def test_weights_of_another_backend_are_refused() -> None:

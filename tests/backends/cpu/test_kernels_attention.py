@@ -19,6 +19,9 @@ from rushlight.backends.reference import ReferenceBackend
 IDS = np.random.default_rng(5).integers(0, 256, (4, 400)).tolist()
 
 
+SINKS = (0.5, -2.0, 3.0, 1.0, -1000.0, 12.0)
+
+
 def piece(slot: int, start: int, stop: int) -> Piece:
     return Piece(IDS[slot][start:stop], start, slot)
 
@@ -47,6 +50,8 @@ RAGGED = [
         Heads(6, 2, 40, 16, window=16),
         Heads(5, 1, 16, 40, softcap=3.0),
         Heads(9, 3, 7, 5, window=70, softcap=50.0),
+        Heads(6, 2, 24, window=20, sinks=SINKS),
+        Heads(5, 1, 16, 40, sinks=SINKS[:5]),
     ],
     ids=str,
 )
@@ -69,6 +74,7 @@ def test_agrees_with_the_reference(heads: Heads, kv_dtype: str) -> None:
         Heads(3, 1, 64, window=20),
         Heads(1, 1, 80, softcap=9.0, kv_dtype="f32"),
         Heads(4, 4, 8),
+        Heads(6, 2, 40, window=30, sinks=SINKS),
     ],
 )
 def test_chunks_batches_and_blocks_do_not_change_a_bit(heads: Heads) -> None:
@@ -97,6 +103,7 @@ def test_chunks_batches_and_blocks_do_not_change_a_bit(heads: Heads) -> None:
         Heads(4, 4, 8, window=300),
         Heads(5, 1, 24, 40, window=2 * CHUNK),
         Heads(2, 1, 16, window=40, softcap=5.0),
+        Heads(4, 2, 24, sinks=SINKS[:4]),
     ],
     ids=str,
 )
@@ -147,6 +154,23 @@ def test_which_positions_are_seen(window: int) -> None:
     for head in range(2):
         np.testing.assert_array_equal(found[:, head] != 0, seen)
         assert_close(found[:, head], seen / seen.sum(axis=1, keepdims=True), atol=1e-8)
+
+
+@pytest.mark.parametrize("sink", [-1e30, -3.0, 0.0, 1.5, 80.0, 1e30])
+def test_a_sink_takes_a_share_and_has_no_value(sink: float) -> None:
+    """Queries of 0 weigh every position alike: with n of them each has ``1 / (n + exp(sink))``."""
+    n = 50
+    heads = Heads(2, 1, 16, 64, kv_dtype="f32", sinks=(sink, -1e30))
+    x = heads.table(n)
+    q, _, v = heads.split(x)
+    q[:], v[:] = 0, np.eye(n, 64)
+    attention = Attention(heads, x, n_slots=1)
+    found = run_steps(attention, [[Piece(list(range(n)))]])[0].reshape(n, 2, 64)
+    attention.close()
+    seen = np.tril(np.ones((n, 64)))
+    counts = np.arange(1, n + 1)[:, None]
+    assert_close(found[:, 1], seen / counts, atol=1e-8)
+    assert_close(found[:, 0], seen / (counts + np.exp(np.float64(min(sink, 700)))), atol=1e-7, rtol=1e-6)
 
 
 def hard_values() -> Floats:

@@ -38,6 +38,11 @@ def gelu(x: Doubles) -> Doubles:
         return x / (1 + np.exp(-2 * u))
 
 
+def swiglu_oai(x: Doubles, y: Doubles) -> Doubles:
+    gate, up = np.minimum(x, 7), np.clip(y, -7, 7)
+    return gate / (1 + np.exp(-1.702 * gate)) * (up + 1)
+
+
 def two_halves(name: str) -> Build:
     """An op on the first and the second half of the columns."""
 
@@ -71,6 +76,7 @@ def hard_numbers() -> Floats:
         ("add", lambda x, y: x + y),
         ("silu_mul", lambda x, y: silu(x) * y),
         ("gelu_mul", lambda x, y: gelu(x) * y),
+        ("swiglu_oai", swiglu_oai),
     ],
 )
 def test_two_operands(name: str, exact: Callable[..., Any], n: int) -> None:
@@ -83,6 +89,36 @@ def test_two_operands(name: str, exact: Callable[..., Any], n: int) -> None:
         found = executor.rows(n_tokens)
         assert found.shape == (n_tokens, n)
         assert_close(found, expected[:n_tokens], atol[:n_tokens], rtol=5e-7)
+    executor.close()
+
+
+def test_swiglu_oai_is_clamped() -> None:
+    """The gate from above, the other factor from both sides; infinities too, and NaN stays."""
+    gates = np.float32([-200, -8, -7, 0, 6.5, 7, 7.5, 300, np.inf])
+    ups = np.float32([-np.inf, -60, -7.5, -7, -6.5, 0, 7, 7.5, np.inf])
+    x = np.concatenate([np.repeat(gates, 9), np.tile(ups, 9)])[None]
+    found = cpu_rows(two_halves("swiglu_oai"), x)[0]
+    with np.errstate(over="ignore"):
+        exact = swiglu_oai(x[0, :81].astype(np.float64), x[0, 81:].astype(np.float64))
+    assert_close(found, exact, atol=1e-6, rtol=1e-6)
+    assert (exact.reshape(9, 9)[5:] == exact.reshape(9, 9)[5]).all()
+    wrong = np.float32([[np.nan, 1, 1, np.nan]])
+    executor = PoisonedExecutor(two_halves("swiglu_oai"), wrong)
+    assert np.isnan(executor.executor.step(flat_batch([0]))).all()
+    executor.close()
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 100])
+def test_one_gate_scales_a_row(n: int) -> None:
+    x = 3 * randn(max(TOKEN_COUNTS), n + 1)
+
+    def build(backend: Any) -> Any:
+        return lambda ops, x: ops.sigmoid_scale(x.columns(1, n + 1), x.columns(0, 1))
+
+    expected = x[:, 1:] / (1 + np.exp(-x[:, :1].astype(np.float64)))
+    executor = PoisonedExecutor(build, x)
+    for n_tokens in TOKEN_COUNTS:
+        assert_close(executor.rows(n_tokens), expected[:n_tokens], atol=1e-6, rtol=5e-7)
     executor.close()
 
 

@@ -40,5 +40,13 @@ def test_types_choose_their_kernels_and_no_others() -> None:
     assert found <= set(KERNELS)
 
 
+def test_kernels_of_experts_come_with_their_types() -> None:
+    without = likely_kernels([GGMLType.F32, GGMLType.Q4_K])
+    assert not any("expert" in name for name in without)
+    found = likely_kernels([GGMLType.F32, GGMLType.Q4_K], [GGMLType.Q6_K])
+    assert {"route", "sort_experts", "combine_experts", "experts_q6_k", "pack_q6_k"} <= found - without
+    assert not {"experts_f32", "experts_q4_k", "linear_q6_k"} & found
+
+
 def test_nothing_is_loaded_for_nothing() -> None:
     assert likely_kernels([]) == set()
