@@ -24,9 +24,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from helpers.dense_models import DENSE_MODELS
-from helpers.expert_models import EXPERT_MODELS
 from helpers.random_models import RandomModel, write_random_model
+from helpers.random_tables import RANDOM_MODELS
 from oracle import Oracle, provenance
 from tiny_vocab import N_VOCAB
 
@@ -67,7 +66,7 @@ def main() -> None:
     """Make the models named on the command line, or all of them."""
     TARGET.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for model in (*DENSE_MODELS, *EXPERT_MODELS):
+        for model in RANDOM_MODELS:
             if len(sys.argv) == 1 or model.name in sys.argv[1:]:
                 make(model, Path(folder))
 

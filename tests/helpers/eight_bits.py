@@ -43,7 +43,7 @@ def eight_bits(x: NDArray[np.float32], columns: int) -> EightBits:
 
 
 def round_activations(patch: pytest.MonkeyPatch, columns: int) -> None:
-    """Have the reference backend's matrices, but for those of float types, take activations rounded in blocks."""
+    """Have the reference backend's matrices, if not of a float type, take activations rounded in blocks."""
     plain_linear, plain_experts = ReferenceOps.linear, ReferenceOps.experts
 
     def rounded(x: Tensor) -> Values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.batches import GOLDEN_NAMES, Golden, Piece, load_golden, open_executor, relative
-from helpers.dense_models import DENSE_MODELS
+from helpers.random_tables import RANDOM_MODELS
 from numpy.typing import NDArray
 
 from rushlight.backends.reference import ReferenceBackend
@@ -35,7 +35,7 @@ def test_logits_are_those_of_llama_cpp(name: str) -> None:
 
 
 def test_every_architecture_has_a_golden() -> None:
-    covered = {name.split("-")[0] for name in GOLDEN_NAMES} | {model.arch for model in DENSE_MODELS}
+    covered = {name.split("-")[0] for name in GOLDEN_NAMES} | {model.arch for model in RANDOM_MODELS}
     assert covered == set(supported_architectures())
 
 

@@ -1,4 +1,4 @@
-"""Every dense architecture on random weights against llama.cpp (tests/goldens/make_random_logits.py).
+"""Architectures on random weights against llama.cpp (tests/goldens/make_random_logits.py).
 
 The files are written here, and their SHA-256 says that they are those llama.cpp read.
 """
@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 from helpers.batches import Piece, open_executor, relative
 from helpers.cpu import runs_here
-from helpers.dense_models import DENSE_MODELS
 from helpers.eight_bits import round_activations
-from helpers.expert_models import EXPERT_MODELS
 from helpers.random_models import (
     Float32Array,
     RandomGolden,
@@ -26,6 +24,7 @@ from helpers.random_models import (
     write_model,
     write_random_model,
 )
+from helpers.random_tables import RANDOM_MODELS
 
 from rushlight import LLM, SamplingParams
 from rushlight.backends.base import Backend
@@ -44,7 +43,7 @@ EXACT, TIMES_ROUNDING = 1e-5, 5
 FELT = 3e-4
 
 OTHER_TARGETS = [target for target in TARGETS if runs_here(target)][1:]
-MODELS = {model.name: model for model in (*DENSE_MODELS, *EXPERT_MODELS)}
+MODELS = {model.name: model for model in RANDOM_MODELS}
 # Keys whose value says nothing about the logits, or says it only where another is missing.
 WITHOUT_EFFECT = {
     "context_length",  # a file without rope.scaling.original_context_length takes it for that

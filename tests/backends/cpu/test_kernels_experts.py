@@ -27,6 +27,7 @@ from helpers.weights import FLOAT_TYPES
 from numpy.typing import NDArray
 
 from rushlight.backends.cpu import CpuBackend
+from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.target import TARGETS
 from rushlight.backends.routing import Routing
 from rushlight.gguf import GGMLType, GGUFTensor
@@ -74,7 +75,11 @@ def expected(
     values = dequantize(weight.raw, weight.type).astype(np.float64)
     n_tokens, n_inputs, k = x.shape
     flat = x.reshape(-1, k)
-    a = flat.astype(np.float64) if weight.type in FLOAT_TYPES else eight_bits(flat).values
+    a = (
+        flat.astype(np.float64)
+        if weight.type in FLOAT_TYPES
+        else eight_bits(flat, LAYOUTS[weight.type.name.lower()].columns).values
+    )
     a = np.broadcast_to(a.reshape(n_tokens, n_inputs, k), (n_tokens, N_USED, k))
     chosen = values[np.array(ids)]
     exact = np.einsum("tuk,tunk->tun", a, chosen)

@@ -1,0 +1,8 @@
+"""All tables of tiny random models."""
+
+from __future__ import annotations
+
+from helpers.dense_models import DENSE_MODELS
+from helpers.expert_models import EXPERT_MODELS
+
+RANDOM_MODELS = (*DENSE_MODELS, *EXPERT_MODELS)
