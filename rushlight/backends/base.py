@@ -149,6 +149,21 @@ class Ops(Protocol):
         """The sum of a row's experts, each times its weight: [rows, U * N] gives [rows, N]."""
         ...
 
+    def head_linear(self, x: Tensor, weight: Weight) -> Tensor:
+        """``x_h @ weight[h].T`` of each head h: [rows, H * K] and [H, N, K] give [rows, H * N]."""
+        ...
+
+    def head_columns(self, x: Tensor, n_head: int, start: int, stop: int) -> Tensor:
+        """Columns `start` to ``stop - 1`` of each of `n_head` heads: [rows, H * (stop - start)]."""
+        ...
+
+    def join_heads(self, x: Tensor, y: Tensor, n_head: int, one: bool = False) -> Tensor:
+        """Of each head the columns of x, then those of y: [rows, H * (Dx + Dy)].
+
+        With `one` y is [rows, Dy], one head that goes behind all of x.
+        """
+        ...
+
     def silu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
         """``gate / (1 + exp(-gate)) * up``."""
         ...

@@ -20,6 +20,7 @@ _SHARED = frozenset(
         "decoder",
         "expert_config",
         "experts",
+        "latent_attention",
         "layers",
         "llama_block",
         "loader",

@@ -45,6 +45,7 @@ def eight_bits(x: NDArray[np.float32], columns: int) -> EightBits:
 def round_activations(patch: pytest.MonkeyPatch, columns: int) -> None:
     """Have the reference backend's matrices, if not of a float type, take activations rounded in blocks."""
     plain_linear, plain_experts = ReferenceOps.linear, ReferenceOps.experts
+    plain_heads = ReferenceOps.head_linear
 
     def rounded(x: Tensor) -> Values:
         assert isinstance(x, Values)
@@ -62,5 +63,10 @@ def round_activations(patch: pytest.MonkeyPatch, columns: int) -> None:
         is_float = weight.tensor.type in FLOAT_TYPES
         return plain_experts(ops, x if is_float else rounded(x), weight, routes, bias)
 
+    def head_linear(ops: ReferenceOps, x: Tensor, weight: Weight) -> Values:
+        assert isinstance(weight, ExpertsWeight)
+        return plain_heads(ops, x if weight.tensor.type in FLOAT_TYPES else rounded(x), weight)
+
+    patch.setattr(ReferenceOps, "head_linear", head_linear)
     patch.setattr(ReferenceOps, "linear", linear)
     patch.setattr(ReferenceOps, "experts", experts)

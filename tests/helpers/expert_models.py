@@ -22,6 +22,27 @@ DEEPSEEK = {
     "expert_weights_scale": 1.7,
     "leading_dense_block_count": 1,
 }
+LATENT = "attn_norm attn_kv_a_mqa attn_kv_a_norm attn_output ffn_norm"
+LATENT_SHAPES = {
+    "attn_q": ("n_mla_q", "n_embd"),
+    "attn_q_a": ("n_lora_q", "n_embd"),
+    "attn_q_a_norm": ("n_lora_q",),
+    "attn_q_b": ("n_mla_q", "n_lora_q"),
+    "attn_kv_a_mqa": ("n_lora_kv_rot", "n_embd"),
+    "attn_kv_a_norm": ("n_lora_kv",),
+    "attn_k_b": ("n_head", "n_lora_kv", "n_nope"),
+    "attn_v_b": ("n_head", "n_mla_v", "n_lora_kv"),
+    "attn_kv_b": ("n_mla_kv", "n_lora_kv"),
+    "attn_output": ("n_embd", "n_mla_out"),
+}
+LATENT_KEYS = {
+    **DEEPSEEK,
+    **YARN,
+    "rope.scaling.yarn_log_multiplier": 0.0707,
+    "rope.dimension_count": 8,
+    "attention.kv_lora_rank": 32,
+}
+LITE_NAMES = f"{DENSE} ffn_gate_inp ffn_gate_up_exps ffn_down_exps {SHARED}".split()
 
 EXPERT_MODELS: tuple[RandomModel, ...] = (
     RandomModel(
@@ -148,6 +169,70 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
             "expert_used_count": 2,
             "expert_feed_forward_length": 96,
             "expert_shared_feed_forward_length": 64,
+        },
+    ),
+    RandomModel(
+        "deepseek2",
+        "deepseek2",
+        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {DENSE} {EXPERTS} {SHARED}"
+        " exp_probs_b.bias",
+        n_layer=3,
+        n_head_kv=1,
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        shapes=LATENT_SHAPES,
+        metadata={
+            **LATENT_KEYS,
+            "attention.q_lora_rank": 48,
+            "attention.key_length": 40,
+            "attention.value_length": 32,
+            "attention.key_length_mla": 24,
+            "attention.value_length_mla": 20,
+            "expert_gating_func": 2,
+            "expert_group_count": 4,
+            "expert_group_used_count": 2,
+        },
+    ),
+    RandomModel(
+        "deepseek2-whole-keys",
+        "deepseek2",
+        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_kv_b {DENSE} {EXPERTS} {SHARED}",
+        n_layer=3,
+        n_head_kv=4,
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        shapes=LATENT_SHAPES,
+        metadata={
+            **LATENT_KEYS,
+            "attention.q_lora_rank": 48,
+            "attention.key_length": 24,
+            "attention.value_length": 20,
+            "rope.scaling.yarn_log_multiplier": 0.1,
+        },
+    ),
+    RandomModel(
+        "deepseek2-lite",
+        "deepseek2",
+        f"{LATENT} attn_q attn_k_b attn_v_b {DENSE} ffn_gate_inp ffn_gate_up_exps ffn_down_exps {SHARED}",
+        n_layer=26,
+        n_embd=32,
+        n_head=2,
+        n_head_kv=1,
+        n_ff=32,
+        gains={
+            "attn_q": 1.0,
+            "attn_output": 0.7,
+            "ffn_down": 0.7,
+            "ffn_down_exps": 0.5,
+            "ffn_down_shexp": 0.5,
+        },
+        only_in={name: (0,) if name in DENSE else tuple(range(1, 26)) for name in LITE_NAMES},
+        shapes=LATENT_SHAPES,
+        metadata={
+            **{key: value for key, value in LATENT_KEYS.items() if "yarn_log" not in key},
+            "attention.key_length": 40,
+            "attention.value_length": 32,
+            "attention.key_length_mla": 24,
+            "attention.value_length_mla": 20,
+            "expert_weights_norm": False,
         },
     ),
 )

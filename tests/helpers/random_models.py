@@ -124,7 +124,29 @@ def sizes_of(model: RandomModel) -> dict[str, int]:
     sizes["n_ff_exp_2"] = 2 * sizes["n_ff_exp"]
     n_ff_shared = sizes["n_ff_exp"] * model.metadata.get("expert_shared_count", 0) or model.n_ff
     sizes["n_ff_shexp"] = model.metadata.get("expert_shared_feed_forward_length", n_ff_shared)
+    sizes |= latent_sizes_of(model)
     return {**sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
+
+
+def latent_sizes_of(model: RandomModel) -> dict[str, int]:
+    """Those of multi-head latent attention."""
+    keys = model.metadata
+    n_lora_kv, n_rot = keys.get("attention.kv_lora_rank", 0), keys.get("rope.dimension_count", 0)
+    lengths = (keys.get(f"attention.{part}_length", 0) for part in ("key", "value"))
+    n_key, n_value = (
+        keys.get(f"attention.{part}_length_mla", length)
+        for part, length in zip(("key", "value"), lengths, strict=True)
+    )
+    return {
+        "n_lora_q": keys.get("attention.q_lora_rank", 0),
+        "n_lora_kv": n_lora_kv,
+        "n_lora_kv_rot": n_lora_kv + n_rot,
+        "n_nope": n_key - n_rot,
+        "n_mla_v": n_value,
+        "n_mla_q": model.n_head * n_key,
+        "n_mla_kv": model.n_head * (n_key - n_rot + n_value),
+        "n_mla_out": model.n_head * n_value,
+    }
 
 
 def _uniform(rng: np.random.RandomState, shape: tuple[int, ...]) -> Float32Array:

@@ -112,6 +112,15 @@ class _Counter:
         self.experts_used.append((weight, routes.n_used))
         return _Shape(routes.n_used * n, _shape(x).rows)
 
+    def head_linear(self, x: Tensor, weight: Weight) -> Tensor:
+        return self.experts(x, weight, Routing(n_used=weight.shape[0]))
+
+    def head_columns(self, x: Tensor, n_head: int, start: int, stop: int) -> Tensor:
+        return _Shape(n_head * (stop - start), _shape(x).rows)
+
+    def join_heads(self, x: Tensor, y: Tensor, n_head: int, one: bool = False) -> Tensor:
+        return _Shape(x.n_columns + y.n_columns * (n_head if one else 1), _shape(x).rows)
+
     def combine(self, x: Tensor, routes: Routes) -> Tensor:
         return _Shape(x.n_columns // routes.n_used, _shape(x).rows)
 

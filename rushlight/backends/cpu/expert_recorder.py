@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rushlight.backends.base import Tensor, Weight
+from rushlight.backends.cache import CacheLayout
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.op_recorder import FLOAT_TYPES, OpRecorder, as_value, as_vector, rows_of
 from rushlight.backends.cpu.recording import Buffer, Field, Value
@@ -18,16 +19,18 @@ class RecordedRoutes(NamedTuple):
     """The `Routes` of this backend.
 
     Attributes:
+        rows: of the buffers that were routed.
         n_used: experts of each row.
-        weights: float32 [rows, n_used].
         order: int32, without padding between rows: ``row * n_used + slot``, sorted by expert.
         runs: the number of runs and an entry of `RUN_BYTES` for each.
+        weights: float32 [rows, n_used]; None: there are none.
     """
 
+    rows: int
     n_used: int
-    weights: Value
     order: Buffer
     runs: Buffer
+    weights: Value | None = None
 
 
 def _routes(routes: Routes) -> RecordedRoutes:
@@ -37,7 +40,11 @@ def _routes(routes: Routes) -> RecordedRoutes:
 
 
 class ExpertRecorder(OpRecorder):
-    """The ops of experts."""
+    """The ops of experts, and of heads with matrices of their own."""
+
+    def __init__(self, cache: CacheLayout, kv_dtype: str) -> None:
+        super().__init__(cache, kv_dtype)
+        self._every: dict[tuple[int, int], RecordedRoutes] = {}
 
     def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> RecordedRoutes:
         """See `Ops.route`."""
@@ -64,10 +71,9 @@ class ExpertRecorder(OpRecorder):
             "smallest_sum": SMALLEST_SUM,
         }
         self._add_op("route", {**rows_of(x, y), **chosen, **how})
-        order = self._new_buffer(x.buffer.rows, 4 * n_used)
-        runs = self._new_buffer(x.buffer.rows, RUN_BYTES * (n_used + 1))
+        order, runs = self._sorted(x.buffer.rows, n_used)
         self._add_op("sort_experts", {"rows": x.buffer.rows, **chosen, "order": order, "runs": runs})
-        return RecordedRoutes(n_used, y, order, runs)
+        return RecordedRoutes(x.buffer.rows, n_used, order, runs, y)
 
     def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Value:
         """See `Ops.experts`."""
@@ -75,7 +81,7 @@ class ExpertRecorder(OpRecorder):
         if not isinstance(weight, ExpertMatrices):
             raise TypeError(f"experts of the cpu backend were expected, not {type(weight).__name__}")
         n_expert, n, k = weight.shape
-        if x.n_columns not in (k, routes.n_used * k) or x.buffer.rows != routes.weights.buffer.rows:
+        if x.n_columns not in (k, routes.n_used * k) or x.buffer.rows != routes.rows:
             raise ValueError(f"{routes.n_used} experts {weight.shape} of {x.n_columns} columns")
         if bias is not None and bias.shape != (n_expert * n,):
             raise ValueError(f"experts {weight.shape} with bias {bias.shape}")
@@ -112,7 +118,7 @@ class ExpertRecorder(OpRecorder):
         x, routes = as_value(x), _routes(routes)
         n, rest = divmod(x.n_columns, routes.n_used)
         weights = routes.weights
-        if rest or x.buffer.rows != weights.buffer.rows:
+        if weights is None or rest or x.buffer.rows != routes.rows:
             raise ValueError(f"combine of {x.n_columns} columns of {routes.n_used} experts")
         y = self._new(x.buffer.rows, n)
         chosen: dict[str, Field] = {
@@ -122,6 +128,26 @@ class ExpertRecorder(OpRecorder):
         }
         self._add_op("combine_experts", {**rows_of(x, y), **chosen, "n": n})
         return y
+
+    def head_linear(self, x: Tensor, weight: Weight) -> Value:
+        """See `Ops.head_linear`."""
+        x = as_value(x)
+        if len(weight.shape) != 3 or x.n_columns != weight.shape[0] * weight.shape[2]:
+            raise ValueError(f"head_linear of {x.n_columns} columns with weights {weight.shape}")
+        return self.experts(x, weight, self._every_expert(x.buffer.rows, weight.shape[0]))
+
+    def _every_expert(self, rows: int, n_expert: int) -> RecordedRoutes:
+        """Every row uses all experts: listed once for all ops that ask."""
+        key = (rows, n_expert)
+        if key not in self._every:
+            order, runs = self._sorted(rows, n_expert)
+            self._add_op("every_expert", {"rows": rows, "n": n_expert, "order": order, "runs": runs})
+            self._every[key] = RecordedRoutes(rows, n_expert, order, runs)
+        return self._every[key]
+
+    def _sorted(self, rows: int, n_used: int) -> tuple[Buffer, Buffer]:
+        """Buffers for rows sorted by expert, and for their runs: at most one for each row's expert."""
+        return self._new_buffer(rows, 4 * n_used), self._new_buffer(rows, RUN_BYTES * (n_used + 1))
 
     def _need_scratch(self, n_bytes: int) -> None:
         self.recording.scratch_bytes = max(self.recording.scratch_bytes, n_bytes)

@@ -9,7 +9,17 @@ from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.gguf import GGMLType
 
 _OF_THE_CACHE = ("attention_", "store_kv_")
-_OF_EXPERTS = ("experts_", "route", "sort_experts", "combine_experts", "sigmoid_scale", "swiglu_oai")
+_OF_EXPERTS = (
+    "experts_",
+    "route",
+    "sort_experts",
+    "combine_experts",
+    "every_expert",
+    "head_columns",
+    "join_heads",
+    "sigmoid_scale",
+    "swiglu_oai",
+)
 _MEASURING = "peak_"
 
 

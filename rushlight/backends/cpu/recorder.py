@@ -127,6 +127,30 @@ class Recorder(ExpertRecorder):
         self._add_op(kernel, {**rows_of(x, y), **angles, **sizes})
         return y
 
+    def head_columns(self, x: Tensor, n_head: int, start: int, stop: int) -> Value:
+        """See `Ops.head_columns`."""
+        x = as_value(x)
+        size, rest = divmod(x.n_columns, n_head)
+        if rest or not 0 <= start < stop <= size:
+            raise ValueError(f"columns {start} to {stop} of {n_head} heads of {x.n_columns} columns")
+        y = self._new(x.buffer.rows, n_head * (stop - start))
+        sizes = {"x_head": 4 * size, "n_head": n_head, "n": stop - start}
+        self._add_op("head_columns", {**rows_of(x, y), "x": x.columns(start, x.n_columns), **sizes})
+        return y
+
+    def join_heads(self, x: Tensor, y: Tensor, n_head: int, one: bool = False) -> Value:
+        """See `Ops.join_heads`."""
+        x, z = as_value(x), as_value(y)
+        n, rest = divmod(x.n_columns, n_head)
+        z_n, z_rest = (z.n_columns, 0) if one else divmod(z.n_columns, n_head)
+        if rest or z_rest or x.buffer.rows != z.buffer.rows:
+            raise ValueError(f"join_heads of {x.n_columns} and {z.n_columns} columns of {n_head} heads")
+        joined = self._new(x.buffer.rows, n_head * (n + z_n))
+        source: dict[str, Field] = {"z": z, "z_stride": z.buffer.row_bytes, "z_head": 0 if one else 4 * z_n}
+        sizes = {"n_head": n_head, "n": n, "z_n": z_n}
+        self._add_op("join_heads", {**rows_of(x, joined), **source, **sizes})
+        return joined
+
     def attention(
         self,
         q: Tensor,

@@ -171,6 +171,11 @@ EXPERTS = _record(
     "n_groups",
     "n_blocks",
 )
+EVERY_EXPERT = _record("rows", "order", "runs", "n")
+HEAD_COLUMNS = _record("rows", "x", "x_stride", "x_head", "y", "y_stride", "n_head", "n")
+JOIN_HEADS = _record(
+    "rows", "x", "x_stride", "z", "z_stride", "z_head", "y", "y_stride", "n_head", "n", "z_n"
+)
 COMBINE_EXPERTS = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n", "n_used")
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 EMBED = _record("x", "x_stride", "y", "y_stride", "n", floats=("scale",))

@@ -174,6 +174,29 @@ class ReferenceOps:
         products = rows.reshape(len(rows), routes.n_used, -1) * routes.weights[:, :, None]
         return Values(products.sum(axis=1))
 
+    def head_linear(self, x: Tensor, weight: Weight) -> Values:
+        """The product of each head with a matrix of its own."""
+        assert isinstance(weight, ExpertsWeight)
+        n_head, n, k = weight.shape
+        heads = _array(x).reshape(-1, n_head, k)
+        out = np.empty((len(heads), n_head, n), np.float32)
+        for h in range(n_head):
+            out[:, h] = heads[:, h] @ weight.matrix(h).T
+        return Values(out.reshape(len(heads), -1))
+
+    def head_columns(self, x: Tensor, n_head: int, start: int, stop: int) -> Values:
+        """Some columns of each head."""
+        rows = _array(x)
+        heads = rows.reshape(len(rows), n_head, -1)[:, :, start:stop]
+        return Values(heads.reshape(len(rows), -1))
+
+    def join_heads(self, x: Tensor, y: Tensor, n_head: int, one: bool = False) -> Values:
+        """The columns of each head of x, then of y."""
+        rows = len(_array(x))
+        left, right = _array(x).reshape(rows, n_head, -1), _array(y).reshape(rows, 1 if one else n_head, -1)
+        right = np.broadcast_to(right, (rows, n_head, right.shape[2]))
+        return Values(np.concatenate([left, right], axis=2).reshape(rows, -1))
+
     def silu_mul(self, gate: Tensor, up: Tensor) -> Values:
         """``silu(gate) * up``."""
         g = _array(gate)

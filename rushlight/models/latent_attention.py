@@ -1,0 +1,90 @@
+"""Multi-head latent attention (MLA), whose keys and values come from one short vector of each token.
+
+Source: DeepSeek-AI 2024, "DeepSeek-V2", section 2.1; ``deepseek2.cpp`` in llama.cpp's ``src/models``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rushlight.backends.base import Ops, RopeTable, Tensor
+from rushlight.models.config import Config
+from rushlight.models.layers import RmsNorm
+from rushlight.models.weights import Weights
+
+
+class LatentSizes(NamedTuple):
+    """Sizes of a head and of what is kept.
+
+    Attributes:
+        n_head: heads (H).
+        n_nope, n_rot: columns of a query or key that no position turns, and of those behind them that RoPE
+            turns. All heads share the latter of a key.
+        n_value: columns of a value.
+        n_lora_q: columns that queries come from; 0: they come from the input.
+        n_lora_kv: columns that keys and values come from.
+        absorbed: keys and values are not made: ``attn_k_b`` is applied to the queries and ``attn_v_b`` to
+            what they attend to, and the cache keeps the short vectors.
+    """
+
+    n_head: int
+    n_nope: int
+    n_rot: int
+    n_value: int
+    n_lora_q: int
+    n_lora_kv: int
+    absorbed: bool
+
+    @property
+    def n_key(self) -> int:
+        """Columns of a query."""
+        return self.n_nope + self.n_rot
+
+
+class LatentAttention:
+    """The attention of a layer, its output matrix left out.
+
+    Args:
+        weights: of the file.
+        config: hyper-parameters.
+        sizes: of the heads.
+        name: of the layer.
+    """
+
+    def __init__(self, weights: Weights, config: Config, sizes: LatentSizes, name: str) -> None:
+        n_embd, eps, n_query = config.n_embd, config.norm_eps, sizes.n_head * sizes.n_key
+        self._sizes = sizes
+        self._q_a_norm = None
+        if sizes.n_lora_q:
+            self._q_a = weights.linear(f"{name}.attn_q_a", sizes.n_lora_q, n_embd)
+            self._q_a_norm = RmsNorm(weights, f"{name}.attn_q_a_norm", sizes.n_lora_q, eps)
+            self._q = weights.linear(f"{name}.attn_q_b", n_query, sizes.n_lora_q)
+        else:
+            self._q = weights.linear(f"{name}.attn_q", n_query, n_embd)
+        self._kv_a = weights.linear(f"{name}.attn_kv_a_mqa", sizes.n_lora_kv + sizes.n_rot, n_embd)
+        self._kv_a_norm = RmsNorm(weights, f"{name}.attn_kv_a_norm", sizes.n_lora_kv, eps)
+        if sizes.absorbed:
+            n_head = sizes.n_head
+            self._k_b = weights.experts(f"{name}.attn_k_b", n_head, sizes.n_lora_kv, sizes.n_nope).weight
+            self._v_b = weights.experts(f"{name}.attn_v_b", n_head, sizes.n_value, sizes.n_lora_kv).weight
+        else:
+            n_kv = sizes.n_head * (sizes.n_nope + sizes.n_value)
+            self._kv_b = weights.linear(f"{name}.attn_kv_b", n_kv, sizes.n_lora_kv)
+
+    def __call__(self, ops: Ops, x: Tensor, layer: int, rope: RopeTable, scale: float) -> Tensor:
+        """What the heads attend to: [T, H * n_value]."""
+        sizes, n_head = self._sizes, self._sizes.n_head
+        q = self._q(ops, x if self._q_a_norm is None else self._q_a_norm(ops, self._q_a(ops, x)))
+        q_nope = ops.head_columns(q, n_head, 0, sizes.n_nope)
+        q_rope = ops.rope(ops.head_columns(q, n_head, sizes.n_nope, sizes.n_key), rope, n_head)
+        kv = self._kv_a(ops, x)
+        latent = self._kv_a_norm(ops, kv.columns(0, sizes.n_lora_kv))
+        k_rope = ops.rope(kv.columns(sizes.n_lora_kv, kv.n_columns), rope, 1)
+        if sizes.absorbed:
+            q = ops.join_heads(ops.head_linear(q_nope, self._k_b), q_rope, n_head)
+            k = ops.join_heads(latent, k_rope, 1)
+            return ops.head_linear(ops.attention(q, k, latent, layer, scale), self._v_b)
+        kv = self._kv_b(ops, latent)
+        k = ops.join_heads(ops.head_columns(kv, n_head, 0, sizes.n_nope), k_rope, n_head, one=True)
+        v = ops.head_columns(kv, n_head, sizes.n_nope, sizes.n_nope + sizes.n_value)
+        return ops.attention(ops.join_heads(q_nope, q_rope, n_head), k, v, layer, scale)
