@@ -8,7 +8,7 @@ A llama block (see `rushlight.models.llama`), with four multipliers:
 - Logits are divided by ``logit_scale``.
 
 RoPE turns interleaved pairs; ``rope.scaling.finetuned`` false says that the model knows no positions at all.
-Mixtures of experts (granitemoe) are another architecture.
+Mixtures of experts are another architecture (see `rushlight.models.granitemoe`).
 
 Source: IBM 2024, "Granite 3.0 Language Models"; ``granite.cpp`` in llama.cpp's ``src/models``;
 ``modeling_granite.py`` in transformers.
@@ -22,6 +22,8 @@ from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config
 from rushlight.models.decoder import Decoder
+from rushlight.models.expert_config import ExpertConfig
+from rushlight.models.experts import ffn_of
 from rushlight.models.layers import RmsNorm
 from rushlight.models.llama_block import LlamaBlock
 from rushlight.models.weights import Weights
@@ -36,6 +38,16 @@ class Multipliers(NamedTuple):
     attention: float | None = None
 
 
+def read_multipliers(accounts: Accounting) -> Multipliers:
+    """Read those of Granite's models; one of 0 stands for none, as in llama.cpp."""
+    return Multipliers(
+        embedding=accounts.get_float("embedding_scale", 0.0) or 1.0,
+        residual=accounts.get_float("residual_scale", 0.0) or 1.0,
+        logits=1 / accounts.get_float("logit_scale", min=1e-6),
+        attention=accounts.get_float("attention.scale", 0.0) or None,
+    )
+
+
 class ScaledBlocks(Decoder):
     """Llama blocks with multipliers.
 
@@ -45,16 +57,26 @@ class ScaledBlocks(Decoder):
         n_ctx: positions to load for; None: as many as the model was trained for.
         multipliers: the model's.
         has_rope: whether the layers know positions.
+        experts: of the feed-forward networks, where they are mixtures.
     """
 
     def __init__(
-        self, config: Config, weights: Weights, n_ctx: int | None, multipliers: Multipliers, has_rope: bool
+        self,
+        config: Config,
+        weights: Weights,
+        n_ctx: int | None,
+        multipliers: Multipliers,
+        has_rope: bool = True,
+        experts: ExpertConfig | None = None,
     ) -> None:
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         factors = weights.rope_factors(config)
         self.rope: RopeTable | None = self.rope_table(True, factors) if has_rope else None
         self.multipliers = multipliers
-        self.blocks = [LlamaBlock(weights, config, f"blk.{i}") for i in range(config.n_layer)]
+        self.blocks = [
+            LlamaBlock(weights, config, f"blk.{i}", ffn=ffn_of(weights, config, experts, i))
+            for i in range(config.n_layer)
+        ]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
 
     def forward(self, ops: Ops) -> Tensor:
@@ -76,12 +98,6 @@ class Model(ScaledBlocks):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         has_rope = accounts.get_bool("rope.scaling.finetuned", True)
-        # A multiplier of 0 stands for none, as in llama.cpp.
-        multipliers = Multipliers(
-            embedding=accounts.get_float("embedding_scale", 0.0) or 1.0,
-            residual=accounts.get_float("residual_scale", 0.0) or 1.0,
-            logits=1 / accounts.get_float("logit_scale", min=1e-6),
-            attention=accounts.get_float("attention.scale", 0.0) or None,
-        )
+        multipliers = read_multipliers(accounts)
         config = read_config(accounts, "granite")
         super().__init__(config, Weights(accounts, backend), n_ctx, multipliers, has_rope)

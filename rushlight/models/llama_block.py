@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rushlight.backends.base import Ops, RopeTable, Tensor
 from rushlight.models.config import Config
 from rushlight.models.decoder import Decoder
@@ -17,15 +19,23 @@ class LlamaBlock:
         config: hyper-parameters.
         name: of the layer.
         ffn_norm: name of the norm in front of the feed-forward network.
+        ffn: that network; None: SwiGLU.
     """
 
-    def __init__(self, weights: Weights, config: Config, name: str, ffn_norm: str = "ffn_norm") -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        config: Config,
+        name: str,
+        ffn_norm: str = "ffn_norm",
+        ffn: Callable[[Ops, Tensor], Tensor] | None = None,
+    ) -> None:
         n_embd = config.n_embd
         self.attn_norm = RmsNorm(weights, f"{name}.attn_norm", n_embd, config.norm_eps)
         self.attn_qkv = weights.qkv(name, config)
         self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * config.n_embd_head_v)
         self.ffn_norm = RmsNorm(weights, f"{name}.{ffn_norm}", n_embd, config.norm_eps)
-        self.ffn = SwiGLU(weights, config, name)
+        self.ffn = SwiGLU(weights, config, name) if ffn is None else ffn
 
 
 class NormedHeadsBlock(LlamaBlock):

@@ -116,6 +116,21 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
         metadata={"expert_count": 12, "expert_used_count": 4},
     ),
     RandomModel(
+        "granitemoe",
+        "granitemoe",
+        f"{ATTENTION} {EXPERTS} {SHARED}",
+        rest="output_norm",
+        metadata={
+            "expert_count": 10,
+            "expert_used_count": 3,
+            "expert_shared_feed_forward_length": 64,
+            "embedding_scale": 6.0,
+            "residual_scale": 0.4,
+            "attention.scale": 0.4,
+            "logit_scale": 0.5,
+        },
+    ),
+    RandomModel(
         "glm4moe",
         "glm4moe",
         f"{OSS_ATTENTION} attn_q_norm attn_k_norm {DENSE} {EXPERTS} {SHARED} exp_probs_b.bias",
