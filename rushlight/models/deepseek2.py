@@ -11,7 +11,7 @@ Beside a llama block (see `rushlight.models.llama`):
   (``expert_gating_func``), in V3 with a bias that takes part in the choice alone (``exp_probs_b``) and a
   choice of groups first (``expert_group_count``, ``expert_group_used_count``); weights divided by their sum
   (``expert_weights_norm``) and multiplied (``expert_weights_scale``); and ``expert_shared_count`` experts
-  that every token uses.
+  that every token uses. In a file without ``expert_count`` no layer is one.
 - ``nextn_predict_layers`` layers at the end, which predict a further token, are left out.
 
 Source: DeepSeek-AI 2024, "DeepSeek-V2" and "DeepSeek-V3 Technical Report"; ``deepseek2.cpp`` in llama.cpp's
@@ -41,7 +41,7 @@ class Block:
     """The weights of one layer."""
 
     def __init__(
-        self, weights: Weights, config: Config, sizes: LatentSizes, experts: ExpertConfig, layer: int
+        self, weights: Weights, config: Config, sizes: LatentSizes, experts: ExpertConfig | None, layer: int
     ) -> None:
         name, n_embd = f"blk.{layer}", config.n_embd
         self.attn_norm = RmsNorm(weights, f"{name}.attn_norm", n_embd, config.norm_eps)
@@ -69,7 +69,13 @@ class Model(Decoder):
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         # As in llama.cpp: files of GLM-4.7-Flash do not say that their gate is a sigmoid.
         is_glm = config.n_layer in _GLM_LAYERS and self.n_vocab == _GLM_VOCAB
-        experts = read_deepseek_experts(accounts, config.n_layer + n_next, "sigmoid" if is_glm else "softmax")
+        gating = "sigmoid" if is_glm else "softmax"
+        experts = None
+        if accounts.get_int("expert_count", 0, min=0) > 0:
+            experts = read_deepseek_experts(accounts, config.n_layer + n_next, gating)
+        else:
+            accounts.ignore("expert_*", "no layer is a mixture")
+            accounts.ignore("leading_dense_block_count", "no layer is a mixture")
         self.rope = self.rope_table(interleaved=True)
         self.attention_scale = temperature**2 / math.sqrt(sizes.n_key)
         self.blocks = [Block(weights, config, sizes, experts, i) for i in range(config.n_layer)]

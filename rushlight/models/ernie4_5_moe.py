@@ -27,6 +27,7 @@ class Model(Blocks):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         accounts.expect("interleave_moe_layer_step", 1, "mixtures in some of the layers are not implemented")
+        accounts.ignore("expert_shared_count", "expert_shared_feed_forward_length is that of all together")
         config, weights = read_config(accounts, "ernie4_5-moe", experts=True), Weights(accounts, backend)
         experts = read_experts(accounts, config.n_layer, read_expert_ff(accounts, config.n_layer))
         experts = experts._replace(

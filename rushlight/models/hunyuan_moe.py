@@ -31,6 +31,7 @@ class Model(Blocks):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         config, weights = read_config(accounts, "hunyuan-moe", experts=True), Weights(accounts, backend)
+        accounts.ignore("expert_shared_count", "expert_shared_feed_forward_length is that of all together")
         accounts.expect("expert_feed_forward_length", config.n_ff, "experts of another width are not known")
         experts = read_experts(accounts, config.n_layer, config.n_ff)
         n_ff_shared = accounts.get_int("expert_shared_feed_forward_length", 0, min=0) or config.n_ff

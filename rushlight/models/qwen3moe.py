@@ -27,6 +27,7 @@ class Model(Blocks):
         experts = read_experts(accounts, config.n_layer, config.n_ff)
         n_ff = read_expert_ff(accounts, config.n_layer, config.n_ff // experts.routing.n_used)
         experts = experts._replace(n_ff=n_ff)
+        accounts.expect("expert_shared_feed_forward_length", 0, "shared experts are not known")
         super().__init__(config, weights, n_ctx)
         self.rope = self.rope_table(interleaved=False)
         qk_norms = config.n_embd_head_k, config.n_embd_head_k

@@ -250,4 +250,23 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
             "expert_weights_norm": False,
         },
     ),
+    RandomModel(
+        "deepseek2-dense",
+        "deepseek2",
+        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {DENSE}",
+        n_head_kv=1,
+        shapes=LATENT_SHAPES,
+        metadata={
+            "leading_dense_block_count": 2,
+            "expert_shared_count": 0,
+            "expert_feed_forward_length": 96,
+            "rope.dimension_count": 8,
+            "attention.kv_lora_rank": 32,
+            "attention.q_lora_rank": 48,
+            "attention.key_length": 40,
+            "attention.value_length": 32,
+            "attention.key_length_mla": 24,
+            "attention.value_length_mla": 20,
+        },
+    ),
 )

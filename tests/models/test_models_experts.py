@@ -24,7 +24,7 @@ from rushlight.backends.routing import Routing
 from rushlight.gguf import open_gguf
 from rushlight.models import load_model
 
-MODELS = {model.name: model for model in EXPERT_MODELS}
+MODELS = {model.name: model for model in EXPERT_MODELS if "expert_count" in model.metadata}
 IDS = np.random.RandomState(1).randint(0, 320, 80).tolist()
 FELT = 3e-4
 CLEAR = 1e-4
