@@ -13,6 +13,7 @@ from typing import Any
 from numba import types
 
 from rushlight.backends.cpu.kernels.formats import FLOATS, FORMATS
+from rushlight.backends.cpu.kernels.linear import TILE_FETCH_BYTES
 from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import META_BYTES, RUN_BYTES
@@ -165,6 +166,6 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
         group = _float_group if is_float else _integer_group
         x_bytes = 4 if is_float else layout.columns
         meta_bytes = 0 if is_float else META_BYTES[layout.columns]
-        many, one = group(name, rows, 0), group(name, 1, target.fetch_bytes)
+        many, one = group(name, rows, TILE_FETCH_BYTES), group(name, 1, target.fetch_bytes)
         found[f"experts_{name}"] = _kernel(many, one, rows, layout.group_bytes, x_bytes, meta_bytes)
     return found
