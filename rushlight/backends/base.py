@@ -78,10 +78,15 @@ class Ops(Protocol):
         """Rows of `weight` [V, E] for the step's token ids, dequantized, times `scale`: [T, E]."""
         ...
 
-    def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Tensor:
+    def embed_positions(self, weight: Weight) -> Tensor:
+        """Rows of `weight` [positions, E], float32, for the positions of the step's tokens: [T, E]."""
+        ...
+
+    def rms_norm(self, x: Tensor, weight: Weight | None, eps: float, n_group: int = 1) -> Tensor:
         """``x / sqrt(mean(x^2) + eps) * weight`` over each of `n_group` equal runs of columns.
 
-        `weight` is [columns / n_group] and serves every group (n_group = H: norms of query or key heads).
+        `weight` is [columns / n_group] and serves every group (n_group = H: norms of query or key heads);
+        None is 1 in every column.
         """
         ...
 
@@ -188,12 +193,35 @@ class Ops(Protocol):
         """``max(x, 0)^2``."""
         ...
 
+    def xielu(self, x: Tensor, alpha_p: float, alpha_n: float, beta: float, eps: float) -> Tensor:
+        """``alpha_p x^2 + beta x`` where x > 0, elsewhere ``alpha_n (exp(min(x, eps)) - 1 - x) + beta x``."""
+        ...
+
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """``x + y``."""
         ...
 
     def scale(self, x: Tensor, factor: float) -> Tensor:
         """``x * factor``, the factor rounded to float32."""
+        ...
+
+    def multiply(self, x: Tensor, weight: Weight) -> Tensor:
+        """``x * weight``: every row times a vector [columns]."""
+        ...
+
+    def scale_rows(self, x: Tensor, factors: Tensor) -> Tensor:
+        """``x * factors``: each row times its own of `factors` [rows, 1]."""
+        ...
+
+    def match_magnitude(self, x: Tensor, target: Tensor) -> Tensor:
+        """``x * sqrt(sum(target^2) / sum(x^2))``: rows as long as those of `target`, of as many columns."""
+        ...
+
+    def sparsify(self, x: Tensor, n_std: float) -> Tensor:
+        """``max(x - (mean + n_std * std), 0)`` over the columns, std taken with columns - 1.
+
+        Of numbers from a normal distribution it keeps those beyond a quantile.
+        """
         ...
 
     def clamp(self, x: Tensor, limit: float) -> Tensor:

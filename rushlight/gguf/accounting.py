@@ -60,6 +60,27 @@ class Accounting:
         self._unread_keys = {key for key in self._metadata if key.startswith(self._prefix)}
         self._unread_tensors = set(self._tensors)
 
+    def under(self, prefix: str) -> Accounting:
+        """Accounts of the file's keys under another prefix, which some architecture puts them under."""
+        return Accounting(self._metadata, prefix)
+
+    def get_float_or_array(self, key: str, n: int) -> tuple[float, ...]:
+        """`n` finite numbers, one a layer, from an array of `n` or from one that holds for all of them."""
+        self._has(key, REQUIRED)
+        value = self._typed(key, (float, np.ndarray), "a number or an array of numbers")
+        if isinstance(value, float):
+            values = (value,) * n
+        elif value.dtype.kind == "f" and len(value) == n:
+            values = tuple(value.tolist())
+        else:
+            raise InvalidFile(
+                f"Metadata {self._prefix}{key} is {len(value)} values of type {value.dtype}; "
+                f"expected a number or {n} of them."
+            )
+        if not all(map(math.isfinite, values)):
+            raise InvalidFile(f"Metadata {self._prefix}{key} is {value}; expected finite numbers.")
+        return values
+
     def get_int(
         self, key: str, default: T = REQUIRED, *, min: int | None = None, max: int | None = None
     ) -> int | T:

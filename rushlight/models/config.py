@@ -56,6 +56,7 @@ def read_config(
     clamps: bool = False,
     experts: bool = False,
     n_layer_nextn: int = 0,
+    by_layer: bool = False,
 ) -> Config:
     """Read what every decoder-only transformer has; keys that change nothing here are ignored by name.
 
@@ -67,6 +68,8 @@ def read_config(
         clamps: the architecture has read ``attention.clamp_kqv``.
         experts: the architecture reads the keys of experts itself.
         n_layer_nextn: layers at the end that predict several tokens, which the architecture leaves out.
+        by_layer: key-value heads and feed-forward networks may differ by layer; the configuration has the
+            first layer's, and the architecture reads each layer's.
 
     Raises:
         InvalidFile: a key that is missing, of another type or out of range, or that contradicts another.
@@ -75,7 +78,7 @@ def read_config(
     n_layer = accounts.get_int("block_count", min=1 + n_layer_nextn, max=4096)
     n_embd = accounts.get_int("embedding_length", min=1, max=_MAX)
     n_head = same_in_all_layers(accounts, "attention.head_count", n_layer)
-    n_head_kv = same_in_all_layers(accounts, "attention.head_count_kv", n_layer, n_head)
+    n_head_kv = same_in_all_layers(accounts, "attention.head_count_kv", n_layer, by_layer, n_head)
     if n_head % n_head_kv:
         raise InvalidFile(f"{n_head} query heads cannot share {n_head_kv} key-value heads evenly.")
     if n_embd < n_head:
@@ -100,7 +103,7 @@ def read_config(
         n_head_kv=n_head_kv,
         n_embd_head_k=n_embd_head_k,
         n_embd_head_v=accounts.get_int("attention.value_length", n_embd // n_head, min=1, max=_MAX),
-        n_ff=same_in_all_layers(accounts, "feed_forward_length", n_layer),
+        n_ff=same_in_all_layers(accounts, "feed_forward_length", n_layer, by_layer),
         norm_eps=accounts.get_float(norm_eps, min=0.0),
         n_rot=n_rot,
         rope_freq_base=accounts.get_float("rope.freq_base", 10000.0, min=1.0 + 1e-6),
@@ -129,15 +132,17 @@ def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple
     return tuple(pattern == 0 or i % pattern < pattern - 1 for i in range(n_layer))
 
 
-def same_in_all_layers(accounts: Accounting, key: str, n_layer: int, default: int | None = None) -> int:
-    """A size that a file may give once or for each layer, where only equal ones are implemented."""
+def same_in_all_layers(
+    accounts: Accounting, key: str, n_layer: int, by_layer: bool = False, default: int | None = None
+) -> int:
+    """A size that a file may give once or for each layer: the first one, the only one unless `by_layer`."""
     if default is None:
-        sizes = set(accounts.get_int_or_array(key, n_layer, min=1, max=_MAX))
+        sizes = accounts.get_int_or_array(key, n_layer, min=1, max=_MAX)
     else:
-        sizes = set(accounts.get_int_or_array(key, n_layer, (default,), min=1, max=_MAX))
-    if len(sizes) > 1:
+        sizes = accounts.get_int_or_array(key, n_layer, (default,), min=1, max=_MAX)
+    if len(set(sizes)) > 1 and not by_layer:
         raise UnsupportedModel(f"{key} differs by layer, which is not supported for this architecture.")
-    return sizes.pop()
+    return sizes[0]
 
 
 def _account_for_the_rest(accounts: Accounting, n_embd: int, n_layer_nextn: int) -> None:
@@ -148,6 +153,7 @@ def _account_for_the_rest(accounts: Accounting, n_embd: int, n_layer_nextn: int)
     accounts.expect("attention.causal", True, "only causal attention is implemented")
     accounts.expect("attention.max_alibi_bias", 0.0, "ALiBi is not implemented")
     accounts.expect("embedding_length_out", n_embd, "an output of another width is not implemented")
+    accounts.ignore("attention.layer_norm*_epsilon", "one of the two is read, the other is of no norm")
     accounts.ignore("vocab_size", "the rows of token_embd.weight say it")
     accounts.ignore("pooling_type", "it concerns embeddings of texts, not logits")
     accounts.ignore("tensor_data_layout", "a note of old converters; the row order it names is the usual one")

@@ -32,7 +32,8 @@ class Decoder:
         config: hyper-parameters.
         weights: the file's tensors.
         n_ctx: positions to load for; None: as many as the model was trained for.
-        windows: width of each layer's sliding window, 0 for none.
+        windows: width of each layer's sliding window, 0 for none; of those layers alone that keep anything.
+        layer_configs: heads of each of these layers; None: all have those of `config`.
 
     Attributes:
         config: hyper-parameters.
@@ -47,7 +48,14 @@ class Decoder:
         InvalidParameter: `n_ctx` is no number of positions that can be loaded.
     """
 
-    def __init__(self, config: Config, weights: Weights, n_ctx: int | None, windows: Sequence[int]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        weights: Weights,
+        n_ctx: int | None,
+        windows: Sequence[int],
+        layer_configs: Sequence[Config] | None = None,
+    ) -> None:
         self.n_ctx = config.n_ctx_train if n_ctx is None else n_ctx
         if not 1 <= self.n_ctx <= MAX_CTX:
             raise InvalidParameter(f"n_ctx is {self.n_ctx}; load the model with 1 to {MAX_CTX} positions.")
@@ -60,12 +68,12 @@ class Decoder:
         # A window that no sequence outgrows is none: its layer then shares blocks with those that have none.
         specs = (
             AttentionCache(
-                config.n_head_kv,
-                config.n_embd_head_k,
-                config.n_embd_head_v,
+                own.n_head_kv,
+                own.n_embd_head_k,
+                own.n_embd_head_v,
                 window if window < self.n_ctx else 0,
             )
-            for window in windows
+            for own, window in zip(layer_configs or [config] * len(windows), windows, strict=True)
         )
         self.cache = CacheLayout.of(tuple(specs))
 

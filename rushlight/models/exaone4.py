@@ -47,7 +47,7 @@ class Model(Decoder):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         config, weights = read_config(accounts, "exaone4"), Weights(accounts, backend)
-        n_swa = accounts.get_int("attention.sliding_window", 4096, min=1)
+        n_swa = accounts.get_int("attention.sliding_window", 4096, min=0)
         accounts.expect(
             "rope.freq_base_swa", config.rope_freq_base, "another base for windowed layers is not implemented"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -79,6 +80,10 @@ class Weights:
         """Whether the file has a tensor of this name."""
         return self._accounts.has_tensor(name)
 
+    def rows(self, name: str) -> int:
+        """Rows of a matrix whose number no metadata tells."""
+        return self._accounts.tensor(name).shape[0]
+
     def vector(self, name: str, n: int) -> Weight:
         """A norm weight or bias [n]."""
         return self._backend.vector(self._accounts.tensor(name, (n,)))
@@ -125,6 +130,12 @@ class Weights:
         gate_part, up_part = (self._experts(_rows(tensor, rows), bias, rows) for rows in parts)
         return gate_part, up_part
 
+    def stack(self, name: str, count: int, n: int, k: int) -> list[Linear]:
+        """The matrices [n, k] of one tensor ``{name}.weight`` [count, n, k]."""
+        tensor = self._accounts.tensor(f"{name}.weight", (count, n, k))
+        parts = [replace(tensor, shape=(n, k), raw=tensor.raw[i]) for i in range(count)]
+        return [Linear(self._backend.matrix(part)) for part in parts]
+
     def joined(self, names: tuple[str, ...], sizes: tuple[int, ...], k: int) -> Joined:
         """``{name}.weight`` [size, k] of each name; one matrix unless they have biases of their own."""
         rows = list(zip(names, sizes, strict=True))
@@ -147,6 +158,27 @@ class Weights:
             return Joined((self.linear(f"{block}.attn_qkv", sum(sizes), config.n_embd),), sizes)
         return self.joined((f"{block}.attn_q", f"{block}.attn_k", f"{block}.attn_v"), sizes, config.n_embd)
 
+    def number(self, name: str, default: float) -> float:
+        """A tensor of one number, `default` where the file has none."""
+        tensor = self._accounts.tensor(name, (1,), optional=True)
+        if tensor is None:
+            return default
+        number = float(dequantize(tensor.raw, tensor.type).reshape(-1)[0])
+        if not math.isfinite(number):
+            raise InvalidFile(f"Tensor {name} holds {number}; expected a finite number.")
+        return number
+
+    def positions(self, n: int, n_embd: int) -> Weight:
+        """``position_embd.weight`` [n, n_embd] for `Ops.embed_positions`, in float32."""
+        tensor = self._accounts.tensor("position_embd.weight", (n, n_embd))
+        values = dequantize(tensor.raw, tensor.type)
+        raw = np.ascontiguousarray(values, np.float32).view(np.uint8)
+        return self._backend.embedding(replace(tensor, type=GGMLType.F32, raw=raw))
+
+    def table(self, name: str, n: int, k: int) -> Weight:
+        """A table [n, k] for `Ops.embed` beside that of the embedding."""
+        return self._backend.embedding(self._accounts.tensor(name, (n, k)))
+
     def embedding(self, n_embd: int) -> tuple[Weight, int]:
         """``token_embd.weight`` [V, n_embd], and V."""
         tensor = self._embedding_tensor(n_embd)
@@ -164,9 +196,9 @@ class Weights:
             return self.longrope_factors(config.n_rot, optional=False)
         return self.rope_freqs(config.n_rot)
 
-    def rope_freqs(self, n_rot: int) -> RopeFactors | None:
+    def rope_freqs(self, n_rot: int, optional: bool = True) -> RopeFactors | None:
         """The one set of RoPE factors of Llama 3, ``rope_freqs.weight`` [n_rot / 2], if the file has it."""
-        factors = self._factors("rope_freqs.weight", n_rot, optional=True)
+        factors = self._factors("rope_freqs.weight", n_rot, optional)
         return None if factors is None else RopeFactors(factors)
 
     def longrope_factors(self, n_rot: int, optional: bool) -> RopeFactors | None:

@@ -15,6 +15,7 @@ from rushlight.backends.cache import AttentionCache, CacheLayout
 from rushlight.backends.reference import ReferenceBackend
 from rushlight.backends.reference.ops import ReferenceOps, Values
 from rushlight.backends.reference.pools import allocate_pools
+from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.quants import dequantize, quantize
 
@@ -83,10 +84,21 @@ def test_layer_norm_of_groups_is_the_norm_of_each_with_its_own_weights() -> None
         np.testing.assert_array_equal(found[:, run], alone)
 
 
-def test_layer_norm_without_weights() -> None:
+def test_norms_without_weights() -> None:
     x, ones = randn(3, 11), BACKEND.vector(tensor(np.ones(11, np.float32)))
     found = OPS.layer_norm(Values(x), None, None, 1e-5).array
     np.testing.assert_array_equal(found, OPS.layer_norm(Values(x), ones, None, 1e-5).array)
+    found = OPS.rms_norm(Values(x), None, 1e-5).array
+    np.testing.assert_array_equal(found, OPS.rms_norm(Values(x), ones, 1e-5).array)
+
+
+def test_embeddings_of_positions() -> None:
+    values = randn(6, 5)
+    ops = make_ops([Piece([0, 0], start=3), Piece([0], slot=1)])
+    found = ops.embed_positions(BACKEND.embedding(tensor(values))).array
+    np.testing.assert_array_equal(found, values[[3, 4, 0]])
+    with pytest.raises(InvalidParameter, match="position 4"):
+        ops.embed_positions(BACKEND.embedding(tensor(values[:4])))
 
 
 def test_functions_of_one_activation() -> None:
@@ -96,6 +108,13 @@ def test_functions_of_one_activation() -> None:
         (OPS.relu_squared(Values(x)), np.where(values > 0, values, 0) ** 2),
         (OPS.scale(Values(x), 0.3), values * 0.3),
         (OPS.clamp(Values(x), 0.7), [[max(-0.7, min(0.7, v)) for v in row] for row in values]),
+        (
+            OPS.xielu(Values(x), 0.8, 1.3, 0.5, -0.1),
+            [
+                [0.5 * v + (0.8 * v * v if v > 0 else 1.3 * (math.expm1(min(v, -0.1)) - v)) for v in row]
+                for row in values
+            ],
+        ),
         (OPS.softcap(Values(x), 0.7), [[0.7 * math.tanh(v / 0.7) for v in row] for row in values]),
     ):
         np.testing.assert_allclose(found.array, expected, rtol=1e-6, atol=1e-7)

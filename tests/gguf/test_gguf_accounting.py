@@ -178,3 +178,47 @@ def test_expected_values(accounts: Accounting) -> None:
         accounts.expect("attention.causal", 1, "a number is no bool")
     with pytest.raises(UnsupportedModel, match=r"rope\.scaling\.type is 'yarn'.* supported: 'linear'"):
         accounts.get_str("rope.scaling.type", choices=("linear",))
+
+
+def test_an_integer_or_a_bool_for_each_layer() -> None:
+    bools = np.array([True, False, True])
+    accounts = Accounting(
+        {"a.period": 4, "a.bools": bools, "a.ints": np.array([1, 0, 1]), "a.word": "x"}, "a"
+    )
+    assert accounts.get_int_or_bools("period", 3) == 4
+    assert accounts.get_int_or_bools("bools", 3) == (True, False, True)
+    assert accounts.get_int_or_bools("none", 3, 6) == 6
+    for key, words in (("bools", "4 bools"), ("ints", "4 bools"), ("word", "array of bools")):
+        with pytest.raises(InvalidFile, match=words):
+            accounts.get_int_or_bools(key, 4)
+    with pytest.raises(InvalidFile, match="at least 5"):
+        accounts.get_int_or_bools("period", 3, min=5)
+
+
+def test_a_number_or_one_for_each_layer() -> None:
+    metadata = {"a.one": 0.5, "a.two": np.array([0.5, 2.0], np.float32), "a.nan": np.array([1.0, np.nan])}
+    accounts = Accounting(metadata, "a")
+    assert accounts.get_float_or_array("one", 3) == (0.5, 0.5, 0.5)
+    assert accounts.get_float_or_array("two", 2) == (0.5, 2.0)
+    for key, words in (("two", "3 of them"), ("nan", "3 of them"), ("none", "no metadata a.none")):
+        with pytest.raises(InvalidFile, match=words):
+            accounts.get_float_or_array(key, 3)
+    with pytest.raises(InvalidFile, match="finite"):
+        accounts.get_float_or_array("nan", 2)
+
+
+def test_keys_under_another_prefix_have_accounts_of_their_own(accounts: Accounting) -> None:
+    others = accounts.under("llamas")
+    with pytest.raises(UnsupportedModel, match="other"):
+        others.finish()
+    assert others.get_int("other") == 1
+    others.finish()
+
+
+def test_asking_for_a_tensor_does_not_read_it(accounts: Accounting) -> None:
+    read_metadata(accounts)
+    accounts.ignore_tensor("blk.*", "tested apart")
+    assert accounts.has_tensor("token_embd.weight")
+    assert not accounts.has_tensor("output.weight")
+    with pytest.raises(UnsupportedModel, match="token_embd"):
+        accounts.finish()

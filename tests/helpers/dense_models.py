@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+from helpers.gemma_models import GEMMA_MODELS
+from helpers.random_layers import (
+    BIASED_HEAD,
+    GPT2,
+    HALF_FF,
+    LAYER_NORM,
+    LLAMA,
+    LLAMA_BIASES,
+    NORMS_BEHIND,
+    PARALLEL,
+    PERIOD_OF_4,
+    POST_NORMS,
+    UNGATED_BIASES,
+    YARN,
+)
 from helpers.random_models import RandomModel
-
-LLAMA = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down"
-LLAMA_BIASES = f"{LLAMA} attn_q.bias attn_k.bias attn_v.bias"
-POST_NORMS = f"{LLAMA} post_attention_norm post_ffw_norm"
-NORMS_BEHIND = (
-    "attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output post_attention_norm"
-    " ffn_gate ffn_up ffn_down post_ffw_norm"
-)
-UNGATED_BIASES = (
-    "attn_norm attn_norm.bias attn_q attn_q.bias attn_k attn_k.bias attn_v attn_v.bias attn_output"
-    " attn_output.bias ffn_norm ffn_norm.bias ffn_up ffn_up.bias ffn_down ffn_down.bias"
-)
-PARALLEL = "attn_norm attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down"
-LAYER_NORM = "attention.layer_norm_epsilon"
-BIASED_HEAD = "output_norm output_norm.bias output"
-YARN = {
-    "rope.scaling.type": "yarn",
-    "rope.scaling.factor": 4.0,
-    "rope.scaling.original_context_length": 16,
-}
-HALF_FF = ("n_ff_half", "n_embd")
-PERIOD_OF_4 = np.array([True, True, True, False, True])
 
 DENSE_MODELS: tuple[RandomModel, ...] = (
     RandomModel(
@@ -41,20 +34,6 @@ DENSE_MODELS: tuple[RandomModel, ...] = (
             "rope.scaling.yarn_beta_slow": 0.02,
             "rope.scaling.yarn_log_multiplier": 0.5,
             "attention.temperature_scale": 0.3,
-        },
-    ),
-    RandomModel("gemma", "gemma", LLAMA, rest="output_norm", n_head_kv=1, head_dim=32),
-    RandomModel(
-        "gemma2",
-        "gemma2",
-        POST_NORMS,
-        rest="output_norm",
-        n_layer=3,
-        head_dim=32,
-        metadata={
-            "attention.sliding_window": 12,
-            "attn_logit_softcapping": 4.0,
-            "final_logit_softcapping": 2.0,
         },
     ),
     RandomModel("smollm3", "smollm3", LLAMA, rest="output_norm", n_layer=5, metadata=YARN),
@@ -214,8 +193,7 @@ DENSE_MODELS: tuple[RandomModel, ...] = (
     RandomModel(
         "gptneox",
         "gptneox",
-        "attn_norm attn_norm.bias attn_qkv attn_qkv.bias attn_output attn_output.bias"
-        " ffn_norm ffn_norm.bias ffn_up ffn_up.bias ffn_down ffn_down.bias",
+        GPT2,
         rest=BIASED_HEAD,
         n_head_kv=4,
         epsilon=LAYER_NORM,
@@ -224,8 +202,7 @@ DENSE_MODELS: tuple[RandomModel, ...] = (
     RandomModel(
         "gptneox-sequential",
         "gptneox",
-        "attn_norm attn_norm.bias attn_qkv attn_qkv.bias attn_output attn_output.bias"
-        " ffn_norm ffn_norm.bias ffn_up ffn_up.bias ffn_down ffn_down.bias",
+        GPT2,
         rest=BIASED_HEAD,
         n_head_kv=4,
         epsilon=LAYER_NORM,
@@ -292,15 +269,34 @@ DENSE_MODELS: tuple[RandomModel, ...] = (
         },
     ),
     RandomModel(
-        "gemma3-softcap",
-        "gemma3",
-        f"{POST_NORMS} attn_q_norm attn_k_norm",
-        rest="output_norm",
-        n_layer=3,
-        metadata={
-            "attention.sliding_window": 12,
-            "attention.sliding_window_pattern": np.array([True, False, True]),
-            "final_logit_softcapping": 2.0,
+        "gpt2",
+        "gpt2",
+        GPT2,
+        rest="output_norm output_norm.bias position_embd",
+        n_head_kv=4,
+        n_ctx_train=256,
+        epsilon=LAYER_NORM,
+    ),
+    RandomModel(
+        "starcoder",
+        "starcoder",
+        GPT2,
+        rest=f"{BIASED_HEAD} position_embd",
+        n_head_kv=1,
+        n_ctx_train=256,
+        epsilon=LAYER_NORM,
+    ),
+    RandomModel(
+        "apertus",
+        "apertus",
+        f"{LLAMA} attn_q_norm attn_k_norm".replace(" ffn_gate", ""),
+        rest="output_norm output rope_freqs",
+        other_metadata={
+            "xielu.alpha_p": np.array([0.4, -0.3], np.float32),
+            "xielu.alpha_n": np.array([1.2, 0.6], np.float32),
+            "xielu.beta": np.array([0.5, 0.3], np.float32),
+            "xielu.eps": np.array([-0.2, -0.4], np.float32),
         },
     ),
+    *GEMMA_MODELS,
 )

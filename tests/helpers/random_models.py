@@ -37,11 +37,13 @@ class RandomModel:
         layer: names of a layer's tensors, by spaces; ``.weight`` unless they say ``.bias``.
         rest: names of the other tensors besides ``token_embd``.
         metadata: ``{arch}.*`` keys besides the sizes and the norms' epsilon.
+        other_metadata: keys that do not begin with the architecture's name.
         epsilon: key of the norms' epsilon.
         eps: the epsilon itself, large enough that it matters whether a norm takes it.
-        shapes: of tensors whose shape is not the usual one, in sizes.
+        shapes: of tensors whose shape is not the usual one, in sizes; "2.attn_q" is that of layer 2 alone.
         only_in: layers that alone have a tensor.
         gains: of tensors whose gain is not the usual one.
+        sizes: what further names in a shape stand for.
     """
 
     name: str
@@ -61,6 +63,8 @@ class RandomModel:
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     only_in: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     gains: Mapping[str, float] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    other_metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 # The usual shapes, a row being one output; a bias has as many numbers as its matrix has rows.
@@ -97,6 +101,24 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "ffn_gate_shexp": ("n_ff_shexp", "n_embd"),
     "ffn_up_shexp": ("n_ff_shexp", "n_embd"),
     "ffn_down_shexp": ("n_embd", "n_ff_shexp"),
+    "altup_proj": ("n_added", "n_embd", "n_embd"),
+    "altup_unembd_proj": ("n_added", "n_embd", "n_embd"),
+    "altup_router": ("n_streams", "n_embd"),
+    "altup_router_norm": ("n_embd",),
+    "altup_predict_coef": ("n_coefficients", "n_streams"),
+    "altup_correct_coef": ("n_streams", "n_streams"),
+    "altup_correct_scale": ("n_embd",),
+    "laurel_l": ("n_laurel", "n_embd"),
+    "laurel_r": ("n_embd", "n_laurel"),
+    "laurel_post_norm": ("n_embd",),
+    "position_embd": ("n_positions", "n_embd"),
+    "per_layer_token_embd": ("n_vocab", "n_own_all"),
+    "per_layer_model_proj": ("n_own_all", "n_embd"),
+    "per_layer_proj_norm": ("n_own",),
+    "inp_gate": ("n_own", "n_embd"),
+    "proj": ("n_embd", "n_own"),
+    "post_norm": ("n_embd",),
+    "layer_output_scale": ("one",),
 }
 # Attention is peaked and logits spread over several units, so that nothing is lost in the rounding.
 GAINS = {"attn_q": 2.0, "attn_k": 2.0, "attn_qkv": 1.7, "attn_output": 2.5, "ffn_down": 2.5, "output": 3.0}
@@ -125,7 +147,10 @@ def sizes_of(model: RandomModel) -> dict[str, int]:
     n_ff_shared = sizes["n_ff_exp"] * model.metadata.get("expert_shared_count", 0) or model.n_ff
     sizes["n_ff_shexp"] = model.metadata.get("expert_shared_feed_forward_length", n_ff_shared)
     sizes |= latent_sizes_of(model)
-    return {**sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
+    sizes["n_own"] = model.metadata.get("embedding_length_per_layer_input", 0)
+    sizes["n_positions"] = model.n_ctx_train
+    sizes["n_own_all"], sizes["one"] = model.n_layer * sizes["n_own"], 1
+    return {**sizes, **model.sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
 
 
 def latent_sizes_of(model: RandomModel) -> dict[str, int]:
@@ -178,7 +203,8 @@ def tensors_of(model: RandomModel) -> dict[str, Float32Array]:
 
     def add(prefix: str, item: str) -> None:
         name, _, kind = item.partition(".")
-        shape = tuple(sizes[size] for size in shapes[name])
+        own = shapes.get(f"{prefix.removeprefix('blk.')}{name}", shapes[name])
+        shape = tuple(sizes[size] for size in own)
         kind = kind or "weight"
         if kind == "bias":
             shape = shape[:-1] or shape
@@ -208,6 +234,7 @@ def metadata_of(model: RandomModel) -> dict[str, Any]:
     if model.head_dim * model.n_head != model.n_embd:
         sizes |= {"attention.key_length": model.head_dim, "attention.value_length": model.head_dim}
     own = {f"{model.arch}.{key}": value for key, value in {**sizes, **model.metadata}.items()}
+    own |= model.other_metadata
     vocabulary = bpe_vocabulary()
     return {
         "general.architecture": model.arch,

@@ -119,6 +119,8 @@ def test_keys_of_real_files_that_change_nothing(tmp_path: Path, arch: str) -> No
         "rope.scaling.yarn_ext_factor": -1.0,
         "rope.scaling.yarn_beta_fast": 32.0,
         "pooling_type": 3,
+        "attention.layer_norm_epsilon": 0.5,
+        "attention.layer_norm_rms_epsilon": 0.5,
     }
 
     def edit(metadata: dict[str, Any], tensors: Tensors) -> None:
@@ -182,6 +184,49 @@ def test_contradictions_are_named(tmp_path: Path, metadata: dict[str, Any], word
 def test_a_window_pattern_is_a_period_or_a_bool_for_each_layer(tmp_path: Path, pattern: Any) -> None:
     with pytest.raises(InvalidFile, match=r"gemma2\.attention\.sliding_window_pattern"):
         load_edited(tmp_path, "gemma2", put({"gemma2.attention.sliding_window_pattern": pattern}))
+
+
+def test_a_context_beyond_the_learned_positions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="n_ctx is 257; gpt2 models have embeddings of 256 positions"):
+        load_edited(tmp_path, "gpt2", put({}), n_ctx=257)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"gemma4.attention.shared_kv_layers": 3}, "windowed and a full layer"),
+        ({"gemma4.attention.value_length": 16}, "as wide as"),
+        ({"gemma4.attention.head_count_kv": np.array([2, 2, 3, 2, 1, 2, 1], np.int32)}, "evenly"),
+    ],
+)
+def test_contradictions_of_gemma4_are_named(tmp_path: Path, metadata: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidFile, match=words):
+        load_edited(tmp_path, "gemma4", put(metadata))
+
+
+def test_the_sparsity_of_gemma3n_is_a_number_for_each_layer(tmp_path: Path) -> None:
+    for value in (np.full(22, np.nan, np.float32), np.full(22, np.inf, np.float32), np.zeros(22, np.int32)):
+        with pytest.raises(InvalidFile, match="activation_sparsity_scale"):
+            load_edited(tmp_path, "gemma3n", put({"gemma3n.activation_sparsity_scale": value}))
+    with pytest.raises(InvalidFile, match="expected 22"):
+        load_edited(tmp_path, "gemma3n", put({"gemma3n.activation_sparsity_scale": np.zeros(3, np.float32)}))
+
+
+def test_old_gemma3n_files_have_10_sparse_layers_and_20_that_keep(tmp_path: Path) -> None:
+    edit = drop("gemma3n.activation_sparsity_scale", "gemma3n.attention.shared_kv_layers")
+    golden = load_random_golden("gemma3n")
+    backend, model = load_edited(tmp_path, "gemma3n", edit, golden.n_ctx)
+    assert len(model.cache.specs) == 20
+    executor, paging = open_executor(backend, model, golden.n_ctx)
+    found = executor.step(paging.batch([Piece(golden.ids)]))[golden.positions]
+    assert relative(found, golden.logits) < 5 * golden.float_rounding
+
+
+def test_layers_that_share_keys_and_values_keep_none(tmp_path: Path) -> None:
+    _, model = load_edited(tmp_path, "gemma4", put({}))
+    found = [(s.n_head_kv, s.head_dim_k, s.head_dim_v, s.window) for s in model.cache.specs]
+    local, full = (2, 16, 16, 12), (1, 32, 32, 0)
+    assert found == [local, local, full, local, full]
 
 
 def test_a_period_of_0_gives_every_layer_a_window(tmp_path: Path) -> None:

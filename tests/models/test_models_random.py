@@ -85,6 +85,16 @@ def logits(backend: Backend, path: Path, golden: RandomGolden, chunks: tuple[int
     return np.concatenate(rows)
 
 
+def first_logits(backend: Backend, path: Path, golden: RandomGolden) -> Float32Array:
+    """Logits after each of the golden's first eight tokens, each alone."""
+    with open_gguf(path) as file:
+        model = load_model(file, backend, golden.n_ctx)
+        executor, paging = open_executor(backend, model, golden.n_ctx)
+        rows = [executor.step(paging.batch([Piece([token])])).copy() for token in golden.ids[:8]]
+        executor.close()
+    return np.concatenate(rows)
+
+
 def test_every_row_is_hard(written: tuple[RandomModel, Path, RandomGolden]) -> None:
     """Logits that differ, and rows beyond windows and original contexts."""
     model, _, golden = written
@@ -131,12 +141,14 @@ def test_quantized_weights_are_multiplied_by_rounded_activations(
     np.testing.assert_array_equal(logits(CpuBackend(n_threads=1), path, golden, (1, 2, 33, 1, 16)), found)
     for target in OTHER_TARGETS:
         np.testing.assert_array_equal(logits(CpuBackend(2, target=target), path, golden), found)
+    first = first_logits(CpuBackend(n_threads=2), path, golden)
     round_activations(monkeypatch, BLOCK_SIZES[GGMLType.Q8_0].values)
     rounded = logits(ReferenceBackend(), path, golden)
+    first_rounded = first_logits(ReferenceBackend(), path, golden)
     # Where a float32 sum falls on the other side of a tie, an activation differs by a whole step, and with it
-    # all that attends to it; but the first rows attend to little.
+    # all that attends to it; but most single tokens have no such place.
     assert relative(found, rounded) < 0.1
-    assert min(relative(a, b) for a, b in zip(found, rounded, strict=True)) < EXACT
+    assert min(relative(a, b) for a, b in zip(first, first_rounded, strict=True)) < EXACT
 
 
 def test_every_tensor_matters(written: tuple[RandomModel, Path, RandomGolden], tmp_path: Path) -> None:
@@ -166,7 +178,7 @@ def others(value: Any) -> list[Any]:
     if isinstance(value, str):
         return ["none" if value != "none" else "linear"]
     if isinstance(value, np.ndarray):
-        return [~value]
+        return [2 * value if value.dtype == np.float32 else ~value]
     return [value + 1, 2 * value, 16 * value] if isinstance(value, int) else [1.5 * value, 4 * value]
 
 
@@ -186,5 +198,7 @@ def test_every_key_matters(written: tuple[RandomModel, Path, RandomGolden], tmp_
 
     for key, value in metadata.items():
         arch, _, short = key.partition(".")
-        if arch == model.arch and WITHOUT_EFFECT.isdisjoint((key, short, f"{model.name}: {short}")):
+        if arch in (model.arch, "xielu") and WITHOUT_EFFECT.isdisjoint(
+            (key, short, f"{model.name}: {short}")
+        ):
             assert any(moves(key, other) for other in others(value)), key

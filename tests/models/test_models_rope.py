@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rushlight.backends.base import RopeTable
 from rushlight.errors import InvalidFile
-from rushlight.models.rope import RopeFactors, rope_table
+from rushlight.models.rope import RopeFactors, grow_with_position, rope_table
 from rushlight.models.rope_scaling import RopeScaling
 
 Floats = NDArray[np.float64]
@@ -103,3 +103,26 @@ def test_the_bits_are_the_same_on_every_machine() -> None:
 def test_absurd_frequencies_are_refused(factor: float) -> None:
     with pytest.raises(InvalidFile, match="radians"):
         rope_table(10, 4, 1e4, False, RopeScaling("linear", factor, 10))
+
+
+def test_a_pair_whose_frequency_is_divided_by_a_huge_factor_stays_unturned() -> None:
+    factors = RopeFactors(np.array([1.0, 1.0, 1e30, 1e30]))
+    table = rope_table(1000, 8, 1e6, interleaved=False, factors=factors)
+    check(table, np.array([*plain(8, 1e6)[:2], 0.0, 0.0]))
+    assert (table.cos[:, 2:] == 1).all()
+
+
+@pytest.mark.parametrize(("multiplier", "magnitude"), [(0.0, 1 + 0.1 * math.log(4)), (1.0, 1.0)])
+def test_the_temperature_of_yarn_can_be_taken_back(multiplier: float, magnitude: float) -> None:
+    scaling = RopeScaling("yarn", 4.0, 64, ext_factor=1.0, log_multiplier=multiplier)
+    table = rope_table(4, 8, 1e4, interleaved=True, scaling=scaling)
+    np.testing.assert_allclose(np.hypot(table.cos, table.sin), magnitude, rtol=1e-6)
+
+
+def test_queries_grow_with_their_position() -> None:
+    plain_table = rope_table(100, 8, 1e4, interleaved=True)
+    table = grow_with_position(plain_table, 0.3, 16)
+    growth = [1 + 0.3 * math.log(1 + position // 16) for position in range(100)]
+    np.testing.assert_allclose(table.cos, plain_table.cos * np.array(growth)[:, None], rtol=2e-7)
+    np.testing.assert_allclose(table.sin, plain_table.sin * np.array(growth)[:, None], rtol=2e-7)
+    assert table.interleaved

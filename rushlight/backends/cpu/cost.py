@@ -82,6 +82,9 @@ class _Counter:
     def embed(self, weight: Weight, scale: float = 1.0) -> Tensor:
         return _Shape(weight.shape[1])
 
+    def embed_positions(self, weight: Weight) -> Tensor:
+        return _Shape(weight.shape[1])
+
     def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Tensor:
         if not isinstance(weight, Matrix):
             raise TypeError(f"a matrix of the cpu backend was expected, not {type(weight).__name__}")
@@ -90,7 +93,7 @@ class _Counter:
         self.matrices[id(weight)] = weight
         return _Shape(n, _shape(x).rows)
 
-    def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Tensor:
+    def rms_norm(self, x: Tensor, weight: Weight | None, eps: float, n_group: int = 1) -> Tensor:
         return x
 
     def layer_norm(
@@ -156,10 +159,25 @@ class _Counter:
     def relu_squared(self, x: Tensor) -> Tensor:
         return x
 
+    def xielu(self, x: Tensor, alpha_p: float, alpha_n: float, beta: float, eps: float) -> Tensor:
+        return x
+
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         return x
 
     def scale(self, x: Tensor, factor: float) -> Tensor:
+        return x
+
+    def multiply(self, x: Tensor, weight: Weight) -> Tensor:
+        return x
+
+    def scale_rows(self, x: Tensor, factors: Tensor) -> Tensor:
+        return x
+
+    def match_magnitude(self, x: Tensor, target: Tensor) -> Tensor:
+        return x
+
+    def sparsify(self, x: Tensor, n_std: float) -> Tensor:
         return x
 
     def clamp(self, x: Tensor, limit: float) -> Tensor:

@@ -53,6 +53,7 @@ def _fuse_quantize(ops: list[RecordedOp | None], i: int, j: int) -> None:
         or reader is None
         or not reader.kernel.startswith("quantize_")
         or op.fields.get("n_group", 1) != 1
+        or op.fields.get("weight") == 0
     ):
         return
     if reader.fields["x"] != op.fields["y"]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rushlight.backends.base import RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache
+from rushlight.backends.cpu.elementwise_recorder import ElementwiseRecorder
 from rushlight.backends.cpu.expert_recorder import ExpertRecorder
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.op_recorder import FLOAT_TYPES, as_value, as_vector, rows_of
@@ -15,9 +16,10 @@ from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, CacheAddre
 from rushlight.backends.cpu.records import ARGMAX_PART, ARGMAX_RESULT
 from rushlight.backends.cpu.weights import Matrix, PackedPart, Table
 from rushlight.errors import UnsupportedModel
+from rushlight.gguf import GGMLType
 
 
-class Recorder(ExpertRecorder):
+class Recorder(ElementwiseRecorder, ExpertRecorder):
     """The op set of `backends.base.Ops`: every call appends to a `Recording`."""
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Value:
@@ -33,7 +35,19 @@ class Recorder(ExpertRecorder):
         self._add_op(kernel, {**source, "y": y, "y_stride": y.buffer.row_bytes})
         return y
 
-    def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Value:
+    def embed_positions(self, weight: Weight) -> Value:
+        """See `Ops.embed_positions`."""
+        if not isinstance(weight, Table) or weight.tensor.type is not GGMLType.F32:
+            raise TypeError("a float32 table of the cpu backend was expected")
+        n_rows, n = weight.shape
+        self.recording.n_positions = min(self.recording.n_positions, n_rows)
+        self.recording.keep.append(weight)
+        y = self._new(TOKENS, n)
+        source: dict[str, Field] = {"x": weight.address, "x_stride": weight.row_bytes, "n": n}
+        self._add_op("embed_positions", {**source, "y": y, "y_stride": y.buffer.row_bytes})
+        return y
+
+    def rms_norm(self, x: Tensor, weight: Weight | None, eps: float, n_group: int = 1) -> Value:
         """See `Ops.rms_norm`."""
         x = as_value(x)
         return self._norm("rms_norm", x, x.n_columns // n_group, (weight, None), eps, n_group)
@@ -206,66 +220,6 @@ class Recorder(ExpertRecorder):
         }
         for kernel in (f"attention_{self._kv_dtype}", "attention_merge"):
             self._add_op(kernel, {**rows, **shared, **sizes})
-        return y
-
-    def silu_mul(self, gate: Tensor, up: Tensor) -> Value:
-        """See `Ops.silu_mul`."""
-        return self._binary("silu_mul", gate, up)
-
-    def gelu_mul(self, gate: Tensor, up: Tensor) -> Value:
-        """See `Ops.gelu_mul`."""
-        return self._binary("gelu_mul", gate, up)
-
-    def swiglu_oai(self, gate: Tensor, up: Tensor) -> Value:
-        """See `Ops.swiglu_oai`."""
-        return self._binary("swiglu_oai", gate, up)
-
-    def sigmoid_scale(self, x: Tensor, gate: Tensor) -> Value:
-        """See `Ops.sigmoid_scale`."""
-        x, gate = as_value(x), as_value(gate)
-        if gate.n_columns != 1 or gate.buffer.rows != x.buffer.rows:
-            raise ValueError(f"sigmoid_scale by {gate.n_columns} columns")
-        y = self._new(x.buffer.rows, x.n_columns)
-        scale: dict[str, Field] = {"z": gate, "z_stride": gate.buffer.row_bytes, "n": x.n_columns}
-        self._add_op("sigmoid_scale", {**rows_of(x, y), **scale})
-        return y
-
-    def gelu(self, x: Tensor) -> Value:
-        """See `Ops.gelu`."""
-        return self._binary("gelu", x, x)
-
-    def relu_squared(self, x: Tensor) -> Value:
-        """See `Ops.relu_squared`."""
-        return self._binary("relu_squared", x, x)
-
-    def add(self, x: Tensor, y: Tensor) -> Value:
-        """See `Ops.add`."""
-        return self._binary("add", x, y)
-
-    def scale(self, x: Tensor, factor: float) -> Value:
-        """See `Ops.scale`."""
-        return self._by_scalar("scale", x, factor)
-
-    def clamp(self, x: Tensor, limit: float) -> Value:
-        """See `Ops.clamp`."""
-        return self._by_scalar("clamp", x, limit)
-
-    def softcap(self, x: Tensor, cap: float) -> Value:
-        """See `Ops.softcap`."""
-        return self._by_scalar("softcap", x, cap)
-
-    def _by_scalar(self, kernel: str, x: Tensor, scalar: float) -> Value:
-        x = as_value(x)
-        y = self._new(x.buffer.rows, x.n_columns)
-        self._add_op(kernel, {**rows_of(x, y), "n": x.n_columns, "scalar": scalar})
-        return y
-
-    def _binary(self, kernel: str, x: Tensor, z: Tensor) -> Value:
-        x, z = as_value(x), as_value(z)
-        if x.n_columns != z.n_columns or x.buffer.rows != z.buffer.rows:
-            raise ValueError(f"{kernel} of {x.n_columns} and {z.n_columns} columns")
-        y = self._new(x.buffer.rows, x.n_columns)
-        self._add_op(kernel, {**rows_of(x, y), "z": z, "z_stride": z.buffer.row_bytes, "n": x.n_columns})
         return y
 
     def outputs(self, x: Tensor) -> Value:

@@ -177,6 +177,7 @@ JOIN_HEADS = _record(
     "rows", "x", "x_stride", "z", "z_stride", "z_head", "y", "y_stride", "n_head", "n", "z_n"
 )
 COMBINE_EXPERTS = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n", "n_used")
+XIELU = _record("rows", "x", "x_stride", "y", "y_stride", "n", floats=("alpha_p", "alpha_n", "beta", "eps"))
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 EMBED = _record("x", "x_stride", "y", "y_stride", "n", floats=("scale",))
 ARGMAX = _record("rows", "x", "x_stride", "parts", "parts_stride", "y", "y_stride", "n")

@@ -54,13 +54,20 @@ class ReferenceOps:
         assert isinstance(weight, TableWeight)
         return Values(weight.rows(self._batch.token_ids) * np.float32(scale))
 
-    def rms_norm(self, x: Tensor, weight: Weight, eps: float, n_group: int = 1) -> Values:
+    def embed_positions(self, weight: Weight) -> Values:
+        """Rows of the table for the positions of the step's tokens."""
+        assert isinstance(weight, TableWeight)
+        self._check_positions(weight.shape[0])
+        return Values(weight.rows(self._batch.positions))
+
+    def rms_norm(self, x: Tensor, weight: Weight | None, eps: float, n_group: int = 1) -> Values:
         """Root mean square norm of each of `n_group` runs of columns; the mean is taken in float64."""
         rows = _array(x)
         groups = rows.reshape(len(rows), n_group, x.n_columns // n_group)
         mean = np.mean(np.square(groups, dtype=np.float64), axis=-1, keepdims=True)
         scale = (1.0 / np.sqrt(mean + eps)).astype(np.float32)
-        return Values((groups * scale * _vector(weight)).reshape(rows.shape))
+        normed = groups * scale if weight is None else groups * scale * _vector(weight)
+        return Values(normed.reshape(rows.shape))
 
     def layer_norm(
         self, x: Tensor, weight: Weight | None, bias: Weight | None, eps: float, n_group: int = 1
@@ -90,10 +97,7 @@ class ReferenceOps:
         """Rotate pairs of columns of each head by the angle of the token's position."""
         rows = _array(x)
         positions = self._batch.positions
-        if positions.max() >= len(table.cos):
-            raise InvalidParameter(
-                f"A batch holds position {positions.max()}; the model was loaded for {len(table.cos)}."
-            )
+        self._check_positions(len(table.cos))
         cos, sin = table.cos[positions, None, :], table.sin[positions, None, :]
         heads = rows.reshape(len(rows), n_head, -1)
         half = table.n_rot // 2
@@ -106,6 +110,10 @@ class ReferenceOps:
         out[:, :, first] = a * cos - b * sin
         out[:, :, second] = a * sin + b * cos
         return Values(out.reshape(rows.shape))
+
+    def _check_positions(self, n: int) -> None:
+        if (last := self._batch.positions.max()) >= n:
+            raise InvalidParameter(f"A batch holds position {last}; the model was loaded for {n}.")
 
     def attention(
         self,
@@ -224,6 +232,13 @@ class ReferenceOps:
         """``max(x, 0)^2``."""
         return Values(np.square(np.maximum(_array(x), np.float32(0))))
 
+    def xielu(self, x: Tensor, alpha_p: float, alpha_n: float, beta: float, eps: float) -> Values:
+        """The expanded integral of the exponential linear unit."""
+        p, n, b = np.float32(alpha_p), np.float32(alpha_n), np.float32(beta)
+        v = _array(x)
+        negative = n * (np.expm1(np.minimum(v, np.float32(eps))) - v) + b * v
+        return Values(np.where(v > 0, p * v * v + b * v, negative))
+
     def add(self, x: Tensor, y: Tensor) -> Values:
         """``x + y``."""
         return Values(_array(x) + _array(y))
@@ -231,6 +246,27 @@ class ReferenceOps:
     def scale(self, x: Tensor, factor: float) -> Values:
         """``x * factor``."""
         return Values(_array(x) * np.float32(factor))
+
+    def multiply(self, x: Tensor, weight: Weight) -> Values:
+        """``x * weight``."""
+        return Values(_array(x) * _vector(weight))
+
+    def scale_rows(self, x: Tensor, factors: Tensor) -> Values:
+        """``x * factors``."""
+        return Values(_array(x) * _array(factors))
+
+    def match_magnitude(self, x: Tensor, target: Tensor) -> Values:
+        """Rows of x as long as those of `target`; the sums are taken in float64."""
+        length, wanted = (
+            np.sum(np.square(_array(rows), dtype=np.float64), axis=-1, keepdims=True) for rows in (x, target)
+        )
+        return Values(_array(x) * np.sqrt(wanted / length).astype(np.float32))
+
+    def sparsify(self, x: Tensor, n_std: float) -> Values:
+        """What exceeds the mean by `n_std` standard deviations; both are taken in float64."""
+        rows = _array(x).astype(np.float64)
+        mean, std = rows.mean(axis=-1, keepdims=True), rows.std(axis=-1, ddof=1, keepdims=True)
+        return Values(np.maximum(rows - (mean + n_std * std), 0).astype(np.float32))
 
     def clamp(self, x: Tensor, limit: float) -> Values:
         """``min(max(x, -limit), limit)``."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.cpu import (
+    N_CTX,
     TOKEN_COUNTS,
     Build,
     Floats,
@@ -21,6 +22,8 @@ from helpers.cpu import (
     tensor,
 )
 from numpy.typing import NDArray
+
+from rushlight.errors import InvalidParameter
 
 Doubles = NDArray[np.float64]
 
@@ -146,6 +149,67 @@ def test_one_operand(name: str, n: int) -> None:
         else:
             np.testing.assert_array_equal(found, expected[:n_tokens])
     executor.close()
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 100])
+def test_xielu(n: int) -> None:
+    x = 3 * randn(max(TOKEN_COUNTS), n)
+    scalars = (0.8, 1.3, 0.5, -0.1)
+    expected = reference_rows(whole("xielu", *scalars), x)
+    executor = PoisonedExecutor(whole("xielu", *scalars), x)
+    for n_tokens in TOKEN_COUNTS:
+        assert_close(executor.rows(n_tokens), expected[:n_tokens], atol=6e-7, rtol=3e-7)
+    executor.close()
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
+def test_embeddings_of_positions(n: int) -> None:
+    x, values = randn(max(TOKEN_COUNTS), n), randn(N_CTX, n, seed=1)
+
+    def build(n_positions: int) -> Build:
+        def with_backend(backend: Any) -> Any:
+            table = backend.embedding(tensor(values[:n_positions]))
+            return lambda ops, y: ops.add(y, ops.embed_positions(table))
+
+        return with_backend
+
+    executor = PoisonedExecutor(build(N_CTX), x)
+    for n_tokens in TOKEN_COUNTS:
+        for start in (0, 1, N_CTX - n_tokens):
+            expected = x[:n_tokens] + values[start : start + n_tokens]
+            np.testing.assert_array_equal(executor.rows(n_tokens, start), expected)
+    executor.close()
+    with pytest.raises(InvalidParameter, match="300 positions"):
+        PoisonedExecutor(build(300), x)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
+def test_multiply_by_a_vector(n: int) -> None:
+    x, vector = randn(max(TOKEN_COUNTS), n), randn(n, seed=1)
+
+    def build(backend: Any) -> Any:
+        weight = backend.vector(tensor(vector))
+        return lambda ops, y: ops.multiply(y, weight)
+
+    executor = PoisonedExecutor(build, x)
+    for n_tokens in TOKEN_COUNTS:
+        np.testing.assert_array_equal(executor.rows(n_tokens), x[:n_tokens] * vector)
+    executor.close()
+    np.testing.assert_array_equal(reference_rows(build, x), x * vector)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
+def test_rows_times_numbers_of_their_own(n: int) -> None:
+    x = randn(max(TOKEN_COUNTS), n + 3)
+
+    def build(backend: Any) -> Any:
+        return lambda ops, y: ops.scale_rows(y.columns(3, n + 3), y.columns(1, 2))
+
+    executor = PoisonedExecutor(build, x)
+    for n_tokens in TOKEN_COUNTS:
+        np.testing.assert_array_equal(executor.rows(n_tokens), (x[:, 3:] * x[:, 1:2])[:n_tokens])
+    executor.close()
+    np.testing.assert_array_equal(reference_rows(build, x), x[:, 3:] * x[:, 1:2])
 
 
 def test_softcap_over_the_whole_range() -> None:

@@ -19,13 +19,19 @@ from helpers.cpu import (
 )
 from numpy.typing import NDArray
 
+from rushlight.gguf import GGMLType, GGUFTensor
 
-def rms_norm(weight: Floats, eps: float, n_group: int) -> Build:
+
+def rms_norm(weight: Floats | None, eps: float, n_group: int) -> Build:
     def build(backend: Any) -> Any:
-        vector = backend.vector(tensor(weight))
+        vector = None if weight is None else backend.vector(tensor(weight))
         return lambda ops, x: ops.rms_norm(x, vector, eps, n_group)
 
     return build
+
+
+def quantized_rows(n: int, k: int) -> GGUFTensor:
+    return tensor(randn(n, k, seed=3), GGMLType.Q8_0)
 
 
 def layer_norm(weight: Floats | None, bias: Floats | None, eps: float, n_group: int = 1) -> Build:
@@ -85,11 +91,77 @@ def test_layer_norm_of_groups_with_weights_of_their_own(n: int, n_group: int, bi
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
+def test_rms_norm_without_weights(n: int) -> None:
+    x = 3 * randn(7, 3 * n) - 2
+    found = cpu_rows(rms_norm(None, 1e-5, 3), x)
+    np.testing.assert_array_equal(found, cpu_rows(rms_norm(np.ones(n, np.float32), 1e-5, 3), x))
+    assert_close(reference_rows(rms_norm(None, 1e-5, 3), x), found, atol=1e-7, rtol=1e-6)
+
+
+def test_a_norm_without_weights_is_not_fused() -> None:
+    """The fused kernel has weights; the same rows come out as with weights of 1."""
+    x, matrix = randn(5, 64), quantized_rows(7, 64)
+
+    def build(weight: Floats | None) -> Build:
+        def with_backend(backend: Any) -> Any:
+            vector = None if weight is None else backend.vector(tensor(weight))
+            linear = backend.matrix(matrix)
+            return lambda ops, y: ops.linear(ops.rms_norm(y, vector, 1e-5), linear)
+
+        return with_backend
+
+    np.testing.assert_array_equal(cpu_rows(build(None), x), cpu_rows(build(np.ones(64, np.float32)), x))
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
 def test_layer_norm_without_weights(n: int) -> None:
     x = 3 * randn(7, n) - 2
     found = cpu_rows(layer_norm(None, None, 1e-5), x)
     np.testing.assert_array_equal(found, cpu_rows(layer_norm(np.ones(n, np.float32), None, 1e-5), x))
     assert_close(reference_rows(layer_norm(None, None, 1e-5), x), found, atol=3e-6, rtol=1e-6)
+
+
+def pairs_of_rows(name: str) -> Build:
+    """An op on the first and the second half of the columns."""
+
+    def build(backend: Any) -> Any:
+        def run(ops: Any, x: Any) -> Any:
+            half = x.n_columns // 2
+            return getattr(ops, name)(x.columns(0, half), x.columns(half, 2 * half))
+
+        return run
+
+    return build
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
+def test_match_magnitude(n: int) -> None:
+    x = randn(max(TOKEN_COUNTS), 2 * n)
+    rows, target = x[:, :n].astype(np.float64), x[:, n:].astype(np.float64)
+    lengths = np.linalg.norm(target, axis=1) / np.linalg.norm(rows, axis=1)
+    executor = PoisonedExecutor(pairs_of_rows("match_magnitude"), x)
+    for n_tokens in TOKEN_COUNTS:
+        expected = (rows * lengths[:, None])[:n_tokens]
+        assert_close(executor.rows(n_tokens), expected, atol=1e-7, rtol=1e-6)
+    executor.close()
+    assert_close(reference_rows(pairs_of_rows("match_magnitude"), x), rows * lengths[:, None], 1e-7, 1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 15, 16, 17, 100])
+def test_sparsify(n: int) -> None:
+    x = randn(max(TOKEN_COUNTS), n) + 2
+    rows = x.astype(np.float64)
+    cut = rows.mean(axis=1) + 0.6 * np.sqrt(((rows.T - rows.mean(axis=1)) ** 2).sum(axis=0) / (n - 1))
+    expected = np.where(rows > cut[:, None], rows - cut[:, None], 0)
+
+    def build(backend: Any) -> Any:
+        return lambda ops, y: ops.sparsify(y, 0.6)
+
+    executor = PoisonedExecutor(build, x)
+    for n_tokens in TOKEN_COUNTS:
+        assert_close(executor.rows(n_tokens), expected[:n_tokens], atol=2e-6)
+    executor.close()
+    assert_close(reference_rows(build, x), expected, atol=2e-6)
 
 
 def test_a_mean_far_from_zero_is_taken_off_before_squares_are_summed() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from numba import types
+
 from rushlight.backends.cpu.kernels.quantize import quantizing
 from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.simd import (
@@ -30,6 +32,11 @@ from rushlight.backends.cpu.target import Target
 @inline
 def _add(x, z):
     return x + z
+
+
+@inline
+def _multiply(x, z):
+    return x * z
 
 
 @inline
@@ -146,15 +153,68 @@ def sigmoid_scale(op, step, thread, n_threads):
         row = take(op)
 
 
-def outputs(op, step, thread, n_threads):
-    """Copy the rows of the output tokens."""
+@inline
+def _xielu(x, op):
+    linear = splat_f32(op.beta) * x
+    positive = splat_f32(op.alpha_p) * x * x
+    grown = exp(minimum(x, splat_f32(op.eps))) - splat_f32(1.0)
+    negative = splat_f32(op.alpha_n) * (grown - x)
+    return select(below(splat_f32(0.0), x), positive, negative) + linear
+
+
+def xielu(op, step, thread, n_threads):
+    """The expanded integral of the exponential linear unit, of every element."""
+    rows = row_count(step, op.rows)
     whole = op.n - op.n % 16
     row = take(op)
-    while row < step.n_outputs:
-        x, y = op.x + load_i32(step.outputs + 4 * row) * op.x_stride, op.y + row * op.y_stride
+    while row < rows:
+        x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
         for i in range(0, 4 * whole, 64):
-            store_f32x16(y + i, load_f32x16(x + i))
-        store_f32_partial(y + 4 * whole, load_f32_partial(x + 4 * whole, op.n - whole), op.n - whole)
+            store_f32x16(y + i, _xielu(load_f32x16(x + i), op))
+        if whole < op.n:
+            i, rest = 4 * whole, op.n - whole
+            store_f32_partial(y + i, _xielu(load_f32_partial(x + i, rest), op), rest)
+        row = take(op)
+
+
+def scale_rows(op, step, thread, n_threads):
+    """Every row times a number of its own."""
+    rows = row_count(step, op.rows)
+    whole = op.n - op.n % 16
+    row = take(op)
+    while row < rows:
+        x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
+        factor = splat_f32(load_f32(op.z + row * op.z_stride))
+        for i in range(0, 4 * whole, 64):
+            store_f32x16(y + i, load_f32x16(x + i) * factor)
+        if whole < op.n:
+            i, rest = 4 * whole, op.n - whole
+            store_f32_partial(y + i, load_f32_partial(x + i, rest) * factor, rest)
+        row = take(op)
+
+
+@inline
+def _copy_row(x, y, n):
+    whole = n - n % 16
+    for i in range(0, 4 * whole, 64):
+        store_f32x16(y + i, load_f32x16(x + i))
+    store_f32_partial(y + 4 * whole, load_f32_partial(x + 4 * whole, n - whole), n - whole)
+
+
+def embed_positions(op, step, thread, n_threads):
+    """Copy the rows of a table that belong to the tokens' positions."""
+    row = take(op)
+    while row < step.n_tokens:
+        position = types.intp(load_i32(step.positions + 4 * row))
+        _copy_row(op.x + position * op.x_stride, op.y + row * op.y_stride, op.n)
+        row = take(op)
+
+
+def outputs(op, step, thread, n_threads):
+    """Copy the rows of the output tokens."""
+    row = take(op)
+    while row < step.n_outputs:
+        _copy_row(op.x + load_i32(step.outputs + 4 * row) * op.x_stride, op.y + row * op.y_stride, op.n)
         row = take(op)
 
 
@@ -170,9 +230,13 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     found: dict[str, Callable[..., None]] = {
         "add": _rowwise(_add),
         "scale": _by_scalar(_scale),
+        "multiply": _rowwise(_multiply),
+        "scale_rows": scale_rows,
         "clamp": _by_scalar(_clamp),
         "softcap": _by_scalar(_softcap),
         "sigmoid_scale": sigmoid_scale,
+        "xielu": xielu,
+        "embed_positions": embed_positions,
         "outputs": outputs,
     }
     for name, function in functions.items():

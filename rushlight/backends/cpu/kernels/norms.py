@@ -14,6 +14,7 @@ from rushlight.backends.cpu.simd import (
     lane_index,
     load_f32_partial,
     load_f32x16,
+    maximum,
     reduce_add,
     select,
     splat_f32,
@@ -128,7 +129,37 @@ def layer_norm(op, step, thread, n_threads):
         row = take(op)
 
 
+def match_magnitude(op, step, thread, n_threads):
+    """``x * sqrt(sum(z^2) / sum(x^2))``."""
+    rows = row_count(step, op.rows)
+    row = take(op)
+    while row < rows:
+        x = op.x + row * op.x_stride
+        factor = sqrt(_sum_of_squares(op.z + row * op.z_stride, op.n) / _sum_of_squares(x, op.n))
+        _scale_row(x, 0, 0, op.y + row * op.y_stride, op.n, types.float32(0.0), factor)
+        row = take(op)
+
+
+def sparsify(op, step, thread, n_threads):
+    """``max(x - (mean + scalar * std), 0)``."""
+    rows = row_count(step, op.rows)
+    row = take(op)
+    while row < rows:
+        x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
+        mean = _sum(x, op.n) / types.float32(op.n)
+        variance = _sum_of_squared_differences(x, op.n, mean) / types.float32(op.n - 1)
+        cut = splat_f32(mean + op.scalar * sqrt(variance))
+        whole = op.n - op.n % 16
+        for i in range(0, 4 * whole, 64):
+            store_f32x16(y + i, maximum(load_f32x16(x + i) - cut, splat_f32(0.0)))
+        if whole < op.n:
+            i, rest = 4 * whole, op.n - whole
+            store_f32_partial(y + i, maximum(load_f32_partial(x + i, rest) - cut, splat_f32(0.0)), rest)
+        row = take(op)
+
+
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The norms, by name."""
     quantized = quantizing("rms_norm_quantize", _rms_row, _rms_value)
-    return {"rms_norm": rms_norm, **quantized, "layer_norm": layer_norm}
+    others = {"layer_norm": layer_norm, "match_magnitude": match_magnitude, "sparsify": sparsify}
+    return {"rms_norm": rms_norm, **quantized, **others}
