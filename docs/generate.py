@@ -9,6 +9,7 @@ import importlib
 import inspect
 from pathlib import Path
 
+from rushlight.backends.cpu.layout import LANES, LAYOUTS
 from rushlight.gguf.types import BLOCK_SIZES, UNSUPPORTED_TYPE_NAMES, GGMLType
 from rushlight.models import module_of, supported_architectures
 
@@ -32,9 +33,15 @@ def models_page() -> str:
         *(f"### {arch}\n\n{sheet}" for arch, sheet in sheets.items()),
         "## Tensor types",
         _table(
-            ("type", "number in ggml", "values in a block", "bytes of a block", "bits a weight"),
+            ("type", "number in ggml", "values in a block", "bytes of a block", "bits a weight", "packed"),
             [_type_row(type) for type in GGMLType],
         ),
+        "Packed is what the cpu backend keeps in memory and reads for every token, in bits a weight: about "
+        "the file's size. Some types grow a little, as scales of 6 bits become bytes, and the eighth of 8 "
+        "signs, which the other seven imply, is written out; IQ1_S becomes IQ1_M, IQ2_XS becomes IQ2_S and "
+        "TQ1_0 becomes TQ2_0. Nothing is rounded.",
+        "Files in NVFP4 may have a factor for a whole matrix, a tensor whose name ends with `.scale`. It is "
+        "not read yet: such a file is refused, and the error names the tensors.",
         "Known by name but not supported: " + ", ".join(UNSUPPORTED_TYPE_NAMES.values()) + ".",
     ]
     return "\n\n".join(parts) + "\n"
@@ -48,7 +55,9 @@ def _fact_sheet(arch: str) -> str:
 def _type_row(type: GGMLType) -> tuple[str, ...]:
     block = BLOCK_SIZES[type]
     bits = f"{8 * block.bytes / block.values:g}"
-    return type.name, str(type.value), str(block.values), str(block.bytes), bits
+    layout = LAYOUTS[type.name.lower()]
+    packed = f"{8 * layout.group_bytes / (LANES * layout.columns):g}"
+    return type.name, str(type.value), str(block.values), str(block.bytes), bits, packed
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -21,10 +21,28 @@ class GGMLType(IntEnum):
     Q5_0 = 6
     Q5_1 = 7
     Q8_0 = 8
+    Q2_K = 10
+    Q3_K = 11
     Q4_K = 12
     Q5_K = 13
     Q6_K = 14
+    Q8_K = 15
+    IQ2_XXS = 16
+    IQ2_XS = 17
+    IQ3_XXS = 18
+    IQ1_S = 19
+    IQ4_NL = 20
+    IQ3_S = 21
+    IQ2_S = 22
+    IQ4_XS = 23
+    IQ1_M = 29
     BF16 = 30
+    TQ1_0 = 34
+    TQ2_0 = 35
+    MXFP4 = 39
+    NVFP4 = 40
+    Q1_0 = 41
+    Q2_0 = 42
 
 
 class BlockSize(NamedTuple):
@@ -46,13 +64,29 @@ BLOCK_SIZES: dict[GGMLType, BlockSize] = {
     GGMLType.Q4_K: BlockSize(256, 144),
     GGMLType.Q5_K: BlockSize(256, 176),
     GGMLType.Q6_K: BlockSize(256, 210),
+    GGMLType.Q2_K: BlockSize(256, 84),
+    GGMLType.Q3_K: BlockSize(256, 110),
+    GGMLType.Q8_K: BlockSize(256, 292),
+    GGMLType.IQ1_S: BlockSize(256, 50),
+    GGMLType.IQ1_M: BlockSize(256, 56),
+    GGMLType.IQ2_XXS: BlockSize(256, 66),
+    GGMLType.IQ2_XS: BlockSize(256, 74),
+    GGMLType.IQ2_S: BlockSize(256, 82),
+    GGMLType.IQ3_XXS: BlockSize(256, 98),
+    GGMLType.IQ3_S: BlockSize(256, 110),
+    GGMLType.IQ4_NL: BlockSize(32, 18),
+    GGMLType.IQ4_XS: BlockSize(256, 136),
+    GGMLType.TQ1_0: BlockSize(256, 54),
+    GGMLType.TQ2_0: BlockSize(256, 66),
+    GGMLType.MXFP4: BlockSize(32, 17),
+    GGMLType.NVFP4: BlockSize(64, 36),
+    GGMLType.Q1_0: BlockSize(128, 18),
+    GGMLType.Q2_0: BlockSize(64, 18),
 }
 
 # Types of ggml that this version does not read: known by name, so that the error can say which.
 UNSUPPORTED_TYPE_NAMES: dict[int, str] = {
-    9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S",
-    20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32", 27: "I64",
-    28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4",
+    9: "Q8_1", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64",
 }  # fmt: skip
 
 

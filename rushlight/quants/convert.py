@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.errors import InvalidParameter
+from rushlight.errors import InvalidParameter, UnsupportedTensorType
 from rushlight.gguf.types import BLOCK_SIZES, GGMLType
 from rushlight.gguf.types import ggml_type as find_type
-from rushlight.quants import floats, k_quants, legacy
+from rushlight.quants import few_levels, floats, four_bit_floats, iq, iq4, k_quants, legacy, low_k_quants
 from rushlight.quants.blocks import BLOCK_DTYPES, Blocks, Bytes, Floats
 
 # Values converted at a time: their intermediate arrays stay in the cache, and memory stays near the result's.
@@ -31,6 +31,24 @@ _DEQUANTIZE: dict[GGMLType, Callable[[Blocks], Floats]] = {
     GGMLType.Q4_K: k_quants.dequantize_q4_k,
     GGMLType.Q5_K: k_quants.dequantize_q5_k,
     GGMLType.Q6_K: k_quants.dequantize_q6_k,
+    GGMLType.Q2_K: low_k_quants.dequantize_q2_k,
+    GGMLType.Q3_K: low_k_quants.dequantize_q3_k,
+    GGMLType.Q8_K: low_k_quants.dequantize_q8_k,
+    GGMLType.IQ1_S: iq.dequantize_iq1_s,
+    GGMLType.IQ1_M: iq.dequantize_iq1_m,
+    GGMLType.IQ2_XXS: iq.dequantize_iq2_xxs,
+    GGMLType.IQ2_XS: iq.dequantize_iq2_xs,
+    GGMLType.IQ2_S: iq.dequantize_iq2_s,
+    GGMLType.IQ3_XXS: iq.dequantize_iq3_xxs,
+    GGMLType.IQ3_S: iq.dequantize_iq3_s,
+    GGMLType.IQ4_NL: iq4.dequantize_iq4_nl,
+    GGMLType.IQ4_XS: iq4.dequantize_iq4_xs,
+    GGMLType.TQ1_0: few_levels.dequantize_tq1_0,
+    GGMLType.TQ2_0: few_levels.dequantize_tq2_0,
+    GGMLType.MXFP4: four_bit_floats.dequantize_mxfp4,
+    GGMLType.NVFP4: four_bit_floats.dequantize_nvfp4,
+    GGMLType.Q1_0: few_levels.dequantize_q1_0,
+    GGMLType.Q2_0: few_levels.dequantize_q2_0,
 }
 
 _QUANTIZE: dict[GGMLType, Callable[[Floats], Blocks]] = {
@@ -45,11 +63,23 @@ _QUANTIZE: dict[GGMLType, Callable[[Floats], Blocks]] = {
     GGMLType.Q4_K: k_quants.quantize_q4_k,
     GGMLType.Q5_K: k_quants.quantize_q5_k,
     GGMLType.Q6_K: k_quants.quantize_q6_k,
+    GGMLType.Q8_K: low_k_quants.quantize_q8_k,
+    GGMLType.TQ1_0: few_levels.quantize_tq1_0,
+    GGMLType.TQ2_0: few_levels.quantize_tq2_0,
+    GGMLType.MXFP4: four_bit_floats.quantize_mxfp4,
+    GGMLType.Q1_0: few_levels.quantize_q1_0,
+    GGMLType.Q2_0: few_levels.quantize_q2_0,
 }
+
+QUANTIZABLE = tuple(_QUANTIZE)
+"""Types that `quantize` writes. Most others are of little use without the importance of each weight, which
+only a run over text tells."""
 
 
 def dequantize(raw: Bytes, ggml_type: int | str) -> Floats:
     """The values of stored rows, bit for bit those of gguf-py's ``quants.dequantize``.
+
+    Q8_K, Q1_0 and Q2_0, which gguf-py does not convert, give those of ggml's own functions.
 
     Args:
         raw: uint8 [..., row bytes], such as `GGUFTensor.raw` or some of its rows.
@@ -81,8 +111,9 @@ def dequantize(raw: Bytes, ggml_type: int | str) -> Floats:
 def quantize(values: npt.ArrayLike, ggml_type: int | str) -> Bytes:
     """Store values as rows of blocks.
 
-    F32, F16, BF16 and the legacy types give the bytes that gguf-py's ``quants.quantize`` gives; the K-quants
-    search for the best scales as llama.cpp's reference quantizers do.
+    F32, F16, BF16, the legacy types, TQ1_0, TQ2_0 and MXFP4 give the bytes that gguf-py's ``quants.quantize``
+    gives, Q8_K, Q1_0 and Q2_0 those of llama.cpp's reference quantizers; Q4_K, Q5_K and Q6_K search for the
+    best scales as these do.
 
     Args:
         values: finite numbers [..., n], taken as float32; n is a multiple of the type's block.
@@ -96,6 +127,11 @@ def quantize(values: npt.ArrayLike, ggml_type: int | str) -> Bytes:
         InvalidParameter: a value is infinite, NaN or too large for the type, or the rows have another length.
     """
     type = find_type(ggml_type)
+    if type not in _QUANTIZE:
+        written = ", ".join(t.name for t in _QUANTIZE)
+        raise UnsupportedTensorType(
+            f"Tensor type {type.name} can be read but not written; written are {written}."
+        )
     block = BLOCK_SIZES[type]
     given = np.asarray(values)
     if given.dtype.kind not in "fiu":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.batches import Paging, Piece
+from helpers.weights import random_weights
 from numpy.typing import NDArray
 
 from rushlight.backends.base import Limits, RopeTable
@@ -123,8 +124,8 @@ def test_functions_of_one_activation() -> None:
 @pytest.mark.parametrize("kept_bytes", [0, 1 << 20])
 @pytest.mark.parametrize("type", list(GGMLType))
 def test_linear(type: GGMLType, kept_bytes: int) -> None:
-    x, first, second = randn(3, 256), randn(5, 256, seed=1), randn(2, 256, seed=2)
-    parts = tensor(first, type), tensor(second)
+    x, second = randn(3, 256), randn(2, 256, seed=2)
+    parts = random_weights(type, 5, 256), tensor(second)
     weight = ReferenceBackend(kept_bytes).matrix(*parts)
     bias = randn(7, seed=3)
     assert weight.shape == (7, 256)

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 
 U8, I8, U16, I16, U32, I32, F32, BOOL, STR, ARR, U64, I64, F64 = range(13)
-T_F32, T_F16, T_Q4_0, T_Q8_0, T_Q2_K = 0, 1, 2, 8, 10
+T_F32, T_F16, T_Q4_0, T_Q8_0, T_Q8_1 = 0, 1, 2, 8, 9
 
 
 def string(data: bytes | str) -> bytes:

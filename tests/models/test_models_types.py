@@ -7,35 +7,24 @@ in plain NumPy, is put in front of its matrices.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers.batches import TINY, relative
+from helpers.batches import relative
 from helpers.eight_bits import round_activations
+from helpers.type_models import IDS, write_in_type
 from helpers.weights import FLOAT_TYPES
 from numpy.typing import NDArray
 
 from rushlight import LLM
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.gguf import GGMLType, open_gguf
-from rushlight.gguf.types import BLOCK_SIZES
-from rushlight.gguf.writer import write_gguf
-from rushlight.quants import dequantize, quantize
+from rushlight.gguf import GGMLType
 
-IDS = np.random.default_rng(11).integers(0, 320, 48).tolist()
 EXACT = 1e-5
-
-
-def write_in_type(path: Path, type: GGMLType) -> None:
-    """The tiny llama model with 256 columns, every matrix in one type."""
-    with open_gguf(TINY / "llama-mix.gguf") as file:
-        tensors = []
-        for name, tensor in file.tensors.items():
-            values = dequantize(tensor.raw, tensor.type).reshape(tensor.shape)
-            own = type if len(tensor.shape) == 2 else GGMLType.F32
-            tensors.append((name, own, tensor.shape, quantize(values, own)))
-        write_gguf(path, dict(file.metadata), tensors, types=file.metadata_types)
+GOLDEN = Path(__file__).parents[1] / "goldens" / "type_logits.npz"
 
 
 def logits(path: Path, backend: str) -> NDArray[np.float32]:
@@ -54,7 +43,7 @@ def test_only_the_rounding_of_activations_moves_logits(
     if type in FLOAT_TYPES:
         assert relative(found, plain) < EXACT
         return
-    round_activations(monkeypatch, BLOCK_SIZES[type].values)
+    round_activations(monkeypatch, LAYOUTS[type.name.lower()].activation_columns)
     rounded = logits(path, "reference")
     rounding = relative(rounded, plain)
     assert 1e-3 < rounding < 0.05
@@ -63,3 +52,25 @@ def test_only_the_rounding_of_activations_moves_logits(
     # all that attends to it; but some rows have no such place.
     assert relative(found, rounded) < 0.75 * rounding
     assert min(relative(a, b) for a, b in zip(found, rounded, strict=True)) < EXACT
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, NDArray[Any]]:
+    with np.load(GOLDEN) as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize("type", GGMLType, ids=lambda type: type.name)
+def test_logits_are_those_of_llama_cpp(
+    type: GGMLType, golden: dict[str, NDArray[Any]], tmp_path: Path
+) -> None:
+    """To the rounding of activations; where llama.cpp has these in the same blocks, much closer."""
+    if type.name not in golden:
+        assert type is GGMLType.Q8_K  # llama.cpp multiplies by no such weights
+        return
+    path = tmp_path / "model.gguf"
+    write_in_type(path, type)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert digest == str(golden[f"{type.name}.sha256"]), "another model than the golden was made from"
+    rows = golden[type.name]
+    assert relative(logits(path, "cpu")[-len(rows) :], rows) < 0.03

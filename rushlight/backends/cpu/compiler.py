@@ -19,6 +19,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from rushlight.backends.cpu.definitions import PAUSE, define_dot, define_pause
 from rushlight.backends.cpu.kernels import KERNELS
+from rushlight.backends.cpu.lookups import LOOKUP, define_lookup
 from rushlight.backends.cpu.object_formats import TRIPLES, symbol
 from rushlight.backends.cpu.records import STEP
 from rushlight.backends.cpu.simd.inlined import KERNEL_TARGET
@@ -85,6 +86,8 @@ def _link(name: str, lowered: tuple[str, str], target: Target, triple: str) -> l
         define_dot(prelude, kind, int(rows), target.dots)
     if f"@{PAUSE}" in text or f'@"{PAUSE}"' in text:
         define_pause(prelude, target.machine)
+    if f"@{LOOKUP}(" in text or f'@"{LOOKUP}"(' in text:
+        define_lookup(prelude, target.dots)
     module = llvm.parse_assembly(f'target triple = "{triple}"\n{text}')
     module.link_in(llvm.parse_assembly(str(prelude).replace("define internal", "define")))
     # Only the entry is called from outside. Numba counts the functions that it has made into their names,

@@ -28,14 +28,14 @@ def define_pause(module: ir.Module, machine: str) -> None:
 
 
 def _make_unsigned(
-    builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], sums: list[ir.Value]
+    builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], sums: list[ir.Value], shift: int
 ) -> tuple[list[ir.Value], list[ir.Value]]:
-    """Weights plus 128, and the tile less 128 times each row's sum of activations, of which `sums` has -8."""
-    four = ir.Constant(ir.VectorType(_I32, 16), [4] * 16)
+    """Weights plus 128, and the tile less 128 times each row's sum of activations, in `sums`, shifted."""
+    bits = ir.Constant(ir.VectorType(_I32, 16), [shift] * 16)
     rows = []
     for row, place in zip(tile, sums, strict=True):
-        every = builder.bitcast(splat(builder, builder.load(place, align=1, typ=_I32), 16), four.type)
-        rows.append(builder.add(row, builder.shl(every, four)))
+        every = builder.bitcast(splat(builder, builder.load(place, align=1, typ=_I32), 16), bits.type)
+        rows.append(builder.add(row, builder.shl(every, bits)))
     flip = ir.Constant(weights[0].type, [-128] * weights[0].type.count)
     return rows, [builder.xor(vector, flip) for vector in weights]
 
@@ -62,7 +62,7 @@ def define_dot(module: ir.Module, kind: str, rows: int, instructions: str) -> No
     weights, numbers = list(function.args[1 : 1 + vectors]), function.args[1 + vectors :]
     starts = places(*numbers[:2])
     if signed and instructions in _UNSIGNED_ONLY:
-        tile, weights = _make_unsigned(builder, tile, weights, places(*numbers[2:]))
+        tile, weights = _make_unsigned(builder, tile, weights, places(*numbers[2:]), DOT_KINDS[kind].shift)
 
     for first in range(0, vectors, run):
 

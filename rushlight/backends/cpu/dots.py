@@ -28,15 +28,19 @@ class DotKind:
         run: how many of them are added up in 16 bits (AVX2): the largest power of two for which
             ``run * 2 * limit * 127`` stays below 2**15.
         signed: weights are from -128 to 127; otherwise from 0 to the limit. A call also takes where the sum
-            of a row's activations stands, times -8, for instructions that want unsigned weights.
+            of a row's activations stands, for instructions that want unsigned weights.
+        shift: the sum stands there times -128, shifted right by so much.
     """
 
     vectors: int
     run: int
     signed: bool = False
+    shift: int = 0
 
 
-DOT_KINDS = {"u4": DotKind(8, 8), "u5": DotKind(4, 4), "u6": DotKind(2, 2), "s8": DotKind(8, 1, signed=True)}
+DOT_KINDS = {"u4": DotKind(8, 8), "u5": DotKind(4, 4), "u6": DotKind(2, 2)}
+DOT_KINDS |= {"s8": DotKind(8, 1, signed=True, shift=4), "s8x16": DotKind(4, 1, signed=True, shift=2)}
+"""Signed weights come with the sums of 32 columns or of 16, as `records` keeps them."""
 
 
 def dot_name(kind: str, rows: int) -> str:

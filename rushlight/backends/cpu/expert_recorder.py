@@ -107,7 +107,7 @@ class ExpertRecorder(OpRecorder):
         k = weight.shape[2]
         if weight.type in FLOAT_TYPES:
             return {"x": x, "x_stride": x.buffer.row_bytes, "x_slot": 4 * k * own}
-        columns = LAYOUTS[weight.type.name.lower()].columns
+        columns = LAYOUTS[weight.type.name.lower()].activation_columns
         source, meta = self._quantize(x, columns)
         slots: dict[str, Field] = {"x_slot": k * own, "meta_slot": META_BYTES[columns] * (k // columns) * own}
         strides: dict[str, Field] = {"x_stride": source.row_bytes, "meta_stride": meta.row_bytes}

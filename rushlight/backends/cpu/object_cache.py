@@ -25,11 +25,15 @@ _SHARED = (
     "dots.py",
     "dots_i8mm.py",
     "layout.py",
+    "lookups.py",
     "object_formats.py",
     "records.py",
     "scratch.py",
     "../cache.py",
     "../../portable_math.py",
+    "../../quants/codebooks.py",
+    "../../quants/four_bit_floats.py",
+    "../../quants/iq4.py",
 )
 
 

@@ -104,7 +104,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder):
         source: Field = x
         x_stride, meta_stride = x.buffer.row_bytes, 0
         if part.type not in FLOAT_TYPES:
-            source, meta = self._quantize(x, LAYOUTS[part.type.name.lower()].columns)
+            source, meta = self._quantize(x, LAYOUTS[part.type.name.lower()].activation_columns)
             x_stride, meta_stride = source.row_bytes, meta.row_bytes
         sizes = {
             "n_groups": part.n_groups,

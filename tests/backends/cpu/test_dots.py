@@ -75,13 +75,14 @@ class Dot:
         self._engine.finalize_object()
         address = self._engine.get_function_address("call")
         self._call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 3)(address)
+        self._of_sum = -128 >> DOT_KINDS[kind].shift
 
     def __call__(
         self, tile: NDArray[np.int32], weights: NDArray[np.uint8], activations: NDArray[np.int8], stride: int
     ) -> NDArray[np.int32]:
         result, n = tile.copy(), len(weights) // 16
         rows = [activations[m * stride : m * stride + n].astype(np.int32) for m in range(len(tile))]
-        sums = np.array([-8 * row.sum() for row in rows], np.int32)
+        sums = np.array([self._of_sum * row.sum() for row in rows], np.int32)
         self._call(result.ctypes.data, weights.ctypes.data, activations.ctypes.data, stride, sums.ctypes.data)
         return result
 

@@ -37,7 +37,7 @@ def random_table(type: GGMLType, n_columns: int, seed: int = 0) -> GGUFTensor:
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.3, 27.71281])
-@pytest.mark.parametrize("type", list(BLOCK_DTYPES), ids=type_name)
+@pytest.mark.parametrize("type", GGMLType, ids=type_name)
 def test_rows_are_dequantized_bit_for_bit(type: GGMLType, scale: float) -> None:
     table = random_table(type, 512)
     backend = cpu_backend()

@@ -78,7 +78,7 @@ def expected(
     a = (
         flat.astype(np.float64)
         if weight.type in FLOAT_TYPES
-        else eight_bits(flat, LAYOUTS[weight.type.name.lower()].columns).values
+        else eight_bits(flat, LAYOUTS[weight.type.name.lower()].activation_columns).values
     )
     a = np.broadcast_to(a.reshape(n_tokens, n_inputs, k), (n_tokens, N_USED, k))
     chosen = values[np.array(ids)]

@@ -23,6 +23,7 @@ from helpers.eight_bits import eight_bits
 from helpers.weights import FLOAT_TYPES, random_weights
 from numpy.typing import NDArray
 
+from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.gguf.types import BLOCK_SIZES
 from rushlight.quants import BLOCK_DTYPES, dequantize
@@ -34,7 +35,8 @@ TOLERANCE = 1e-5
 def n_columns_of(type: GGMLType) -> tuple[int, ...]:
     if type in FLOAT_TYPES:
         return 1, 7, 33, 100
-    return (32, 96, 288) if BLOCK_SIZES[type].values == 32 else (256, 768)
+    block = BLOCK_SIZES[type].values
+    return (block, 3 * block, 9 * block) if block == 32 else (block, 3 * block)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def product(x: Floats, weights: tuple[GGUFTensor, ...], bias: Floats | None = No
     parts, bounds = [], []
     for weight in weights:
         values = dequantize(weight.raw, weight.type).astype(np.float64)
-        columns = BLOCK_SIZES[weight.type].values
+        columns = LAYOUTS[weight.type.name.lower()].activation_columns
         a = x.astype(np.float64) if weight.type in FLOAT_TYPES else eight_bits(x, columns).values
         parts.append(a @ values.T)
         # With a minimum, what is added up may be larger than the weights: bound it by the largest of a row.
@@ -159,8 +161,11 @@ def test_extreme_weights(type: GGMLType, byte: int) -> None:
     """Integers, scales and high bits at an end of their range (in Q8_0: -128), largest activations."""
     weight = random_weights(type, 17, 256)
     blocks = weight.raw.view(BLOCK_DTYPES[type])
-    for field in {"qs", "ql", "qh", "scales"} & set(blocks.dtype.names or ()):
+    d_of_iq1_m = blocks["scales"] & 0xF000 if type is GGMLType.IQ1_M else None
+    for field in {"qs", "ql", "qh", "hmask", "signs", "scales"} & set(blocks.dtype.names or ()):
         blocks[field].view(np.uint8)[...] = byte
+    if d_of_iq1_m is not None:
+        blocks["scales"] = (blocks["scales"] & 0x0FFF) | d_of_iq1_m
     signs = np.where(np.random.default_rng(1).random((5, 256)) < 0.5, -1, 1)
     x = np.concatenate([signs, np.ones((1, 256)), -np.ones((1, 256))]).astype(np.float32)
     expected = product(x, (weight,))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from helpers.cpu import cpu_backend, type_name
-from helpers.pack_numpy import pack_rows
+from helpers.pack_numpy import PACKINGS, pack_rows
 from helpers.weights import random_weights
 from numpy.typing import NDArray
 
@@ -113,7 +113,7 @@ def read_back(groups: NDArray[np.uint8], tensor: GGUFTensor) -> Doubles:
     return values
 
 
-@pytest.mark.parametrize("type", GGMLType, ids=type_name)
+@pytest.mark.parametrize("type", READERS, ids=type_name)
 @pytest.mark.parametrize("n_rows", [1, 17])
 def test_every_number_is_where_it_should_be(type: GGMLType, n_rows: int) -> None:
     n_columns = {1: 5, 32: 64, 256: 256}[BLOCK_SIZES[type].values]
@@ -125,7 +125,7 @@ def test_every_number_is_where_it_should_be(type: GGMLType, n_rows: int) -> None
     assert not found[n_rows:].any()
 
 
-@pytest.mark.parametrize("type", GGMLType, ids=type_name)
+@pytest.mark.parametrize("type", PACKINGS, ids=type_name)
 def test_many_blocks_agree_with_numpy(type: GGMLType) -> None:
     """Whole arrays at once, by shuffling axes: another way to the same layout."""
     tensor = random_weights(type, 16 * 37, 1280)

@@ -11,6 +11,9 @@ from typing import Any
 
 from numba import types
 
+from rushlight.backends.cpu.kernels.embedding_codebooks import CODEBOOK_BLOCKS
+from rushlight.backends.cpu.kernels.embedding_few_bits import FEW_BIT_BLOCKS
+from rushlight.backends.cpu.kernels.embedding_tables import TABLE_BLOCKS
 from rushlight.backends.cpu.kernels.work import inline, take
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.simd import load_bf16, load_f16, load_f32, load_i32, load_u8, load_u32, store_f32
@@ -148,6 +151,9 @@ BLOCKS: dict[str, Any] = {
     "q4_k": _q4_k,
     "q5_k": _q5_k,
     "q6_k": _q6_k,
+    **FEW_BIT_BLOCKS,
+    **TABLE_BLOCKS,
+    **CODEBOOK_BLOCKS,
 }
 
 

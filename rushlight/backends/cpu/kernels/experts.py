@@ -12,11 +12,12 @@ from typing import Any
 
 from numba import types
 
-from rushlight.backends.cpu.kernels.formats import FLOATS, FORMATS
+from rushlight.backends.cpu.kernels.formats import FLOATS
+from rushlight.backends.cpu.kernels.integer_formats import INTEGERS, meta_bytes_of
 from rushlight.backends.cpu.kernels.linear import TILE_FETCH_BYTES
 from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.cpu.records import META_BYTES, RUN_BYTES
+from rushlight.backends.cpu.records import RUN_BYTES
 from rushlight.backends.cpu.scratch import TILE_ROWS
 from rushlight.backends.cpu.simd import (
     load_f32_partial,
@@ -37,8 +38,8 @@ LEAST_ROWS = 3
 
 def _integer_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
     """16 weight rows times `tile_rows` rows."""
-    add_block, layout = FORMATS[name](tile_rows, fetch_bytes), LAYOUTS[name]
-    group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, META_BYTES[layout.columns]
+    add_block, layout = INTEGERS[name](tile_rows, fetch_bytes), LAYOUTS[name]
+    group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, meta_bytes_of(name)
 
     @inline
     def group(n_blocks, weight, x, x_stride, meta, meta_stride, y):
@@ -165,7 +166,7 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
         is_float = name in FLOATS
         group = _float_group if is_float else _integer_group
         x_bytes = 4 if is_float else layout.columns
-        meta_bytes = 0 if is_float else META_BYTES[layout.columns]
+        meta_bytes = 0 if is_float else meta_bytes_of(name)
         many, one = group(name, rows, TILE_FETCH_BYTES), group(name, 1, target.fetch_bytes)
         found[f"experts_{name}"] = _kernel(many, one, rows, layout.group_bytes, x_bytes, meta_bytes)
     return found

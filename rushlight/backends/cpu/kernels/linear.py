@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rushlight.backends.cpu.kernels.formats import FLOATS, FORMATS
+from rushlight.backends.cpu.kernels.formats import FLOATS
+from rushlight.backends.cpu.kernels.integer_formats import INTEGERS, meta_bytes_of
 from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.simd import (
     load_f32x16,
     outer_add,
@@ -36,8 +36,8 @@ TILE_FETCH_BYTES = 8192
 
 def _integer_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
     """16 weight rows times `tile_rows` tokens."""
-    add_block, layout = FORMATS[name](tile_rows, fetch_bytes), LAYOUTS[name]
-    group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, META_BYTES[layout.columns]
+    add_block, layout = INTEGERS[name](tile_rows, fetch_bytes), LAYOUTS[name]
+    group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, meta_bytes_of(name)
 
     @inline
     def group(op, weight, token, y):
@@ -117,7 +117,7 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """A kernel for each weight type, by name."""
     rows = target.tile_rows
     found = {}
-    for names, group in ((FORMATS, _integer_group), (FLOATS, _float_group)):
+    for names, group in ((INTEGERS, _integer_group), (FLOATS, _float_group)):
         for name in names:
             many, one = group(name, rows, TILE_FETCH_BYTES), group(name, 1, target.fetch_bytes)
             found[f"linear_{name}"] = _kernel(LAYOUTS[name].group_bytes, many, one, rows)

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rushlight.backends.cpu.kernels.packing_codebooks import CODEBOOK_PACKERS
+from rushlight.backends.cpu.kernels.packing_few_bits import FEW_BIT_PACKERS
+from rushlight.backends.cpu.kernels.packing_tables import TABLE_PACKERS
 from rushlight.backends.cpu.kernels.work import inline, smaller, take
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.simd import load_u8, load_u16, load_u32, store_u8, store_u16, store_u32
@@ -155,6 +158,9 @@ PACKERS: dict[str, Any] = {
     "q4_k": _q4_k,
     "q5_k": _q5_k,
     "q6_k": _q6_k,
+    **FEW_BIT_PACKERS,
+    **TABLE_PACKERS,
+    **CODEBOOK_PACKERS,
 }
 
 
