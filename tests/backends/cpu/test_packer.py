@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.cpu import randn, tensor
-from helpers.pack_numpy import pack_rows
+from helpers.pack_numpy import PACKINGS, pack_rows
 from helpers.weights import random_weights
 
 from rushlight.backends.cpu import CpuBackend, packer
-from rushlight.gguf import GGMLType
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +35,7 @@ def packers() -> list[threading.Thread]:
 def test_pieces_of_any_size_give_the_same_bytes(batch_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packer, "BATCH_BYTES", batch_bytes)
     backend = CpuBackend(2)
-    tensors = [random_weights(type, 16 * n, 512) for n, type in enumerate(GGMLType, 1)]
+    tensors = [random_weights(type, 16 * n, 512) for n, type in enumerate(PACKINGS, 1)]
     matrices: list[Any] = [backend.matrix(each) for each in tensors]
     backend.wait()
     for each, matrix in zip(tensors, matrices, strict=True):
