@@ -57,7 +57,7 @@ def load_engine(
         raise InvalidParameter(f"n_threads is {n_threads!r}; it must be a positive integer.")
     runner = load_backend(backend, n_threads, progress, _types(file, 2), _types(file, 3))
     try:
-        model = load_model(file, runner, _context(file, n_ctx))
+        model = load_model(file, runner, context_for(file, n_ctx))
         # All that follows is imported and done while the weights are packed.
         from rushlight.engine.engine import Engine
         from rushlight.engine.limits import limits_for
@@ -90,7 +90,7 @@ def _types(file: GGUFFile, n_dimensions: int) -> set[GGMLType]:
     return {tensor.type for tensor in file.tensors.values() if len(tensor.shape) == n_dimensions}
 
 
-def _context(file: GGUFFile, n_ctx: int | None) -> int | None:
+def context_for(file: GGUFFile, n_ctx: int | None) -> int | None:
     """The context to load for.
 
     More than the model was trained for is the user's choice: it computes, and its quality is unknown.

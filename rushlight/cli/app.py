@@ -32,7 +32,11 @@ COMMANDS: dict[str, Command] = {
     "pull": Command("rushlight.cli.pull", "pull REF", "fetch a model, or a newer version of it"),
     "list": Command("rushlight.cli.list", "list [--aliases]", "models on this machine"),
     "rm": Command("rushlight.cli.rm", "rm REF", "delete a model from this machine"),
-    "inspect": Command("rushlight.cli.inspect", "inspect REF", "metadata, tensors, and what will run them"),
+    "inspect": Command(
+        "rushlight.cli.inspect",
+        "inspect REF",
+        "what a file holds, what it will take to run it, and what looks wrong",
+    ),
     "tokenize": Command("rushlight.cli.tokenize", "tokenize -m MODEL TEXT", "ids and pieces of a text"),
     "bench": Command("rushlight.cli.bench", "bench [-m MODEL]", "speed, as shares of this machine's limits"),
     "perplexity": Command(

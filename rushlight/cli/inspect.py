@@ -1,11 +1,11 @@
-"""``rushlight inspect``: what a GGUF file holds, and what this machine runs it with."""
+"""``rushlight inspect``: what a GGUF file holds, what it will take to run it here, and what looks wrong."""
 
 from __future__ import annotations
 
 import json
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rushlight.cli.machine import Machine, this_machine
 from rushlight.cli.output import write
@@ -14,40 +14,85 @@ from rushlight.hub import resolve
 from rushlight.progress import format_bytes
 
 if TYPE_CHECKING:
+    from rushlight.cli.file_checks import Finding
+    from rushlight.cli.forecast import Forecast
     from rushlight.gguf import GGUFFile, GGUFTensor
 
 _SHOWN = 6  # elements of an array
 _LONGEST = 120  # characters of a string
 
 
+class _Report(NamedTuple):
+    """An open file and what was found out about it."""
+
+    file: GGUFFile
+    machine: Machine
+    forecast: Forecast
+    findings: list[Finding]
+
+    def runs_on(self, tensor: GGUFTensor) -> str:
+        """What reads a tensor when the model runs."""
+        if self.machine.backend == "reference":
+            return "reference"
+        found = self.forecast.runs_on.get(tensor.name)
+        if found is not None:
+            return f"cpu {found[0]}"
+        return "nothing" if self.forecast.memory is not None else "unknown"
+
+
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of ``rushlight inspect``."""
     parser.add_argument("reference", metavar="REF", help="a .gguf file, org/repo, pypi:name or an alias")
+    parser.add_argument(
+        "-c",
+        "--ctx",
+        type=int,
+        metavar="N",
+        help="tokens of context to plan for (default: as many as the model was trained for, up to 8192)",
+    )
     parser.add_argument("--json", action="store_true", help="write one JSON object, arrays in full")
 
 
 def execute(parser: Parser, args: Namespace) -> int:
-    """Write what the file holds to standard output."""
+    """Write what the file holds to standard output; exit code 1 if running it would fail."""
+    from rushlight.cli.file_checks import ERROR
     from rushlight.gguf import open_gguf
 
     with open_gguf(resolve(args.reference, progress=True).path) as file:
-        machine = this_machine()
+        report = _report(file, args.ctx)
         if args.json:
-            write(json.dumps(_as_dict(file, machine), ensure_ascii=False) + "\n")
+            write(json.dumps(_as_dict(report), ensure_ascii=False) + "\n")
         else:
-            write(_overview(file, machine) + _metadata(file) + _tensors(file, machine))
-    return 0
+            write(_overview(report) + _metadata(file) + _tensors(report) + _memory(report) + _checks(report))
+    return int(any(finding.level == ERROR for finding in report.findings))
 
 
-def _as_dict(file: GGUFFile, machine: Machine) -> dict[str, Any]:
+def _report(file: GGUFFile, n_ctx: int | None) -> _Report:
+    from rushlight.cli.file_checks import ERROR, WARNING, Finding, check_text
+    from rushlight.cli.forecast import forecast
+
+    machine = this_machine()
+    found = forecast(file, machine, n_ctx)
+    findings = [] if found.error is None else [Finding(ERROR, found.error)]
+    findings += check_text(file)
+    memory = found.memory
+    if memory is not None and machine.memory is not None and memory.total > machine.memory:
+        findings.append(
+            Finding(WARNING, "The model does not fit this machine's memory; it may fail or swap.")
+        )
+    return _Report(file, machine, found, findings)
+
+
+def _as_dict(report: _Report) -> dict[str, Any]:
     from rushlight.models import supported_architectures
 
+    file, machine, memory = report.file, report.machine, report.forecast.memory
     architecture = file.metadata.get("general.architecture")
     return {
         "paths": [str(path) for path in file.paths],
         "version": file.version,
         "size": file.n_bytes,
-        "architecture": architecture,
+        "architecture": _plain(architecture),
         "supported": architecture in supported_architectures(),
         "backend": machine.backend,
         "kernel_target": machine.target,
@@ -58,17 +103,21 @@ def _as_dict(file: GGUFFile, machine: Machine) -> dict[str, Any]:
                 "shape": list(t.shape),
                 "type": t.type.name,
                 "size": t.n_bytes,
-                "runs_on": _runs_on(t, machine),
+                "runs_on": report.runs_on(t),
+                "memory": report.forecast.runs_on.get(t.name, ("", None))[1],
             }
             for t in file.tensors.values()
         ],
+        "memory": None if memory is None else memory.as_dict(machine),
+        "findings": [{"level": level, "message": _plain(message)} for level, message in report.findings],
     }
 
 
-def _overview(file: GGUFFile, machine: Machine) -> str:
+def _overview(report: _Report) -> str:
     from rushlight.gguf.summary import summarize
     from rushlight.models import supported_architectures
 
+    file, machine = report.file, report.machine
     summary = summarize(file)
     supported = supported_architectures()
     verdict = (
@@ -100,30 +149,29 @@ def _metadata(file: GGUFFile) -> str:
     )
 
 
-def _tensors(file: GGUFFile, machine: Machine) -> str:
+def _tensors(report: _Report) -> str:
     rows = [
         (
             _one_line(t.name),
             t.type.name,
             "x".join(map(str, t.shape)),
             format_bytes(t.n_bytes),
-            _runs_on(t, machine),
+            report.runs_on(t),
         )
-        for t in file.tensors.values()
+        for t in report.file.tensors.values()
     ]
     return "\ntensors\n" + _columns(rows)
 
 
-def _runs_on(tensor: GGUFTensor, machine: Machine) -> str:
-    """Name the kernel that multiplies by a matrix here; vectors are part of other operations."""
-    if machine.backend == "reference":
-        return "reference"
-    from rushlight.backends.cpu.kernels import KERNELS
+def _memory(report: _Report) -> str:
+    memory = report.forecast.memory
+    rows = [("unknown, the model does not load",)] if memory is None else memory.rows(report.machine)
+    return "\nmemory\n" + _columns(rows)
 
-    if len(tensor.shape) < 2:
-        return "cpu"
-    kernel = f"{'linear' if len(tensor.shape) == 2 else 'experts'}_{tensor.type.name.lower()}"
-    return f"cpu {kernel}" if kernel in KERNELS else "no kernel"
+
+def _checks(report: _Report) -> str:
+    rows = [(level, _one_line(message)) for level, message in report.findings]
+    return "\nchecks\n" + _columns(rows or [("nothing looks wrong",)])
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf_bytes import (
+from helpers.gguf_bytes import (
     ARR,
     BOOL,
     F32,

@@ -9,7 +9,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from gguf_bytes import ARR, STR, T_F32, Image, array, entry, info, small_image, string, u32_entry
+from helpers.gguf_bytes import ARR, STR, T_F32, Image, array, entry, info, small_image, string, u32_entry
 
 from rushlight.errors import InvalidFile, InvalidParameter, ModelNotFound
 from rushlight.gguf import GGMLType, MetadataType, StringArray, ValueType, open_gguf

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from gguf_bytes import T_F32, Image, i32_entry, info, u16_entry, u32_entry
+from helpers.gguf_bytes import T_F32, Image, i32_entry, info, u16_entry, u32_entry
 
 from rushlight.errors import InvalidFile, ModelNotFound
 from rushlight.gguf import open_gguf

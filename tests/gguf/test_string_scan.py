@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from gguf_bytes import string
+from helpers.gguf_bytes import string
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

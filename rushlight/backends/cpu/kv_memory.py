@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Limits
-from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout, RecurrentCache
+from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout, CacheSpec, RecurrentCache
 from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.recording import CacheAddress
 from rushlight.errors import UnsupportedModel
@@ -35,7 +35,7 @@ class KVMemory:
                 )
             n_blocks = limits.n_blocks[layout.group_of_layer[layer]]
             for values in (False, True):
-                n_bytes = BLOCK_TOKENS * spec.n_head_kv * _padded(spec, values) * itemsize
+                n_bytes = _block_bytes(spec, values, itemsize)
                 self._block_bytes[layer, values] = n_bytes
                 self._regions[layer, values] = Region(n_bytes * n_blocks, "the KV cache")
 
@@ -55,5 +55,13 @@ class KVMemory:
                 blocks[target] = blocks[source]
 
 
-def _padded(spec: AttentionCache, values: bool) -> int:
-    return -(-spec.head_dim_v // 16) * 16 if values else spec.head_dim_k
+def block_bytes(spec: CacheSpec, kv_dtype: str) -> int:
+    """Bytes of one block of a layer: of keys and values, or of a whole state."""
+    if isinstance(spec, RecurrentCache):
+        return 4 * spec.block_values()
+    return sum(_block_bytes(spec, values, KV_BYTES[kv_dtype]) for values in (False, True))
+
+
+def _block_bytes(spec: AttentionCache, values: bool, itemsize: int) -> int:
+    columns = -(-spec.head_dim_v // 16) * 16 if values else spec.head_dim_k
+    return BLOCK_TOKENS * spec.n_head_kv * columns * itemsize

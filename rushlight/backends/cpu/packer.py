@@ -63,7 +63,7 @@ class _Job(NamedTuple):
         return self.kernel, 0, source, row_bytes, self.stop - self.first, target, n_groups, self.n_blocks
 
 
-def _packed_sizes(type: GGMLType, n_rows: int, n_columns: int) -> tuple[int, int, int]:
+def packed_sizes(type: GGMLType, n_rows: int, n_columns: int) -> tuple[int, int, int]:
     """Of a packed matrix: its groups, the blocks in a group, and its bytes."""
     layout = LAYOUTS[type.name.lower()]
     n_groups, n_blocks = -(-n_rows // LANES), n_columns // layout.columns
@@ -90,7 +90,7 @@ class Packer:
         The result's memory is filled once `wait` returns.
         """
         n_rows, n_columns = tensor.shape
-        n_groups, n_blocks, n_bytes = _packed_sizes(tensor.type, n_rows, n_columns)
+        n_groups, n_blocks, n_bytes = packed_sizes(tensor.type, n_rows, n_columns)
         region = Region(n_bytes, f"the weights {tensor.name}", large_pages=True)
         self._put(tensor, region, region.address)
         return PackedPart(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
@@ -98,7 +98,7 @@ class Packer:
     def pack_experts(self, tensor: GGUFTensor) -> ExpertMatrices:
         """Begin to pack the matrices [X, N, K] of all experts; each begins with a group of its own."""
         n_expert, n_rows, n_columns = tensor.shape
-        n_groups, n_blocks, n_bytes = _packed_sizes(tensor.type, n_rows, n_columns)
+        n_groups, n_blocks, n_bytes = packed_sizes(tensor.type, n_rows, n_columns)
         region = Region(n_expert * n_bytes, f"the weights {tensor.name}", large_pages=True)
         for expert, raw in enumerate(tensor.raw):
             matrix = GGUFTensor(tensor.name, (n_rows, n_columns), tensor.type, raw)
