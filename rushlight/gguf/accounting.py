@@ -32,6 +32,7 @@ from rushlight.errors import InvalidFile, UnsupportedModel
 from rushlight.gguf.reader import GGUFFile
 from rushlight.gguf.strings import StringArray
 from rushlight.gguf.tensor import GGUFTensor
+from rushlight.gguf.values import shown
 
 T = TypeVar("T")
 
@@ -115,7 +116,7 @@ class Accounting:
         if choices is not None and value not in choices:
             listed = ", ".join(repr(choice) for choice in choices)
             raise UnsupportedModel(
-                f"{self._prefix}{key} is {value!r}, which is not supported; supported: {listed}."
+                f"{self._prefix}{key} is {shown(value)}, which is not supported; supported: {listed}."
             )
         return value
 
@@ -176,7 +177,7 @@ class Accounting:
         self._unread_keys.discard(self._prefix + key)
         found = self._metadata.get(self._prefix + key, value)
         if isinstance(found, bool) is not isinstance(value, bool) or found != value:
-            raise UnsupportedModel(f"{self._prefix}{key} is {found!r}, expected {value!r}: {reason}.")
+            raise UnsupportedModel(f"{self._prefix}{key} is {shown(found)}, expected {value!r}: {reason}.")
 
     def ignore(self, pattern: str, reason: str) -> None:
         """Accept every key that matches `pattern` (a key, or a glob such as ``rope.scaling.*``) unread.
@@ -250,7 +251,7 @@ class Accounting:
         value = self._metadata[self._prefix + key]
         # bool is a subclass of int, but GGUF keeps them apart.
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise InvalidFile(f"Metadata {self._prefix}{key} is {value!r}; expected {expected}.")
+            raise InvalidFile(f"Metadata {self._prefix}{key} is {shown(value)}; expected {expected}.")
         return value
 
     def _check_range(self, key: str, value: Any, low: float | None, high: float | None) -> None:

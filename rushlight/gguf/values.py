@@ -5,10 +5,23 @@ Source: the GGUF specification, https://github.com/ggml-org/ggml/blob/master/doc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
+
+_LONGEST = 80  # characters of a value in a message
+
+
+def shown(value: Any) -> str:
+    """A metadata value in a message: on one line, an array by its size, and of a long text the beginning."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.size} {value.dtype.name}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"an array of {len(value)} str"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
 class ValueType(IntEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ from rushlight.backends.base import Backend
 from rushlight.errors import InvalidFile, UnsupportedModel
 from rushlight.gguf import GGUFFile, StringArray
 from rushlight.gguf.accounting import Accounting
+from rushlight.gguf.values import shown
 from rushlight.models.decoder import CausalModel
 
 _SHARED = frozenset(
@@ -48,6 +50,7 @@ def module_of(arch: str) -> str:
     return f"rushlight.models.{_modules()[arch]}"
 
 
+@cache
 def _modules() -> dict[str, str]:
     names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
     return {_WITH_HYPHENS.get(name, name): name for name in names if name not in _SHARED}
@@ -73,7 +76,7 @@ def load_model(file: GGUFFile, backend: Backend, n_ctx: int | None = None) -> Ca
     supported = supported_architectures()
     if arch not in supported:
         raise UnsupportedModel(
-            f'Architecture "{arch}" is not supported; supported are {", ".join(supported)}.'
+            f"Architecture {shown(arch)} is not supported; supported are {', '.join(supported)}."
         )
     module = importlib.import_module(module_of(arch))
     accounts = Accounting(file, arch)

@@ -23,6 +23,7 @@ from rushlight.models.rope_scaling import RopeScaling
 Float64Array = npt.NDArray[np.float64]
 Rotation = tuple[Float64Array, Float64Array]  # cosine and sine of one angle for each pair
 
+MAX_N_ROT = 4096  # a table of more would fill a small machine before a tensor of another shape is noticed
 _RUN = 256  # positions whose angles are worked on together: a power of two, few enough to stay in the cache
 _DECIMAL = Context(prec=40)
 _MAX_FREQUENCY = 16.0  # radians from one position to the next; beyond it the series below loses digits
@@ -64,8 +65,11 @@ def rope_table(
         factors: divisors of the frequencies, if the file has them.
 
     Raises:
-        InvalidFile: factors or a scaling that give frequencies which are not finite, or absurd.
+        InvalidFile: more columns than any model has, or factors or a scaling that give frequencies which are
+            not finite, or absurd.
     """
+    if n_rot > MAX_N_ROT:
+        raise InvalidFile(f"RoPE is to turn {n_rot} columns of each head; expected at most {MAX_N_ROT}.")
     frequencies = _frequencies(n_rot, freq_base)
     magnitude = 1.0
     if factors is not None:

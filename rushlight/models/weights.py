@@ -222,7 +222,8 @@ class Weights:
         tensor = self._accounts.tensor(name, (n_rot // 2,), optional=optional)
         if tensor is None:
             return None
-        factors = dequantize(tensor.raw, tensor.type).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN; what is not a number is refused below
+            factors = dequantize(tensor.raw, tensor.type).astype(np.float64)
         if not np.all(np.isfinite(factors) & (factors > 0)):
             raise InvalidFile(
                 f"Tensor {name} holds {factors.min()}; RoPE factors must be positive and finite."

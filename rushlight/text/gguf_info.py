@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.errors import InvalidFile
+from rushlight.gguf.values import shown
 from rushlight.text.special import SpecialTokens
 from rushlight.text.special_names import TEMPLATE_ROLES
 from rushlight.text.tokenizer import TokenizerInfo
@@ -100,16 +101,20 @@ def flag(metadata: Mapping[str, Any], key: str, default: bool) -> bool:
     """The truth value under `key`. Raises InvalidFile if it is something else."""
     value = metadata.get(key, default)
     if not isinstance(value, bool):
-        raise InvalidFile(f"{key} is {value!r}; true or false was expected.")
+        raise InvalidFile(f"{key} is {shown(value)}; true or false was expected.")
     return value
 
 
 def read_scores(metadata: Mapping[str, Any], n_vocab: int) -> npt.NDArray[np.float32]:
-    """The score of each token: float32 [n_vocab]. Raises InvalidFile if there are none."""
+    """The score of each token: float32 [n_vocab]. Raises InvalidFile if there are none such."""
     scores = number_array(metadata, "tokenizer.ggml.scores", n_vocab)
     if scores is None:
         raise InvalidFile("tokenizer.ggml.scores is missing; this kind of vocabulary needs its scores.")
-    return scores.astype(np.float32)
+    with np.errstate(over="ignore"):
+        rounded = scores.astype(np.float32)
+    if not np.isfinite(rounded).all():
+        raise InvalidFile("tokenizer.ggml.scores holds numbers that are not finite as float32.")
+    return rounded
 
 
 def read_bytes(metadata: Mapping[str, Any], key: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from rushlight.errors import InvalidFile, UnsupportedTokenizer
 from rushlight.gguf.strings import StringArray
+from rushlight.gguf.values import shown
 from rushlight.text.bpe import BPEEncoder
 from rushlight.text.gguf_info import Added, flag, read_added, read_bytes, read_info, read_scores, unknown_id
 from rushlight.text.gguf_tokenizer import Encoder, GGUFTokenizer
@@ -51,12 +52,12 @@ def tokenizer_from_metadata(metadata: Mapping[str, Any]) -> GGUFTokenizer:
         raise InvalidFile("tokenizer.ggml.model is missing or no text; the file holds no tokenizer.")
     if model in _NO_VOCABULARY:
         raise UnsupportedTokenizer(
-            f"The file has no vocabulary (tokenizer.ggml.model is {model!r}); give a tokenizer.json."
+            f"The file has no vocabulary (tokenizer.ggml.model is {shown(model)}); give a tokenizer.json."
         )
     if model not in KINDS:
         known = ", ".join(KINDS)
         raise UnsupportedTokenizer(
-            f"Tokenizer model {model!r} (tokenizer.ggml.model) is not supported; supported are {known}."
+            f"Tokenizer model {shown(model)} (tokenizer.ggml.model) is not supported; supported are {known}."
         )
     return KINDS[model].build(metadata)
 

@@ -13,6 +13,7 @@ from rushlight.text.vocabulary import TokenType, Vocabulary
 
 _SCALE = 1e4
 _INVALID = -20_000_000  # no token scores as little
+_MOST = 2**31 - 1
 _UNKNOWN_COST = 10_000_000
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -29,7 +30,7 @@ class PLaMo2Encoder:
         scores: float [n_vocab], the score of each token.
 
     Raises:
-        InvalidFile: a byte has no token.
+        InvalidFile: a byte has no token, or a score is beyond what llama.cpp can hold.
     """
 
     def __init__(self, vocabulary: Vocabulary, scores: npt.NDArray[np.floating[Any]]) -> None:
@@ -41,6 +42,11 @@ class PLaMo2Encoder:
         self._bytes = [found[name] for name in names]
         scaled = scores.astype(np.float64) * _SCALE
         rounded = np.trunc(scaled + np.copysign(0.5, scaled))
+        if np.abs(rounded).max() > _MOST:
+            raise InvalidFile(
+                f"tokenizer.ggml.scores holds {scores[np.abs(rounded).argmax()]}; expected scores within "
+                f"{_MOST / _SCALE:.0f} of 0."
+            )
         self._costs: list[int] = (-rounded).astype(np.int64).tolist()
         is_byte = np.frombuffer(vocabulary.types, np.uint8) == TokenType.BYTE
         usable = np.flatnonzero((rounded > _INVALID) & ~is_byte).tolist()

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from rushlight.errors import UnsupportedTokenizer
+from rushlight.gguf.values import shown
 from rushlight.text import pre_patterns as p
 
 
@@ -190,5 +191,5 @@ def pre_tokenizer(name: str) -> PreTokenizer:
     except KeyError:
         known = ", ".join(sorted(PRE_TOKENIZERS))
         raise UnsupportedTokenizer(
-            f"Pre-tokenizer {name!r} (tokenizer.ggml.pre) is not supported; supported are {known}."
+            f"Pre-tokenizer {shown(name)} (tokenizer.ggml.pre) is not supported; supported are {known}."
         ) from None

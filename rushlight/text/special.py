@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rushlight.errors import InvalidFile
+from rushlight.gguf.values import shown
 from rushlight.text.special_names import END_TEXTS, ID_KEYS, SHOWN_TEXTS, TEXTS
 from rushlight.text.vocabulary import TokenType, Vocabulary
 
@@ -74,7 +75,7 @@ def _named_ids(metadata: Mapping[str, Any], n_vocab: int) -> dict[str, int | Non
             continue
         id = metadata[key]
         if not isinstance(id, int) or isinstance(id, bool):
-            raise InvalidFile(f"{key} is {id!r}; a token id was expected.")
+            raise InvalidFile(f"{key} is {shown(id)}; a token id was expected.")
         if 0 <= id < n_vocab:
             named[role] = id
         elif id in _UNSET or role not in _NEEDED:

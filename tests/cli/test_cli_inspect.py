@@ -163,7 +163,7 @@ CASES: dict[str, tuple[Callable[[Metadata], None], int, str]] = {
     "architecture": (
         put("general.architecture", "warp"),
         1,
-        'Architecture "warp" is not supported; supported',
+        "Architecture 'warp' is not supported; supported",
     ),
     "unread key": (put("llama.warp_factor", 9), 1, "has metadata llama.warp_factor"),
     "missing key": (drop("llama.block_count"), 1, "has no metadata llama.block_count"),

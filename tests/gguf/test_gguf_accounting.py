@@ -140,6 +140,8 @@ def test_only_the_architecture_s_own_keys_count() -> None:
         (lambda a: a.get_int("rope.freq_base"), r"llama\.rope\.freq_base is 10000\.0; expected an integer"),
         (lambda a: a.get_int("attention.causal"), "is True; expected an integer"),
         (lambda a: a.get_int("rope.scaling.type", 1), "is 'yarn'; expected an integer"),
+        (lambda a: a.get_int("attention.head_count"), "is an array of 2 uint32; expected an integer"),
+        (lambda a: a.get_int("names"), "is an array of 2 str; expected an integer"),
         (lambda a: a.get_float("attention.causal"), "is True; expected a number"),
         (lambda a: a.get_float("nan"), "is nan; expected a finite number"),
         (lambda a: a.get_bool("block_count"), "is 2; expected a bool"),
@@ -222,3 +224,8 @@ def test_asking_for_a_tensor_does_not_read_it(accounts: Accounting) -> None:
     assert not accounts.has_tensor("output.weight")
     with pytest.raises(UnsupportedModel, match="token_embd"):
         accounts.finish()
+
+
+def test_long_values_are_shown_in_part() -> None:
+    with pytest.raises(InvalidFile, match=r"k is 'xx*\.\.\. \(10002 characters\); expected an integer"):
+        Accounting({"llama.k": "x" * 10_000}, "llama").get_int("k")

@@ -126,3 +126,8 @@ def test_queries_grow_with_their_position() -> None:
     np.testing.assert_allclose(table.cos, plain_table.cos * np.array(growth)[:, None], rtol=2e-7)
     np.testing.assert_allclose(table.sin, plain_table.sin * np.array(growth)[:, None], rtol=2e-7)
     assert table.interleaved
+
+
+def test_absurd_widths_are_refused_before_they_cost_memory() -> None:
+    with pytest.raises(InvalidFile, match="turn 16777216 columns of each head; expected at most 4096"):
+        rope_table(8192, 1 << 24, 1e4, interleaved=False)

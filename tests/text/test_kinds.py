@@ -19,6 +19,10 @@ from rushlight.text.prefixes import Prefixes
 KINDS = {metadata["tokenizer.ggml.model"]: metadata for metadata in SMALL_VOCABULARIES.values()}
 
 
+def huge_scores(kind: str, score: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.full(len(KINDS[kind]["tokenizer.ggml.tokens"]), score)
+
+
 def tokenizer(metadata: dict[str, Any]) -> Tokenizer:
     return load_tokenizer(SimpleNamespace(metadata=metadata))
 
@@ -66,6 +70,16 @@ def test_no_metadata_brings_it_down(data: st.DataObject, kind: str, text: str) -
         ("t5", {"precompiled_charsmap": "x"}, "no array of bytes"),
         ("t5", {"precompiled_charsmap": np.array([9, 0, 0, 0, 1], np.uint8)}, "5 bytes, but an array of 9"),
         ("plamo2", {"token_type": None}, "no token <0x00>"),
+        (
+            "plamo2",
+            {"scores": huge_scores("plamo2", 1e30)},
+            "within 214748 of 0",
+        ),
+        (
+            "t5",
+            {"scores": huge_scores("t5", 1e300)},
+            "not finite as float32",
+        ),
         ("whitespace", {"merges": None}, "merges is missing"),
     ],
 )
