@@ -11,7 +11,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,8 +21,9 @@ import pytest
 from goldens.small_vocabularies import SMALL_VOCABULARIES
 from goldens.tiny_vocab import vocabulary_of
 from helpers.mutations import Sound, mutate, take_apart
-from helpers.random_models import metadata_of, tensors_of, write_model
+from helpers.random_models import RandomModel, metadata_of, tensors_of, write_model
 from helpers.random_tables import RANDOM_MODELS
+from helpers.weights import blocks_like
 
 from rushlight.cli.file_checks import check_text
 from rushlight.cli.forecast import forecast
@@ -35,8 +36,11 @@ from rushlight.params import EngineOptions, SamplingParams
 from rushlight.quants import dequantize
 from rushlight.text import load_tokenizer
 
-# Windows, experts, sinks, latent attention, norms of other kinds and in other places, scaled positions.
-MODELS = ("gemma2", "mixtral", "gpt-oss", "deepseek2", "olmo2", "minicpm-longrope", "stablelm", "granite")
+# Windows, experts, sinks, latent attention, norms of other kinds and in other places, scaled and learned
+# positions, layers that share keys and values; then two models whose matrices are of every type.
+MODELS = ("gemma2", "mixtral", "gpt-oss", "deepseek2", "olmo2", "minicpm-longrope", "gpt2", "gemma3n")
+TYPES = tuple(GGMLType)
+N_MODELS = len(MODELS) + 2
 SECONDS = 20.0  # of processor time, for one file
 MEMORY = 1 << 30  # beyond what the process has when it begins
 FEW = EngineOptions(n_batch_tokens=8, n_sequences=1)
@@ -50,15 +54,17 @@ class TooSlowError(BaseException):
 
 @pytest.fixture(scope="module")
 def sound_files(tmp_path_factory: pytest.TempPathFactory) -> list[Sound]:
-    """What is damaged: tiny models of two layers, and small vocabularies of every kind."""
+    """What is damaged: tiny models, and small vocabularies of every kind."""
     path = tmp_path_factory.mktemp("sound") / "file.gguf"
     found = []
     for model in RANDOM_MODELS:
         if model.name in MODELS:
-            small = replace(model, n_layer=min(model.n_layer, 2))
-            write_model(path, metadata_of(small), tensors_of(small), GGMLType.Q8_0)
+            write_model(path, metadata_of(model), tensors_of(model), GGMLType.Q8_0)
             found.append(take_apart(path.read_bytes()))
     assert len(found) == len(MODELS)
+    for types in (TYPES[0::2], TYPES[1::2]):
+        _write_types(path, types)
+        found.append(take_apart(path.read_bytes()))
     rules = np.random.default_rng(0).integers(0, 256, 600).astype(np.uint8)
     rules[:4] = (0, 2, 0, 0)
     normalizing = {"tokenizer.ggml.precompiled_charsmap": rules}
@@ -66,6 +72,19 @@ def sound_files(tmp_path_factory: pytest.TempPathFactory) -> list[Sound]:
         write_gguf(path, metadata)
         found.append(take_apart(path.read_bytes()))
     return found
+
+
+def _write_types(path: Path, types: tuple[GGMLType, ...]) -> None:
+    """A llama of 256 columns, each of its matrices in the next type."""
+    layer = "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down"
+    sizes = {"n_layer": 2, "n_embd": 256, "head_dim": 64, "n_head_kv": 1, "n_ff": 256}
+    model = RandomModel("types", "llama", layer, **sizes)
+    entries, next_type = [], cycle(types)
+    for name, values in tensors_of(model).items():
+        type = next(next_type) if values.ndim == 2 else GGMLType.F32
+        entries.append((name, type, values.shape, blocks_like(values, type, seed=0)))
+    assert {type for _, type, _, _ in entries} >= set(types)
+    write_gguf(path, metadata_of(model), entries)
 
 
 def _pieces() -> dict[str, Any]:
@@ -121,7 +140,7 @@ def damaged(number: int, sound_files: list[Sound]) -> bytes:
     """The file of a number."""
     rng = random.Random(number)
     of_models = rng.random() < 0.6
-    return mutate(rng, rng.choice(sound_files[: len(MODELS)] if of_models else sound_files[len(MODELS) :]))
+    return mutate(rng, rng.choice(sound_files[:N_MODELS] if of_models else sound_files[N_MODELS:]))
 
 
 def try_file(path: Path, number: int) -> str:
