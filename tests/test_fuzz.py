@@ -169,7 +169,7 @@ def try_file(path: Path, number: int) -> str:
             assert found.error.strip() and "\n" not in found.error
             return how_far
         how_far = "loaded"
-        if rng.random() < 0.25:
+        if rng.random() < 0.15:
             with LLM(path, n_threads=1, n_ctx=64, options=FEW) as llm:
                 llm.generate([5, 6, 7], SamplingParams(max_tokens=1, temperature=0))
             how_far = "ran"

@@ -176,7 +176,8 @@ class Accounting:
         """
         self._unread_keys.discard(self._prefix + key)
         found = self._metadata.get(self._prefix + key, value)
-        if isinstance(found, bool) is not isinstance(value, bool) or found != value:
+        is_one = isinstance(found, bool | int | float | str)
+        if not is_one or isinstance(found, bool) is not isinstance(value, bool) or found != value:
             raise UnsupportedModel(f"{self._prefix}{key} is {shown(found)}, expected {value!r}: {reason}.")
 
     def ignore(self, pattern: str, reason: str) -> None:

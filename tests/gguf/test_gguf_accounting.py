@@ -226,6 +226,12 @@ def test_asking_for_a_tensor_does_not_read_it(accounts: Accounting) -> None:
         accounts.finish()
 
 
+@pytest.mark.parametrize("value", [np.array([0, 0]), np.array([0]), np.array([], np.uint8)])
+def test_an_array_is_not_the_number_that_was_expected(value: np.ndarray[Any, np.dtype[Any]]) -> None:
+    with pytest.raises(UnsupportedModel, match=r"a.b is an array of \d u?int\d+, expected 0: why"):
+        Accounting({"a.b": value}, "a").expect("b", 0, "why")
+
+
 def test_long_values_are_shown_in_part() -> None:
     with pytest.raises(InvalidFile, match=r"k is 'xx*\.\.\. \(10002 characters\); expected an integer"):
         Accounting({"llama.k": "x" * 10_000}, "llama").get_int("k")
