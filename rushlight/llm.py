@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from rushlight.backends.base import Float32Array
-from rushlight.errors import InvalidParameter
+from rushlight.errors import InvalidParameter, UnsupportedModel
 from rushlight.gguf import open_gguf
 from rushlight.hub import resolve
 from rushlight.loading import load_engine
@@ -246,11 +246,39 @@ class LLM:
         Raises:
             InvalidParameter, ContextOverflow: as `generate`; here the whole context may be used.
         """
+        self._check_writes()
         params = SamplingParams()
         answer = self._answer(params, strip_prefix=False)
         sequence = self._engine.sequence(token_ids, params, listener=answer, prompt_logits=True)
         self._complete([(sequence, answer)])
         return np.concatenate(sequence.logit_rows)
+
+    def embed(self, texts: Prompt | Prompts) -> Float32Array:
+        """The embeddings of texts: float32 [N, E], each of length 1, pooled as the file says.
+
+        Args:
+            texts: a text or token ids, or a list of such; each gets the special tokens that the model wants.
+
+        Raises:
+            UnsupportedModel: the file is no model for embeddings.
+            InvalidParameter, ContextOverflow: as `logits`.
+        """
+        from rushlight.models.pooling import pool
+
+        if not self.config.pooling:
+            raise UnsupportedModel(
+                f"{self.path.name} is no model for embeddings, or of an architecture whose embeddings are "
+                "not supported; load one, such as Qwen3-Embedding."
+            )
+        requests = []
+        for text in batch_of(texts)[0]:
+            ids = self.tokenizer.encode(text) if isinstance(text, str) else text
+            answer = self._answer(SamplingParams(), strip_prefix=False)
+            sequence = self._engine.sequence(ids, listener=answer, prompt_logits=True)
+            requests.append((sequence, answer))
+        self._complete(requests)
+        rows = (np.concatenate(sequence.logit_rows) for sequence, _ in requests)
+        return np.stack([pool(each, self.config.pooling) for each in rows])
 
     def close(self) -> None:
         """Give memory and threads back. Answers still being written end with an error."""
@@ -273,6 +301,7 @@ class LLM:
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Request:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
+        self._check_writes()
         params = (params or SamplingParams()).suppressing(self.tokenizer.suppress_ids)
         if is_messages(prompt):
             text = self.conversation.render(prompt, tools, True, chat_template_kwargs)
@@ -284,6 +313,13 @@ class LLM:
             single = prompt_of(prompt)
             ids = self.tokenizer.encode(single) if isinstance(single, str) else single
         return self._engine.sequence(ids, params, listener=answer), answer
+
+    def _check_writes(self) -> None:
+        if self.config.pooling:
+            raise UnsupportedModel(
+                f"{self.path.name} is a model for embeddings, which writes no text; use LLM.embed, or load "
+                "another model."
+            )
 
     def _answer(
         self,

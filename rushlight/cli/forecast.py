@@ -94,11 +94,13 @@ class Forecast(NamedTuple):
 
     Attributes:
         runs_on: by tensor name, what reads it and how large it becomes.
+        pooling: how the model makes embeddings, None if it writes text or does not load.
         memory: None if the model does not load.
         error: why it does not load.
     """
 
     runs_on: dict[str, tuple[str, int]]
+    pooling: str | None = None
     memory: Memory | None = None
     error: str | None = None
 
@@ -137,7 +139,8 @@ def forecast(file: GGUFFile, machine: Machine, n_ctx: int | None) -> Forecast:
         cache.append(LayerCache(kind, group.window, n_blocks * block_bytes))
     most = sum(limits.n_blocks[g] * block_bytes for g, block_bytes in of_layers)
     memory = Memory(model.n_ctx, needs.weights, tuple(cache), most, needs.working)
-    return Forecast(_runs_on(planner), memory)
+    pooling = model.config.pooling
+    return Forecast(_runs_on(planner), pooling.name.lower() if pooling else None, memory)
 
 
 def _runs_on(planner: Any) -> dict[str, tuple[str, int]]:

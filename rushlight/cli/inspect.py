@@ -94,6 +94,7 @@ def _as_dict(report: _Report) -> dict[str, Any]:
         "size": file.n_bytes,
         "architecture": _plain(architecture),
         "supported": architecture in supported_architectures(),
+        "pooling": report.forecast.pooling,
         "backend": machine.backend,
         "kernel_target": machine.target,
         "metadata": {key: _plain(value) for key, value in file.metadata.items()},
@@ -117,7 +118,7 @@ def _overview(report: _Report) -> str:
     from rushlight.gguf.summary import summarize
     from rushlight.models import supported_architectures
 
-    file, machine = report.file, report.machine
+    file, machine, pooling = report.file, report.machine, report.forecast.pooling
     summary = summarize(file)
     supported = supported_architectures()
     verdict = (
@@ -134,6 +135,7 @@ def _overview(report: _Report) -> str:
         ("parameters", f"{summary.n_params:,}"),
         ("vocabulary", "none" if summary.n_vocab is None else f"{summary.n_vocab:,} tokens"),
         ("context", "unknown" if summary.context_length is None else f"{summary.context_length:,} tokens"),
+        ("makes", "text" if pooling is None else f"embeddings, pooled by {pooling}, and no text"),
         ("runs on", f"{machine.backend} backend, kernel target {machine.target}, {machine.cores} cores"),
     ]
     types = [

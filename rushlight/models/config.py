@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rushlight.errors import InvalidFile, UnsupportedModel
 from rushlight.gguf.accounting import Accounting
+from rushlight.models.pooling import Pooling
 from rushlight.models.rope_scaling import RopeScaling, read_rope_scaling
 
 _MAX = 1 << 24  # beyond any real size, small enough that products of two do not overflow anything
@@ -29,6 +30,7 @@ class Config(NamedTuple):
         rope_freq_base: its base.
         rope_scaling: how its context was extended.
         n_swa: width of the sliding window; 0: none.
+        pooling: how the hidden states of a text become its embedding; NONE: the model writes tokens.
     """
 
     arch: str
@@ -45,6 +47,7 @@ class Config(NamedTuple):
     rope_freq_base: float
     rope_scaling: RopeScaling
     n_swa: int = 0
+    pooling: Pooling = Pooling.NONE
 
 
 def read_config(
@@ -57,6 +60,7 @@ def read_config(
     experts: bool = False,
     n_layer_nextn: int = 0,
     by_layer: bool = False,
+    pools: bool = False,
 ) -> Config:
     """Read what every decoder-only transformer has; keys that change nothing here are ignored by name.
 
@@ -70,6 +74,7 @@ def read_config(
         n_layer_nextn: layers at the end that predict several tokens, which the architecture leaves out.
         by_layer: key-value heads and feed-forward networks may differ by layer; the configuration has the
             first layer's, and the architecture reads each layer's.
+        pools: what goes into the head of this architecture is what embeddings are made of.
 
     Raises:
         InvalidFile: a key that is missing, of another type or out of range, or that contradicts another.
@@ -109,7 +114,14 @@ def read_config(
         rope_freq_base=accounts.get_float("rope.freq_base", 10000.0, min=1.0 + 1e-6),
         rope_scaling=read_rope_scaling(accounts, n_ctx_train),
         n_swa=n_swa,
+        pooling=_read_pooling(accounts) if pools else Pooling.NONE,
     )
+
+
+def _read_pooling(accounts: Accounting) -> Pooling:
+    """``pooling_type``; a reranker runs as a model of tokens, without its second head."""
+    pooling = Pooling(accounts.get_int("pooling_type", 0, min=0, max=max(Pooling)))
+    return Pooling.NONE if pooling is Pooling.RANK else pooling
 
 
 def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple[bool, ...]:

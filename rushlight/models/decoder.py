@@ -42,7 +42,7 @@ class Decoder:
         n_ctx: positions that a sequence may have.
         cache: what the layers keep.
         token_embd: table [V, E].
-        output: head [V, E].
+        output: head [V, E]; none in a model for embeddings.
 
     Raises:
         InvalidParameter: `n_ctx` is no number of positions that can be loaded.
@@ -64,7 +64,7 @@ class Decoder:
         self.n_embd = config.n_embd
         self.n_ctx_train = config.n_ctx_train
         self.token_embd, self.n_vocab = weights.embedding(config.n_embd)
-        self.output = weights.output(self.n_vocab, config.n_embd)
+        self.output = weights.no_head() if config.pooling else weights.output(self.n_vocab, config.n_embd)
         # A window that no sequence outgrows is none: its layer then shares blocks with those that have none.
         specs = (
             AttentionCache(

@@ -9,6 +9,7 @@ The block: RMS norm, attention with grouped key-value heads and RoPE, RMS norm, 
 - Any linear layer may have a bias. Without ``output.weight`` the embedding is the output head.
 - Mixtral has experts in place of the feed-forward network: of ``expert_count`` each token uses
   ``expert_used_count``, by softmax over all of them, and the weights of those are divided by their sum.
+- A file with a ``pooling_type`` makes embeddings and has no logits (see `rushlight.models.pooling`).
 
 Source: Touvron et al. 2023, "LLaMA"; Jiang et al. 2024, "Mixtral of Experts"; ``llama.cpp`` in llama.cpp's
 ``src/models``; ``modeling_llama.py`` and ``modeling_mixtral.py`` in transformers.
@@ -45,7 +46,7 @@ class Model(Decoder):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         has_experts = accounts.get_int("expert_count", 0, min=0) > 0
-        config = read_config(accounts, "llama", experts=has_experts)
+        config = read_config(accounts, "llama", experts=has_experts, pools=True)
         if config.n_rot != config.n_embd_head_k:
             raise UnsupportedModel("llama.rope.dimension_count is less than a head, which llama never has.")
         experts = read_experts(accounts, config.n_layer, config.n_ff) if has_experts else None
@@ -60,7 +61,7 @@ class Model(Decoder):
         self.output_norm = weights.vector("output_norm.weight", config.n_embd)
 
     def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step."""
+        """The logits [R, V] of one step, or the hidden states [R, E] of a model for embeddings."""
         config, eps = self.config, self.config.norm_eps
         scale = 1 / math.sqrt(config.n_embd_head_k)
         x = ops.embed(self.token_embd)

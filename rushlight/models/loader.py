@@ -26,6 +26,7 @@ _SHARED = frozenset(
         "layers",
         "llama_block",
         "loader",
+        "pooling",
         "rope",
         "rope_scaling",
         "weights",

@@ -1,9 +1,10 @@
 """Qwen 1.5, 2 and 2.5, and models distilled into them.
 
-A llama block (see `rushlight.models.llama`), with two differences:
+A llama block (see `rushlight.models.llama`), with these differences:
 
 - ``attn_q``, ``attn_k`` and ``attn_v`` have biases.
 - RoPE turns halves of a head (NeoX), not neighbouring columns. Long contexts use YaRN.
+- A file with a ``pooling_type`` makes embeddings and has no logits (see `rushlight.models.pooling`).
 
 Source: Yang et al. 2024, "Qwen2 Technical Report"; ``qwen2.cpp`` in llama.cpp's ``src/models``;
 ``modeling_qwen2.py`` in transformers.
@@ -37,7 +38,7 @@ class Model(Decoder):
     """A model of the qwen2 architecture."""
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
-        config = read_config(accounts, "qwen2")
+        config = read_config(accounts, "qwen2", pools=True)
         weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         self.rope = self.rope_table(interleaved=False)
@@ -45,7 +46,7 @@ class Model(Decoder):
         self.output_norm = weights.vector("output_norm.weight", config.n_embd)
 
     def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step."""
+        """The logits [R, V] of one step, or the hidden states [R, E] of a model for embeddings."""
         config, eps = self.config, self.config.norm_eps
         scale = 1 / math.sqrt(config.n_embd_head_k)
         x = ops.embed(self.token_embd)

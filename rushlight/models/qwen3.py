@@ -1,4 +1,4 @@
-"""Qwen 3, the dense models.
+"""Qwen 3, the dense models; Qwen3-Embedding.
 
 A llama block (see `rushlight.models.llama`), with these differences:
 
@@ -7,6 +7,8 @@ A llama block (see `rushlight.models.llama`), with these differences:
 - The heads are wider than n_embd / n_head (``attention.key_length``).
 - RoPE turns halves of a head (NeoX). Long contexts use YaRN.
 - A reranker carries a second head, ``cls.output``, which has no part in the logits of tokens.
+- Qwen3-Embedding names a ``pooling_type``: what would go into the head is pooled into an embedding
+  (`rushlight.models.pooling`), and there are no logits.
 
 Source: Yang et al. 2025, "Qwen3 Technical Report"; ``qwen3.cpp`` in llama.cpp's ``src/models``;
 ``modeling_qwen3.py`` in transformers.
@@ -42,7 +44,7 @@ class Model(Decoder):
     """A model of the qwen3 architecture."""
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
-        config = read_config(accounts, "qwen3")
+        config = read_config(accounts, "qwen3", pools=True)
         accounts.ignore("classifier.output_labels", "they name the scores of a reranker's second head")
         accounts.ignore_tensor("cls.output.weight", "a reranker's second head gives scores, not tokens")
         weights = Weights(accounts, backend)
@@ -52,7 +54,7 @@ class Model(Decoder):
         self.output_norm = weights.vector("output_norm.weight", config.n_embd)
 
     def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step."""
+        """The logits [R, V] of one step, or the hidden states [R, E] of a model for embeddings."""
         config, eps = self.config, self.config.norm_eps
         scale = 1 / math.sqrt(config.n_embd_head_k)
         x = ops.embed(self.token_embd)

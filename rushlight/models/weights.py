@@ -29,6 +29,14 @@ class Linear(NamedTuple):
         return ops.linear(x, self.weight, self.bias)
 
 
+class NoHead:
+    """Stands where the head is, in a model whose hidden states are what is wanted."""
+
+    def __call__(self, ops: Ops, x: Tensor) -> Tensor:
+        """The hidden states, as they are."""
+        return x
+
+
 class ExpertLinear(NamedTuple):
     """The matrices [X, N, K] of experts and their biases [X * N], if they have any."""
 
@@ -189,6 +197,11 @@ class Weights:
         if self._accounts.tensor("output.weight", optional=True) is not None:
             return self.linear("output", n_vocab, n_embd)
         return Linear(self._backend.matrix(self._embedding_tensor(n_embd)))
+
+    def no_head(self) -> NoHead:
+        """In place of `output`; a head that the file has stays in it."""
+        self._accounts.ignore_tensor("output.*", "an embedding is made of what would go into the head")
+        return NoHead()
 
     def rope_factors(self, config: Config) -> RopeFactors | None:
         """LongRoPE's two sets of factors where ``rope.scaling.type`` says so, otherwise Llama 3's, if any."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.embedding_models import EMBEDDING_MODELS
 from helpers.random_models import write_random_model
 from helpers.random_tables import RANDOM_MODELS
 from helpers.vocab_files import VocabularyUnavailableError, is_packed, vocabulary_file, vocabulary_names
@@ -254,3 +255,14 @@ def test_a_planner_runs_nothing() -> None:
         planner.close()
         with pytest.raises(BackendUnavailable, match="no weights"):
             planner.executor(None, None)  # type: ignore[arg-type]
+
+
+def test_a_model_for_embeddings(tmp_path: Path, capsys: Captured) -> None:
+    model = next(model for model in EMBEDDING_MODELS if model.name == "qwen3-last")
+    write_random_model(model, tmp_path / "model.gguf")
+    code, found = inspect(tmp_path / "model.gguf", capsys)
+    assert (code, found["pooling"]) == (0, "last")
+    # The head, which is the embedding table, is not packed.
+    assert found["tensors"][0]["runs_on"] == "cpu embed_f32" and found["tensors"][0]["memory"] == 0
+    assert main(["inspect", str(tmp_path / "model.gguf")]) == 0
+    assert "embeddings, pooled by last, and no text" in capsys.readouterr().out
