@@ -118,7 +118,7 @@ def test_keys_of_real_files_that_change_nothing(tmp_path: Path, arch: str) -> No
         "rope.scaling.attn_factor": 1.0,
         "rope.scaling.yarn_ext_factor": -1.0,
         "rope.scaling.yarn_beta_fast": 32.0,
-        "pooling_type": 3,
+        "pooling_type": 0,
         "attention.layer_norm_epsilon": 0.5,
         "attention.layer_norm_rms_epsilon": 0.5,
     }
