@@ -21,6 +21,25 @@ _OF_EXPERTS = (
     "swiglu_oai",
 )
 _MEASURING = "peak_"
+_COMMON = {
+    "add",
+    "argmax",
+    "argmax_parts",
+    "attention_merge",
+    "exp_column_sums",
+    "exp_scaled",
+    "gelu_mul",
+    "lead",
+    "outputs",
+    "quantize",
+    "rms_norm",
+    "rope_interleaved",
+    "rope_neox",
+    "run_maxima",
+    "serve",
+    "silu_mul",
+}
+"""What most architectures are made of; what else one needs is compiled once its program is recorded."""
 
 
 def likely_kernels(types: Iterable[GGMLType], expert_types: Iterable[GGMLType] = ()) -> set[str]:
@@ -44,7 +63,15 @@ def _is_likely(kernel: str, types: set[str]) -> bool:
     of_type = _type_of(kernel)
     if kernel.startswith(_OF_THE_CACHE) and of_type is not None:
         return of_type == "f16"
-    return not kernel.startswith((_MEASURING, *_OF_EXPERTS)) and (of_type is None or of_type in types)
+    if of_type is not None:
+        return of_type in types and not kernel.startswith(_OF_EXPERTS)
+    name, _, columns = kernel.rpartition("_quantize_")
+    if kernel.startswith("quantize_"):
+        name, columns = "quantize", kernel.removeprefix("quantize_")
+    if columns.isdecimal():
+        rounded = {LAYOUTS[type].activation_columns for type in types if LAYOUTS[type].columns > 1}
+        return name in _COMMON and int(columns) in rounded
+    return kernel in _COMMON
 
 
 def _is_of_experts(kernel: str, types: set[str]) -> bool:
