@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.batches import TINY
+from helpers.random_models import RandomModel, metadata_of, tensors_of, write_model
+from helpers.recurrent_models import RECURRENT_MODELS
 
 from rushlight.backends import load_backend
 from rushlight.backends.base import Backend, Float32Array
@@ -19,7 +21,7 @@ from rushlight.engine import engine as engine_module
 from rushlight.engine.engine import Engine
 from rushlight.engine.limits import limits_for
 from rushlight.errors import BackendUnavailable
-from rushlight.gguf import open_gguf
+from rushlight.gguf import GGMLType, open_gguf
 from rushlight.models import CausalModel, load_model
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.row_math import Argmax, RowMath
@@ -132,6 +134,16 @@ def test_tiny_models_write_the_same_however_they_are_run(name: str, monkeypatch:
     lengths = (95, 33, 1, 64, 93)
     prompts = [ids[i][:n] for i, n in enumerate(lengths)]
     check(Bench(TINY / f"{name}.gguf", 160, prompts, 9, monkeypatch))
+
+
+@pytest.mark.parametrize("model", RECURRENT_MODELS, ids=lambda model: model.name)
+def test_recurrent_models_write_the_same_however_they_are_run(
+    model: RandomModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_model(tmp_path / "model.gguf", metadata_of(model), tensors_of(model), GGMLType.Q8_0)
+    ids = np.random.default_rng(10).integers(0, 320, (5, 160)).tolist()
+    prompts = [ids[i][:n] for i, n in enumerate((95, 33, 1, 64, 93))]
+    check(Bench(tmp_path / "model.gguf", 160, prompts, 9, monkeypatch))
 
 
 def test_smollm2_writes_the_same_however_it_is_run(

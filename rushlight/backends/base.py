@@ -8,7 +8,7 @@ tokens after `outputs`. Ops are pure: they return a new matrix and leave their i
 view made by `Tensor.columns` may be read by any op.
 
 Dimension letters: T tokens, R output tokens, E n_embd, H heads, KH key-value heads, D head size, N rows of
-a weight, V vocabulary, X experts, U experts that a row uses.
+a weight, V vocabulary, X experts, U experts that a row uses, C columns and K taps of a convolution.
 """
 
 from __future__ import annotations
@@ -169,6 +169,42 @@ class Ops(Protocol):
         """
         ...
 
+    def short_conv(self, x: Tensor, weight: Weight, layer: int) -> Tensor:
+        """Causal convolution of each column along its sequence: [T, C] gives [T, C].
+
+        ``y[t, c] = sum over k of weight[c, k] * x[t - (K - 1) + k, c]``, k ascending from 0. `weight` is a
+        vector of C * K numbers, row after row. The K - 1 rows in front of a sequence's first token are zero;
+        in front of the step's first token they are those that the cache of `layer` has kept, unless that
+        token is at position 0. The sequence's last K - 1 rows of x are kept in their place.
+        """
+        ...
+
+    def gated_delta_net(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        dt: Tensor,
+        a: Weight,
+        beta: Tensor,
+        layer: int,
+        grouped: bool = False,
+    ) -> Tensor:
+        """The gated delta rule along each sequence: queries, keys and values give [T, H * Dv].
+
+        q and k are [T, KH * D], v is [T, H * Dv], dt and beta are [T, H], `a` is [H]. Head h reads key head
+        ``h % KH``, or ``h // (H / KH)`` where `grouped`, and has a state S [D, Dv], which the cache of
+        `layer` keeps; it is zero in front of position 0. Each token, one after the other, does this in
+        float32::
+
+            S = exp(a * dt) * S
+            S = S + outer(k, beta * (v - k @ S))
+            y = q @ S
+
+        Source: Yang et al. 2024, "Gated Delta Networks"; as llama.cpp has it (``ggml_gated_delta_net``).
+        """
+        ...
+
     def silu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
         """``gate / (1 + exp(-gate)) * up``."""
         ...
@@ -189,6 +225,18 @@ class Ops(Protocol):
         """``0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))``, the tanh form."""
         ...
 
+    def silu(self, x: Tensor) -> Tensor:
+        """``x / (1 + exp(-x))``."""
+        ...
+
+    def sigmoid(self, x: Tensor) -> Tensor:
+        """``1 / (1 + exp(-x))``."""
+        ...
+
+    def softplus(self, x: Tensor) -> Tensor:
+        """``log(1 + exp(x))``."""
+        ...
+
     def relu_squared(self, x: Tensor) -> Tensor:
         """``max(x, 0)^2``."""
         ...
@@ -205,8 +253,8 @@ class Ops(Protocol):
         """``x * factor``, the factor rounded to float32."""
         ...
 
-    def multiply(self, x: Tensor, weight: Weight) -> Tensor:
-        """``x * weight``: every row times a vector [columns]."""
+    def multiply(self, x: Tensor, y: Tensor | Weight) -> Tensor:
+        """``x * y``; a weight y is a vector [columns], by which every row is multiplied."""
         ...
 
     def scale_rows(self, x: Tensor, factors: Tensor) -> Tensor:

@@ -28,13 +28,19 @@ class AttentionCache(NamedTuple):
 
 
 class RecurrentCache(NamedTuple):
-    """The state of a recurrent or short-convolution layer: one block holds the whole state, in float32."""
+    """What a recurrent or short-convolution layer keeps of a sequence: one block holds all of it, in float32.
 
-    shape: tuple[int, ...]
+    Attributes:
+        state: shape of the recurrence's state; (0,): the layer has none.
+        conv: shape of what `Ops.short_conv` keeps, its last inputs (taps - 1, columns); (0, 0): none.
+    """
+
+    state: tuple[int, ...]
+    conv: tuple[int, int] = (0, 0)
 
     def block_values(self) -> int:
-        """Values in a block: the whole state."""
-        return math.prod(self.shape)
+        """Values in a block: state and convolution inputs."""
+        return math.prod(self.state) + math.prod(self.conv)
 
 
 CacheSpec = AttentionCache | RecurrentCache

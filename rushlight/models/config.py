@@ -56,8 +56,10 @@ def read_config(
     *,
     norm_eps: str = "attention.layer_norm_rms_epsilon",
     n_swa: int = 0,
+    n_head_kv: int | None = None,
     clamps: bool = False,
     experts: bool = False,
+    dense: bool = True,
     n_layer_nextn: int = 0,
     by_layer: bool = False,
     pools: bool = False,
@@ -69,8 +71,11 @@ def read_config(
         arch: ``general.architecture``.
         norm_eps: key of the norms' epsilon.
         n_swa: the sliding window, already read by an architecture that has one.
+        n_head_kv: key-value heads, already read by an architecture that has layers without any.
         clamps: the architecture has read ``attention.clamp_kqv``.
         experts: the architecture reads the keys of experts itself.
+        dense: some feed-forward networks are no mixtures; otherwise a file may have no
+            ``feed_forward_length``, and `Config.n_ff` is 0 then.
         n_layer_nextn: layers at the end that predict several tokens, which the architecture leaves out.
         by_layer: key-value heads and feed-forward networks may differ by layer; the configuration has the
             first layer's, and the architecture reads each layer's.
@@ -83,7 +88,8 @@ def read_config(
     n_layer = accounts.get_int("block_count", min=1 + n_layer_nextn, max=4096)
     n_embd = accounts.get_int("embedding_length", min=1, max=_MAX)
     n_head = same_in_all_layers(accounts, "attention.head_count", n_layer)
-    n_head_kv = same_in_all_layers(accounts, "attention.head_count_kv", n_layer, by_layer, n_head)
+    if n_head_kv is None:
+        n_head_kv = same_in_all_layers(accounts, "attention.head_count_kv", n_layer, by_layer, n_head)
     if n_head % n_head_kv:
         raise InvalidFile(f"{n_head} query heads cannot share {n_head_kv} key-value heads evenly.")
     if n_embd < n_head:
@@ -108,7 +114,7 @@ def read_config(
         n_head_kv=n_head_kv,
         n_embd_head_k=n_embd_head_k,
         n_embd_head_v=accounts.get_int("attention.value_length", n_embd // n_head, min=1, max=_MAX),
-        n_ff=same_in_all_layers(accounts, "feed_forward_length", n_layer, by_layer),
+        n_ff=same_in_all_layers(accounts, "feed_forward_length", n_layer, by_layer, None if dense else 0),
         norm_eps=accounts.get_float(norm_eps, min=0.0),
         n_rot=n_rot,
         rope_freq_base=accounts.get_float("rope.freq_base", 10000.0, min=1.0 + 1e-6),

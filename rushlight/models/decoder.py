@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rushlight.backends.base import Model, Ops, RopeTable, Tensor
-from rushlight.backends.cache import AttentionCache, CacheLayout
+from rushlight.backends.cache import AttentionCache, CacheLayout, RecurrentCache
 from rushlight.errors import InvalidParameter
 from rushlight.models.config import Config
 from rushlight.models.rope import RopeFactors, rope_table
@@ -32,7 +32,8 @@ class Decoder:
         config: hyper-parameters.
         weights: the file's tensors.
         n_ctx: positions to load for; None: as many as the model was trained for.
-        windows: width of each layer's sliding window, 0 for none; of those layers alone that keep anything.
+        windows: what each layer that keeps anything keeps: the width of its sliding window, 0 for none, or
+            the cache of a recurrent layer.
         layer_configs: heads of each of these layers; None: all have those of `config`.
 
     Attributes:
@@ -53,7 +54,7 @@ class Decoder:
         config: Config,
         weights: Weights,
         n_ctx: int | None,
-        windows: Sequence[int],
+        windows: Sequence[int | RecurrentCache],
         layer_configs: Sequence[Config] | None = None,
     ) -> None:
         self.n_ctx = config.n_ctx_train if n_ctx is None else n_ctx
@@ -67,7 +68,9 @@ class Decoder:
         self.output = weights.no_head() if config.pooling else weights.output(self.n_vocab, config.n_embd)
         # A window that no sequence outgrows is none: its layer then shares blocks with those that have none.
         specs = (
-            AttentionCache(
+            window
+            if isinstance(window, RecurrentCache)
+            else AttentionCache(
                 own.n_head_kv,
                 own.n_embd_head_k,
                 own.n_embd_head_v,

@@ -19,9 +19,13 @@ _SHARED = frozenset(
     {
         "blocks",
         "config",
+        "conv_hybrid",
         "decoder",
+        "delta_net",
         "expert_config",
+        "expert_hybrid",
         "experts",
+        "gated_hybrid",
         "latent_attention",
         "layers",
         "llama_block",

@@ -101,6 +101,26 @@ class Weights:
         tensor = self._accounts.tensor(name, (n,), optional=True)
         return None if tensor is None else self._backend.vector(tensor)
 
+    def constant(self, value: float, n: int) -> Weight:
+        """A vector [n] of one number, such as the weights of a norm that has none."""
+        raw = np.full(n, value, np.float32).view(np.uint8)
+        return self._backend.vector(GGUFTensor("constant", (n,), GGMLType.F32, raw))
+
+    def halves(self, name: str, n_head: int, head_dim: int, k: int) -> tuple[Linear, Linear]:
+        """``{name}.weight`` [n_head * 2 * head_dim, k]: the first half of each head's rows, the second."""
+        tensor = self._accounts.tensor(f"{name}.weight", (n_head * 2 * head_dim, k))
+        rows = tensor.raw.reshape(n_head, 2, head_dim, -1)
+        first, second = (
+            replace(tensor, shape=(n_head * head_dim, k), raw=rows[:, i].reshape(n_head * head_dim, -1))
+            for i in range(2)
+        )
+        return Linear(self._backend.matrix(first)), Linear(self._backend.matrix(second))
+
+    def taps(self, name: str, n: int, k: int) -> Weight:
+        """The taps of a convolution [n, k], those of one column after those of another: a vector [n * k]."""
+        tensor = self._accounts.tensor(name, (n, k))
+        return self._backend.vector(replace(tensor, shape=(n * k,), raw=tensor.raw.reshape(-1)))
+
     def optional_rows(self, name: str, n_head: int, head_dim: int) -> Weight | None:
         """A norm weight for each head [n_head, head_dim], row after row, if the file has it."""
         tensor = self._accounts.tensor(name, (n_head, head_dim), optional=True)

@@ -42,7 +42,7 @@ def test_a_copied_block_serves_another_sequence(gemma: tuple[ReferenceBackend, C
 
 
 def test_a_copied_state_is_the_whole_state() -> None:
-    layout = CacheLayout.of((AttentionCache(1, 2, 2), RecurrentCache((3, 5)), RecurrentCache((4,))))
+    layout = CacheLayout.of((AttentionCache(1, 2, 2), RecurrentCache((3, 5), (2, 6)), RecurrentCache((4,))))
 
     def forward(ops: Ops) -> Tensor:
         raise NotImplementedError
@@ -51,13 +51,15 @@ def test_a_copied_state_is_the_whole_state() -> None:
     executor = ReferenceBackend().executor(model, Limits(1, 1, 1, 64, (2, 3)))
     states = [pool for pool in executor._pools if isinstance(pool, StatePool)]
     assert [pool.states.shape for pool in states] == [(3, 3, 5), (3, 4)]
+    assert [pool.conv.shape for pool in states] == [(3, 2, 6), (3, 0, 0)]
     for pool in states:
-        pool.states[1] = 7
+        pool.states[1], pool.conv[1] = 7, 7
     executor.copy_block(1, 1, 2)
     for pool in states:
-        assert (pool.states[2] == 7).all()
-        assert (pool.states[0] == 0).all()
-        assert pool.states.dtype == np.float32
+        for array in (pool.states, pool.conv):
+            assert (array[1:] == 7).all()
+            assert (array[0] == 0).all()
+            assert array.dtype == np.float32
 
 
 @pytest.mark.parametrize(("group", "source", "target"), [(2, 0, 0), (-1, 0, 0), (0, 4, 0), (0, 0, -1)])

@@ -243,7 +243,13 @@ def test_gates_and_sums() -> None:
     np.testing.assert_allclose(OPS.silu_mul(Values(x), Values(y)).array, silu * y, **close)
     np.testing.assert_allclose(OPS.gelu_mul(Values(x), Values(y)).array, gelu * y, **close)
     np.testing.assert_allclose(OPS.gelu(Values(x)).array, gelu, **close)
+    np.testing.assert_allclose(OPS.silu(Values(x)).array, silu, **close)
+    sigmoid = [[1 / (1 + math.exp(-float(a))) for a in row] for row in x]
+    np.testing.assert_allclose(OPS.sigmoid(Values(x)).array, sigmoid, **close)
+    softplus = [[math.log1p(math.exp(float(a))) for a in row] for row in x]
+    np.testing.assert_allclose(OPS.softplus(Values(x)).array, softplus, **close)
     np.testing.assert_array_equal(OPS.add(Values(x), Values(y)).array, x + y)
+    np.testing.assert_array_equal(OPS.multiply(Values(x), Values(y)).array, x * y)
 
 
 def test_outputs_and_columns_select() -> None:

@@ -89,6 +89,9 @@ class Paging:
         window = self.layout.groups[g].window
         for row, piece in zip(table, pieces, strict=True):
             oldest = max(0, piece.start - window + 1) if window else 0
+            if self.layout.groups[g].recurrent:
+                row[0] = self.tables[g][piece.slot, 0]
+                continue
             needed = slice(oldest // BLOCK_TOKENS, (piece.start + len(piece.ids) - 1) // BLOCK_TOKENS + 1)
             row[needed] = self.tables[g][piece.slot, needed]
         return int32(table)

@@ -119,12 +119,27 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "proj": ("n_embd", "n_own"),
     "post_norm": ("n_embd",),
     "layer_output_scale": ("one",),
+    "token_embd_norm": ("n_embd",),
+    "attn_gate": ("n_value", "n_embd"),
+    "ssm_conv1d": ("n_conv", "n_taps"),
+    "ssm_alpha": ("n_head_v", "n_embd"),
+    "ssm_ba": ("n_head_v_2", "n_embd"),
+    "ssm_beta": ("n_head_v", "n_embd"),
+    "ssm_dt": ("n_head_v",),
+    "ssm_a": ("n_head_v",),
+    "ssm_norm": ("n_state",),
+    "ssm_out": ("n_embd", "n_value"),
+    "shortconv.in_proj": ("n_embd_3", "n_embd"),
+    "shortconv.conv": ("n_embd", "n_taps"),
+    "shortconv.out_proj": ("n_embd", "n_embd"),
 }
 # Attention is peaked and logits spread over several units, so that nothing is lost in the rounding.
 GAINS = {"attn_q": 2.0, "attn_k": 2.0, "attn_qkv": 1.7, "attn_output": 2.5, "ffn_down": 2.5, "output": 3.0}
 # Routers choose clearly, so that no rounding chooses another expert.
 GAINS |= {"ffn_gate_inp": 3.0, "ffn_down_exps": 4.0, "ffn_down_shexp": 2.5}
 TIED_GAIN = 1.0
+NAMES_ALONE = {"ssm_a"}
+"""Tensors whose names have no ``.weight``."""
 
 
 def sizes_of(model: RandomModel) -> dict[str, int]:
@@ -137,6 +152,7 @@ def sizes_of(model: RandomModel) -> dict[str, int]:
         "n_vocab": N_VOCAB,
         "n_ff_2": 2 * model.n_ff,
         "n_ff_half": model.n_ff // 2,
+        "n_q_2": 2 * n_q,
     }
     own = ("n_embd", "n_head", "n_head_kv", "head_dim", "n_ff")
     n_rot = model.metadata.get("rope.dimension_count", model.head_dim)
@@ -146,7 +162,7 @@ def sizes_of(model: RandomModel) -> dict[str, int]:
     sizes["n_ff_exp_2"] = 2 * sizes["n_ff_exp"]
     n_ff_shared = sizes["n_ff_exp"] * model.metadata.get("expert_shared_count", 0) or model.n_ff
     sizes["n_ff_shexp"] = model.metadata.get("expert_shared_feed_forward_length", n_ff_shared)
-    sizes |= latent_sizes_of(model)
+    sizes |= latent_sizes_of(model) | recurrent_sizes_of(model)
     sizes["n_own"] = model.metadata.get("embedding_length_per_layer_input", 0)
     sizes["n_positions"] = model.n_ctx_train
     sizes["n_own_all"], sizes["one"] = model.n_layer * sizes["n_own"], 1
@@ -174,6 +190,21 @@ def latent_sizes_of(model: RandomModel) -> dict[str, int]:
     }
 
 
+def recurrent_sizes_of(model: RandomModel) -> dict[str, int]:
+    """Those of layers with a state."""
+    keys = model.metadata
+    n_state, n_value = keys.get("ssm.state_size", 0), keys.get("ssm.inner_size", 0)
+    return {
+        "n_embd_3": 3 * model.n_embd,
+        "n_taps": keys.get("shortconv.l_cache", keys.get("ssm.conv_kernel", 0)),
+        "n_state": n_state,
+        "n_head_v": keys.get("ssm.time_step_rank", 0),
+        "n_head_v_2": 2 * keys.get("ssm.time_step_rank", 0),
+        "n_value": n_value,
+        "n_conv": 2 * n_state * keys.get("ssm.group_count", 0) + n_value,
+    }
+
+
 def _uniform(rng: np.random.RandomState, shape: tuple[int, ...]) -> Float32Array:
     """Numbers of mean 0 and variance 1, within 1.74."""
     integers = rng.randint(-(1 << 20), 1 << 20, size=shape).astype(np.float32)
@@ -186,6 +217,8 @@ def _values(
     if name.startswith("rope_f"):
         return np.float32(1.0) + np.abs(_uniform(rng, shape)) * np.float32(3.0 if "long" in name else 1.0)
     noise = _uniform(rng, shape)
+    if name == "ssm_a":  # times softplus, the logarithm of a decay: state lives for some tokens
+        return noise * np.float32(0.1) - np.float32(0.2)
     if kind == "bias":
         return noise * np.float32(0.3)
     if name.endswith("_norm") or (len(shape) == 1 and not name.startswith("ffn")):
@@ -202,13 +235,14 @@ def tensors_of(model: RandomModel) -> dict[str, Float32Array]:
     tensors = {}
 
     def add(prefix: str, item: str) -> None:
-        name, _, kind = item.partition(".")
+        name = item.removesuffix(".bias")
+        kind = "weight" if name == item else "bias"
         own = shapes.get(f"{prefix.removeprefix('blk.')}{name}", shapes[name])
         shape = tuple(sizes[size] for size in own)
-        kind = kind or "weight"
         if kind == "bias":
             shape = shape[:-1] or shape
-        tensors[f"{prefix}{name}.{kind}"] = _values(rng, name, kind, shape, gains.get(name, 1.0))
+        full = f"{prefix}{name}" if name in NAMES_ALONE else f"{prefix}{name}.{kind}"
+        tensors[full] = _values(rng, name, kind, shape, gains.get(name, 1.0))
 
     add("", "token_embd")
     for i in range(model.n_layer):

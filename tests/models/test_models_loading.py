@@ -96,9 +96,10 @@ def test_an_unread_key_or_tensor_is_an_error(tmp_path: Path, arch: str) -> None:
 
 @pytest.mark.parametrize("arch", supported_architectures())
 def test_what_is_missing_is_named(tmp_path: Path, arch: str) -> None:
-    for key in (f"{arch}.block_count", f"{arch}.context_length", f"{arch}.feed_forward_length"):
-        with pytest.raises(InvalidFile, match=re.escape(key)):
-            load_edited(tmp_path, plain_model_of(arch), drop(key))
+    needs_width = arch not in ("qwen35moe", "qwen3next")
+    for key in ("block_count", "context_length", *["feed_forward_length"] * needs_width):
+        with pytest.raises(InvalidFile, match=re.escape(f"{arch}.{key}")):
+            load_edited(tmp_path, plain_model_of(arch), drop(f"{arch}.{key}"))
     with open_gguf(source_of(plain_model_of(arch), tmp_path)) as file:
         ffn_down = next(name for name in file.tensors if name.startswith("blk.0.ffn_down"))
     for name in ("token_embd.weight", "blk.1.attn_output.weight", ffn_down):
@@ -234,6 +235,50 @@ def test_a_period_of_0_gives_every_layer_a_window(tmp_path: Path) -> None:
         edit = put({"gemma2.attention.sliding_window_pattern": period})
         _, model = load_edited(tmp_path, "gemma2", edit)
         assert [spec.window for spec in model.cache.specs] == windows
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "words"),
+    [
+        ("lfm2", "attention.head_count_kv", np.array([0, 0, 0, 0], np.int32), r"head_count_kv holds \[0\]"),
+        ("lfm2", "attention.head_count_kv", np.array([0, 2, 4, 0], np.int32), "expected one number, and 0"),
+        ("lfm2", "shortconv.l_cache", 1, "l_cache is 1; expected at least 2"),
+        ("qwen35", "ssm.inner_size", 96, "ssm.inner_size is 96; expected .* 128"),
+        ("qwen35", "ssm.group_count", 3, "4 value heads .* cannot share 3 key heads"),
+        ("qwen35", "attention.value_length", 16, "Key heads have 32 columns and value heads 16"),
+        ("qwen35", "full_attention_interval", 0, "full_attention_interval is 0"),
+        ("qwen35-listed", "attention.recurrent_layers", np.array([1, 0, 1], np.int32), "holds no bools"),
+        ("qwen35-listed", "attention.recurrent_layers", np.array([True]), "has 1 elements; expected 3"),
+    ],
+)
+def test_layers_with_a_state_that_do_not_fit(
+    tmp_path: Path, name: str, key: str, value: Any, words: str
+) -> None:
+    with pytest.raises(InvalidFile, match=words):
+        load_edited(tmp_path, name, put({f"{RANDOM[name].arch}.{key}": value}))
+
+
+@pytest.mark.parametrize("name", ["qwen35", "qwen3next"])
+def test_layers_that_predict_further_tokens_are_left_out(tmp_path: Path, name: str) -> None:
+    def edit(metadata: dict[str, Any], tensors: Tensors) -> None:
+        metadata[f"{name}.block_count"] += 1
+        metadata[f"{name}.nextn_predict_layers"] = 1
+        tensors["blk.4.nextn.eh_proj.weight"] = f32(64, 128)
+
+    golden = load_random_golden(name)
+    backend, model = load_edited(tmp_path, name, edit, golden.n_ctx)
+    executor, paging = open_executor(backend, model, golden.n_ctx)
+    found = executor.step(paging.batch([Piece(golden.ids)]))[golden.positions]
+    assert relative(found, golden.logits) < 1e-4
+
+
+def test_a_file_of_experts_alone_may_have_no_dense_width(tmp_path: Path) -> None:
+    golden = load_random_golden("qwen35moe")
+    edit = drop("qwen35moe.feed_forward_length")
+    backend, model = load_edited(tmp_path, "qwen35moe", edit, golden.n_ctx)
+    executor, paging = open_executor(backend, model, golden.n_ctx)
+    found = executor.step(paging.batch([Piece(golden.ids)]))[golden.positions]
+    assert relative(found, golden.logits) < 1e-4
 
 
 @pytest.mark.parametrize("n_ctx", [0, -1, 1 << 40])

@@ -54,6 +54,8 @@ WITHOUT_EFFECT = {
     "qwen3moe.feed_forward_length",  # that of the experts is another key, here and below
     "gpt-oss.feed_forward_length",
     "bailingmoe.feed_forward_length",
+    "qwen35moe.feed_forward_length",
+    "qwen3next.feed_forward_length",
     "deepseek2-dense: leading_dense_block_count",  # keys of experts in a file that has none
     "deepseek2-dense: expert_shared_count",
     "deepseek2-dense: expert_feed_forward_length",

@@ -33,10 +33,9 @@ class Binding:
     Attributes:
         program, step: addresses of the op records, which a zero record ends, and of the step record.
         inputs: where the batch goes.
-        cache: keys and values.
+        cache: what the layers keep.
 
     Raises:
-        UnsupportedModel: a layer is recurrent.
         OutOfMemory: the system refuses.
     """
 

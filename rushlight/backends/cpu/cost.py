@@ -39,7 +39,7 @@ class StepCost:
 def step_cost(model: Model) -> StepCost:
     """The work of a step of a model whose weights the cpu backend holds.
 
-    Attention, norms and the rows of the embedding table that are read do not count.
+    Attention, recurrences, norms and the rows of the embedding table that are read do not count.
     """
     counter = _Counter(model.cache)
     model.forward(counter)
@@ -141,6 +141,22 @@ class _Counter:
         assert isinstance(spec, AttentionCache)
         return _Shape(q.n_columns // spec.head_dim_k * spec.head_dim_v)
 
+    def short_conv(self, x: Tensor, weight: Weight, layer: int) -> Tensor:
+        return x
+
+    def gated_delta_net(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        dt: Tensor,
+        a: Weight,
+        beta: Tensor,
+        layer: int,
+        grouped: bool = False,
+    ) -> Tensor:
+        return v
+
     def silu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
         return gate
 
@@ -156,6 +172,15 @@ class _Counter:
     def gelu(self, x: Tensor) -> Tensor:
         return x
 
+    def silu(self, x: Tensor) -> Tensor:
+        return x
+
+    def sigmoid(self, x: Tensor) -> Tensor:
+        return x
+
+    def softplus(self, x: Tensor) -> Tensor:
+        return x
+
     def relu_squared(self, x: Tensor) -> Tensor:
         return x
 
@@ -168,7 +193,7 @@ class _Counter:
     def scale(self, x: Tensor, factor: float) -> Tensor:
         return x
 
-    def multiply(self, x: Tensor, weight: Weight) -> Tensor:
+    def multiply(self, x: Tensor, y: Tensor | Weight) -> Tensor:
         return x
 
     def scale_rows(self, x: Tensor, factors: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cpu.op_recorder import OpRecorder, as_value, as_vector, rows_of
 from rushlight.backends.cpu.recording import Field, Value
+from rushlight.backends.cpu.weights import Vector
 
 
 class ElementwiseRecorder(OpRecorder):
@@ -36,6 +37,18 @@ class ElementwiseRecorder(OpRecorder):
         """See `Ops.gelu`."""
         return self._binary("gelu", x, x)
 
+    def silu(self, x: Tensor) -> Value:
+        """See `Ops.silu`."""
+        return self._binary("silu", x, x)
+
+    def sigmoid(self, x: Tensor) -> Value:
+        """See `Ops.sigmoid`."""
+        return self._binary("sigmoid", x, x)
+
+    def softplus(self, x: Tensor) -> Value:
+        """See `Ops.softplus`."""
+        return self._binary("softplus", x, x)
+
     def relu_squared(self, x: Tensor) -> Value:
         """See `Ops.relu_squared`."""
         return self._binary("relu_squared", x, x)
@@ -56,9 +69,13 @@ class ElementwiseRecorder(OpRecorder):
         """See `Ops.scale`."""
         return self._by_scalar("scale", x, factor)
 
-    def multiply(self, x: Tensor, weight: Weight) -> Value:
+    def multiply(self, x: Tensor, y: Tensor | Weight) -> Value:
         """See `Ops.multiply`."""
-        x, vector = as_value(x), as_vector(weight)
+        if isinstance(y, Value):
+            return self._binary("multiply", x, y)
+        return self._multiply_columns(as_value(x), as_vector(y))
+
+    def _multiply_columns(self, x: Value, vector: Vector) -> Value:
         if vector.shape != (x.n_columns,):
             raise ValueError(f"multiply of {x.n_columns} columns with weights {vector.shape}")
         y = self._new(x.buffer.rows, x.n_columns)

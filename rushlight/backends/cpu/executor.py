@@ -46,7 +46,6 @@ class CpuExecutor:
         """Record the model, load its kernels and reserve its memory.
 
         Raises:
-            UnsupportedModel: the model has recurrent layers, for which there are no kernels yet.
             InvalidParameter: limits that do not fit the model.
             OutOfMemory: the system refuses the memory.
         """

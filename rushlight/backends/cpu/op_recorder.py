@@ -22,7 +22,7 @@ def as_value(tensor: Tensor) -> Value:
     return tensor
 
 
-def as_vector(weight: Weight) -> Vector:
+def as_vector(weight: Weight | Tensor) -> Vector:
     """A vector of this backend; a TypeError for one of another."""
     if not isinstance(weight, Vector):
         raise TypeError(f"a vector of the cpu backend was expected, not {type(weight).__name__}")

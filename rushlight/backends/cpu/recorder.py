@@ -12,14 +12,23 @@ from rushlight.backends.cpu.elementwise_recorder import ElementwiseRecorder
 from rushlight.backends.cpu.expert_recorder import ExpertRecorder
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.op_recorder import FLOAT_TYPES, as_value, as_vector, rows_of
-from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, CacheAddress, Field, Value
+from rushlight.backends.cpu.recording import (
+    KEYS,
+    OUTPUTS,
+    TOKENS,
+    VALUES,
+    Buffer,
+    CacheAddress,
+    Field,
+    Value,
+)
 from rushlight.backends.cpu.records import ARGMAX_PART, ARGMAX_RESULT
+from rushlight.backends.cpu.recurrent_recorder import RecurrentRecorder
 from rushlight.backends.cpu.weights import Matrix, PackedPart, Table
-from rushlight.errors import UnsupportedModel
 from rushlight.gguf import GGMLType
 
 
-class Recorder(ElementwiseRecorder, ExpertRecorder):
+class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
     """The op set of `backends.base.Ops`: every call appends to a `Recording`."""
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Value:
@@ -179,7 +188,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder):
         q, k, v = as_value(q), as_value(k), as_value(v)
         spec = self._cache.specs[layer]
         if not isinstance(spec, AttentionCache):
-            raise UnsupportedModel("The cpu backend has no recurrent layers; use the reference backend.")
+            raise ValueError(f"attention in layer {layer}, which keeps {spec}")
         n_head = q.n_columns // spec.head_dim_k
         if q.n_columns % spec.head_dim_k or n_head % spec.n_head_kv:
             raise ValueError(f"attention of {q.n_columns} query columns with {spec}")
@@ -191,8 +200,8 @@ class Recorder(ElementwiseRecorder, ExpertRecorder):
         self.recording.heads.append((n_head, spec.head_dim_k, spec.head_dim_v))
         y = self._new(TOKENS, n_head * spec.head_dim_v)
         shared: dict[str, Field] = {
-            "k_cache": CacheAddress(layer, False),
-            "v_cache": CacheAddress(layer, True),
+            "k_cache": CacheAddress(layer, KEYS),
+            "v_cache": CacheAddress(layer, VALUES),
             "group": self._cache.group_of_layer[layer],
             "n_head_kv": spec.n_head_kv,
             "head_dim_k": spec.head_dim_k,

@@ -39,11 +39,20 @@ class Value(NamedTuple):
         return Value(self.buffer, stop - start, self.offset + 4 * start)
 
 
+KEYS, VALUES = 0, 1
+STATE, CONV = 0, 1
+
+
 class CacheAddress(NamedTuple):
-    """A layer's keys or values, wherever the executor will put them."""
+    """One of the two things a layer keeps, wherever the executor will put it.
+
+    Attributes:
+        layer: which.
+        part: `KEYS` or `VALUES` of a layer with attention, `STATE` or `CONV` of a recurrent one.
+    """
 
     layer: int
-    values: bool
+    part: int
 
 
 Field = int | float | Buffer | Value | CacheAddress

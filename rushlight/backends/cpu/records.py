@@ -122,6 +122,29 @@ ATTENTION = _record(
     "sinks",
     floats=("scale", "softcap"),
 )
+SHORT_CONV = _record("x", "x_stride", "weight", "kept", "group", "y", "y_stride", "n", "n_taps")
+GATED_DELTA_NET = _record(
+    "q",
+    "q_stride",
+    "k",
+    "k_stride",
+    "v",
+    "v_stride",
+    "dt",
+    "dt_stride",
+    "a",
+    "beta",
+    "beta_stride",
+    "state",
+    "group",
+    "y",
+    "y_stride",
+    "n_head",
+    "n_head_kv",
+    "n_run",
+    "head_dim_k",
+    "head_dim_v",
+)
 BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
 BINARY_QUANTIZE = _record(
     "rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "meta", "meta_stride", "n"

@@ -74,6 +74,11 @@ class Vector:
         """Where the first number is."""
         return self.region.address
 
+    @property
+    def values(self) -> Float32Array:
+        """The numbers."""
+        return self.region.bytes.view(np.float32)[: self.shape[0]]
+
 
 class Table:
     """An embedding table, read row by row from the file, by address; `tensor` keeps it mapped.

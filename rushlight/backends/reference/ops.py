@@ -13,6 +13,7 @@ from rushlight.backends.base import Float32Array, RopeTable, Tensor, Weight
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.reference.pools import KVPool, StatePool
+from rushlight.backends.reference.recurrences import gated_delta_net, short_conv
 from rushlight.backends.reference.routing import ChosenExperts, choose_experts
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
 from rushlight.backends.routing import Routes, Routing
@@ -205,6 +206,38 @@ class ReferenceOps:
         right = np.broadcast_to(right, (rows, n_head, right.shape[2]))
         return Values(np.concatenate([left, right], axis=2).reshape(rows, -1))
 
+    def short_conv(self, x: Tensor, weight: Weight, layer: int) -> Values:
+        """The causal convolution of each column, one sequence after the other."""
+        pool = self._pools[layer]
+        assert isinstance(pool, StatePool)
+        blocks = self._batch.block_tables[self._layout.group_of_layer[layer]][:, 0]
+        return Values(short_conv(_array(x), _vector(weight), pool, self._batch, blocks))
+
+    def gated_delta_net(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        dt: Tensor,
+        a: Weight,
+        beta: Tensor,
+        layer: int,
+        grouped: bool = False,
+    ) -> Values:
+        """The gated delta rule, token by token."""
+        pool = self._pools[layer]
+        assert isinstance(pool, StatePool)
+        blocks = self._batch.block_tables[self._layout.group_of_layer[layer]][:, 0]
+        decay = np.exp(_vector(a) * _array(dt))
+        n_head, head_dim = pool.states.shape[1:3]
+        n_repeat = n_head * head_dim // k.n_columns
+        shared = (_array(x).reshape(len(decay), -1, head_dim) for x in (q, k))
+        queries, keys = (
+            np.repeat(x, n_repeat, axis=1) if grouped else np.tile(x, (1, n_repeat, 1)) for x in shared
+        )
+        qkv = queries, keys, _array(v).reshape(len(decay), n_head, -1)
+        return Values(gated_delta_net(qkv, decay, _array(beta), pool, self._batch, blocks))
+
     def silu_mul(self, gate: Tensor, up: Tensor) -> Values:
         """``silu(gate) * up``."""
         g = _array(gate)
@@ -228,6 +261,18 @@ class ReferenceOps:
         """The tanh form of GELU."""
         return Values(_gelu(_array(x)))
 
+    def silu(self, x: Tensor) -> Values:
+        """``x / (1 + exp(-x))``."""
+        return Values(_array(x) / (1 + np.exp(-_array(x))))
+
+    def sigmoid(self, x: Tensor) -> Values:
+        """``1 / (1 + exp(-x))``."""
+        return Values(np.float32(1) / (1 + np.exp(-_array(x))))
+
+    def softplus(self, x: Tensor) -> Values:
+        """``log(1 + exp(x))``."""
+        return Values(np.asarray(np.logaddexp(np.float32(0), _array(x)), np.float32))
+
     def relu_squared(self, x: Tensor) -> Values:
         """``max(x, 0)^2``."""
         return Values(np.square(np.maximum(_array(x), np.float32(0))))
@@ -247,9 +292,10 @@ class ReferenceOps:
         """``x * factor``."""
         return Values(_array(x) * np.float32(factor))
 
-    def multiply(self, x: Tensor, weight: Weight) -> Values:
-        """``x * weight``."""
-        return Values(_array(x) * _vector(weight))
+    def multiply(self, x: Tensor, y: Tensor | Weight) -> Values:
+        """``x * y``."""
+        factors: Float32Array = y.array if isinstance(y, Values) else _vector(y)
+        return Values(_array(x) * factors)
 
     def scale_rows(self, x: Tensor, factors: Tensor) -> Values:
         """``x * factors``."""
@@ -327,6 +373,6 @@ def _array(x: Tensor) -> Float32Array:
     return x.array
 
 
-def _vector(weight: Weight) -> Float32Array:
+def _vector(weight: Weight | Tensor) -> Float32Array:
     assert isinstance(weight, VectorWeight)
     return weight.values

@@ -62,13 +62,20 @@ class KVPool:
 
 @dataclass(frozen=True)
 class StatePool:
-    """States of a recurrent layer: float32 [n_blocks, *shape]."""
+    """What a recurrent layer keeps.
+
+    Attributes:
+        states: float32 [n_blocks, *state].
+        conv: float32 [n_blocks, K - 1, C], the last inputs of a short convolution.
+    """
 
     states: Float32Array
+    conv: Float32Array
 
     def copy_block(self, source: int, target: int) -> None:
         """Copy block `source` over block `target`."""
         self.states[target] = self.states[source]
+        self.conv[target] = self.conv[source]
 
 
 def allocate_pools(layout: CacheLayout, limits: Limits) -> list[KVPool | StatePool]:
@@ -79,5 +86,6 @@ def allocate_pools(layout: CacheLayout, limits: Limits) -> list[KVPool | StatePo
         if isinstance(spec, AttentionCache):
             pools.append(KVPool.allocate(spec, n_blocks, KV_DTYPES[limits.kv_dtype]))
         else:
-            pools.append(StatePool(np.zeros((n_blocks, *spec.shape), np.float32)))
+            states, conv = (np.zeros((n_blocks, *shape), np.float32) for shape in (spec.state, spec.conv))
+            pools.append(StatePool(states, conv))
     return pools

@@ -23,7 +23,7 @@ from rushlight.backends.base import Limits, RopeTable
 from rushlight.backends.cache import AttentionCache, CacheLayout, RecurrentCache
 from rushlight.backends.cpu.memory import Region
 from rushlight.backends.reference import ReferenceBackend
-from rushlight.errors import InvalidFile, InvalidParameter, OutOfMemory, UnsupportedModel
+from rushlight.errors import InvalidFile, InvalidParameter, OutOfMemory
 
 LAYOUT = CacheLayout.of((AttentionCache(1, 8, 8), AttentionCache(1, 8, 8, window=40)))
 ANGLES = np.random.default_rng(0).uniform(0, 6, (N_CTX, 4))
@@ -148,11 +148,19 @@ def test_copying_a_block_that_is_not_there_is_refused(group: int, source: int, t
         executor().copy_block(group, source, target)
 
 
-def test_recurrent_layers_are_refused() -> None:
-    backend, layout = cpu_backend(), CacheLayout.of((RecurrentCache((4,)),))
+def test_a_copied_state_is_the_whole_state() -> None:
+    backend, layout = cpu_backend(), CacheLayout.of((RecurrentCache((3, 5), (2, 8)), RecurrentCache((4,))))
     model = TableModel(lambda ops, x: ops.outputs(x), backend.embedding(tensor(randn(4, 8))), layout)
-    with pytest.raises(UnsupportedModel, match="recurrent"):
-        backend.executor(model, Limits(4, 1, 4, 16, (1,)))
+    cache = backend.executor(model, Limits(4, 1, 4, 16, (3,))).binding.cache
+    regions = {key: region.bytes for key, region in cache._regions.items()}
+    assert [len(region) for region in regions.values()] == [3 * 192, 3 * 64, 3 * 64, 0]
+    for region in regions.values():
+        region.reshape(3, len(region) // 3)[1] = 7
+    cache.copy(0, 1, 2)
+    for region in regions.values():
+        blocks = region.reshape(3, len(region) // 3)
+        assert (blocks[1:] == 7).all()
+        assert (blocks[0] == 0).all()
 
 
 def test_memory_that_cannot_be_had_is_told_as_such() -> None:

@@ -77,6 +77,7 @@ def hard_numbers() -> Floats:
     ("name", "exact"),
     [
         ("add", lambda x, y: x + y),
+        ("multiply", lambda x, y: x * y),
         ("silu_mul", lambda x, y: silu(x) * y),
         ("gelu_mul", lambda x, y: gelu(x) * y),
         ("swiglu_oai", swiglu_oai),
@@ -123,6 +124,32 @@ def test_one_gate_scales_a_row(n: int) -> None:
     for n_tokens in TOKEN_COUNTS:
         assert_close(executor.rows(n_tokens), expected[:n_tokens], atol=1e-6, rtol=5e-7)
     executor.close()
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 100])
+@pytest.mark.parametrize(
+    ("name", "exact"),
+    [
+        ("silu", silu),
+        ("sigmoid", lambda x: np.exp(-np.logaddexp(0, -x))),
+        ("softplus", lambda x: np.logaddexp(0, x)),
+    ],
+)
+def test_functions_of_the_logistic_family(name: str, exact: Callable[..., Any], n: int) -> None:
+    x = 9 * randn(max(TOKEN_COUNTS), n)
+    executor = PoisonedExecutor(whole(name), x)
+    for n_tokens in TOKEN_COUNTS:
+        assert_close(executor.rows(n_tokens), exact(x[:n_tokens].astype(np.float64)), atol=1e-30, rtol=6e-7)
+    executor.close()
+
+
+@pytest.mark.parametrize("name", ["silu", "sigmoid", "softplus"])
+def test_the_logistic_family_over_all_of_float32(name: str) -> None:
+    x = hard_numbers()[:, None]
+    with np.errstate(over="ignore", under="ignore"):
+        expected = reference_rows(whole(name), x)
+    # The exponential ends at 88 on both sides.
+    assert_close(cpu_rows(whole(name), x), expected, atol=1e-35, rtol=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 100])

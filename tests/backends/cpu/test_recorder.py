@@ -14,7 +14,6 @@ from rushlight.backends.cache import AttentionCache, CacheLayout, RecurrentCache
 from rushlight.backends.cpu.recorder import Recorder
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Value
 from rushlight.backends.reference import ReferenceBackend
-from rushlight.errors import UnsupportedModel
 from rushlight.gguf import GGMLType
 
 LAYOUT = CacheLayout.of((AttentionCache(2, 16, 24), RecurrentCache((3,)), AttentionCache(1, 8, 8, window=9)))
@@ -165,7 +164,32 @@ def test_tensors_and_weights_of_another_backend_are_refused() -> None:
         recorder.linear(x, other.matrix(tensor(randn(4, 64))))
 
 
+def test_convolutions_that_do_not_fit_their_layer_are_refused() -> None:
+    layout = CacheLayout.of((AttentionCache(1, 8, 8), RecurrentCache((0,), (2, 64))))
+    recorder = Recorder(layout, "f16")
+    x, weight = recorder.embed(TABLE), BACKEND.vector(tensor(randn(192)))
+    with pytest.raises(ValueError, match="short_conv of 64 columns in layer 0"):
+        recorder.short_conv(x, weight, 0)
+    with pytest.raises(ValueError, match="short_conv of 32 columns in layer 1"):
+        recorder.short_conv(x.columns(0, 32), weight, 1)
+    with pytest.raises(ValueError, match=r"short_conv of 3 taps, 64 columns and weights \(191,\)"):
+        recorder.short_conv(x, BACKEND.vector(tensor(randn(191))), 1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "columns", "n_head"),
+    [(0, 16, 4), (1, 16, 4), (2, 12, 4), (2, 24, 4), (2, 16, 3), (2, 4, 4)],
+)
+def test_delta_nets_that_do_not_fit_their_layer_are_refused(layer: int, columns: int, n_head: int) -> None:
+    specs = AttentionCache(1, 8, 8), RecurrentCache((0,), (2, 64)), RecurrentCache((4, 8, 16))
+    recorder = Recorder(CacheLayout.of(specs), "f16")
+    x = recorder.embed(TABLE)
+    q, heads, a = x.columns(0, columns), x.columns(0, 4), BACKEND.vector(tensor(-np.ones(n_head)))
+    with pytest.raises(ValueError, match="gated_delta_net"):
+        recorder.gated_delta_net(q, q, x, heads, a, heads, layer)
+
+
 def test_a_recurrent_layer_has_no_attention() -> None:
     recorder, x = record()
-    with pytest.raises(UnsupportedModel, match="recurrent"):
+    with pytest.raises(ValueError, match="attention in layer 1"):
         recorder.attention(x, x, x, 1, 1.0)

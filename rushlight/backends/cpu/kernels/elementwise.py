@@ -57,6 +57,30 @@ def _gelu_mul(x, z):
 
 
 @inline
+def _silu(x, z):
+    return x / (splat_f32(1.0) + exp(splat_f32(0.0) - x))
+
+
+@inline
+def _sigmoid(x, z):
+    return splat_f32(1.0) / (splat_f32(1.0) + exp(splat_f32(0.0) - x))
+
+
+@inline
+def _softplus(x, z):
+    positive = maximum(x, splat_f32(0.0))
+    # What exceeds that is log1p of this, which is at most 1.
+    u = exp(x - positive - positive)
+    s = u / (u + splat_f32(2.0))
+    # log1p(u) is 2 artanh(s): its series, as far as float32 goes where s is at most 1 / 3.
+    square = s * s
+    p = splat_f32(1.0 / 15.0)
+    for i in range(7):
+        p = fma(p, square, splat_f32(1.0 / (13.0 - 2.0 * i)))
+    return fma(s + s, p, positive)
+
+
+@inline
 def _relu_squared(x, z):
     positive = maximum(x, splat_f32(0.0))
     return positive * positive
@@ -229,6 +253,9 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     }
     found: dict[str, Callable[..., None]] = {
         "add": _rowwise(_add),
+        "silu": _rowwise(_silu),
+        "sigmoid": _rowwise(_sigmoid),
+        "softplus": _rowwise(_softplus),
         "scale": _by_scalar(_scale),
         "multiply": _rowwise(_multiply),
         "scale_rows": scale_rows,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from numba import types
+
 from rushlight.backends.cpu.kernels.atomics import fetch_add
-from rushlight.backends.cpu.simd import load_i64
+from rushlight.backends.cpu.simd import load_i32, load_i64
 from rushlight.backends.cpu.simd.inlined import inlined
 
 inline = inlined
@@ -19,6 +21,12 @@ def take(op):
 def row_count(step, rows):
     """Rows of an op: the step's tokens or its outputs, the first two fields of the step record."""
     return load_i64(step.address + 8 * rows)
+
+
+@inline
+def sequence_count(step):
+    """Sequences of the step, numbered from 0 in the order of its tokens."""
+    return types.intp(load_i32(step.token_seq + 4 * (step.n_tokens - 1))) + 1
 
 
 @inline

@@ -1,0 +1,69 @@
+"""Layers with a state, in NumPy: one sequence after the other, from what its block of the pool holds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rushlight.backends.base import Float32Array
+from rushlight.backends.batch import Batch, Int32Array
+from rushlight.backends.reference.pools import StatePool
+
+
+def short_conv(
+    x: Float32Array, weight: Float32Array, pool: StatePool, batch: Batch, blocks: Int32Array
+) -> Float32Array:
+    """`Ops.short_conv` of x [T, C].
+
+    Args:
+        x: inputs.
+        weight: [C * K], row after row.
+        pool: keeps the last rows.
+        batch: of the step.
+        blocks: [S], the block of each sequence.
+    """
+    n_kept = pool.conv.shape[1]
+    taps = weight.reshape(x.shape[1], n_kept + 1).T
+    out = np.zeros_like(x)
+    for s, block in enumerate(blocks):
+        tokens = slice(batch.query_start[s], batch.query_start[s + 1])
+        if batch.positions[tokens][0] == 0:
+            pool.conv[block] = 0
+        seen = np.concatenate([pool.conv[block], x[tokens]])
+        for k, tap in enumerate(taps):
+            out[tokens] += tap * seen[k : len(seen) - n_kept + k]
+        pool.conv[block] = seen[len(seen) - n_kept :]
+    return out
+
+
+def gated_delta_net(
+    qkv: tuple[Float32Array, Float32Array, Float32Array],
+    decay: Float32Array,
+    beta: Float32Array,
+    pool: StatePool,
+    batch: Batch,
+    blocks: Int32Array,
+) -> Float32Array:
+    """`Ops.gated_delta_net`: [T, H * Dv].
+
+    Args:
+        qkv: queries and keys [T, H, D], those of every head, and values [T, H, Dv].
+        decay: [T, H], what the state is multiplied by.
+        beta: [T, H].
+        pool: keeps the states.
+        batch: of the step.
+        blocks: [S], the block of each sequence.
+    """
+    q, k, v = qkv
+    out = np.empty_like(v)
+    for s, block in enumerate(blocks):
+        start, stop = batch.query_start[s], batch.query_start[s + 1]
+        if batch.positions[start] == 0:
+            pool.states[block] = 0
+        state = pool.states[block]
+        for t in range(start, stop):
+            state *= decay[t, :, None, None]
+            read = (k[t, :, None] @ state)[:, 0]
+            delta = beta[t, :, None] * (v[t] - read)
+            state += k[t, :, :, None] * delta[:, None]
+            out[t] = (q[t, :, None] @ state)[:, 0]
+    return out.reshape(batch.n_tokens, -1)
