@@ -18,22 +18,11 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config
+from rushlight.models.config import read_config
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import GeluFFN, LayerNorm
+from rushlight.models.llama_block import LlamaBlock
 from rushlight.models.weights import Weights
-
-
-class Block:
-    """The weights of one layer."""
-
-    def __init__(self, weights: Weights, config: Config, name: str) -> None:
-        n_embd, eps = config.n_embd, config.norm_eps
-        self.attn_norm = LayerNorm(weights, f"{name}.attn_norm", n_embd, eps)
-        self.attn_qkv = weights.qkv(name, config)
-        self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * config.n_embd_head_v)
-        self.ffn_norm = LayerNorm(weights, f"{name}.ffn_norm", n_embd, eps)
-        self.ffn = GeluFFN(weights, config, name)
 
 
 class Model(Decoder):
@@ -45,7 +34,11 @@ class Model(Decoder):
         weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         self.rope = self.rope_table(interleaved=False)
-        self.blocks = [Block(weights, config, f"blk.{i}") for i in range(config.n_layer)]
+        names = [f"blk.{i}" for i in range(config.n_layer)]
+        self.blocks = [
+            LlamaBlock(weights, config, name, ffn=GeluFFN(weights, config, name), norm=LayerNorm)
+            for name in names
+        ]
         self.output_norm = LayerNorm(weights, "output_norm", config.n_embd, config.norm_eps)
 
     def forward(self, ops: Ops) -> Tensor:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from rushlight.backends.base import Ops, RopeTable, Tensor
 from rushlight.models.config import Config
 from rushlight.models.decoder import Decoder
-from rushlight.models.layers import RmsNorm, SwiGLU
+from rushlight.models.layers import LayerNorm, RmsNorm, SwiGLU
 from rushlight.models.weights import Weights
+
+Network = Callable[[Ops, Tensor], Tensor]
+"""A feed-forward network, as `layers` has them."""
 
 
 class LlamaBlock:
-    """The weights of one layer: RMS norm, attention, RMS norm, SwiGLU.
+    """The weights of one layer: norm, attention, norm, feed-forward network.
 
     Args:
         weights: of the file.
@@ -20,6 +23,7 @@ class LlamaBlock:
         name: of the layer.
         ffn_norm: name of the norm in front of the feed-forward network.
         ffn: that network; None: SwiGLU.
+        norm: the kind of both norms.
     """
 
     def __init__(
@@ -28,13 +32,14 @@ class LlamaBlock:
         config: Config,
         name: str,
         ffn_norm: str = "ffn_norm",
-        ffn: Callable[[Ops, Tensor], Tensor] | None = None,
+        ffn: Network | None = None,
+        norm: type[RmsNorm | LayerNorm] = RmsNorm,
     ) -> None:
         n_embd = config.n_embd
-        self.attn_norm = RmsNorm(weights, f"{name}.attn_norm", n_embd, config.norm_eps)
+        self.attn_norm = norm(weights, f"{name}.attn_norm", n_embd, config.norm_eps)
         self.attn_qkv = weights.qkv(name, config)
         self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * config.n_embd_head_v)
-        self.ffn_norm = RmsNorm(weights, f"{name}.{ffn_norm}", n_embd, config.norm_eps)
+        self.ffn_norm = norm(weights, f"{name}.{ffn_norm}", n_embd, config.norm_eps)
         self.ffn = SwiGLU(weights, config, name) if ffn is None else ffn
 
 
@@ -56,6 +61,9 @@ class LlamaBlocks(Decoder):
         weights: of the file.
         n_ctx: positions to load for; None: as many as the model was trained for.
         ffn_norm: as `LlamaBlock` takes it.
+        ffn: makes a layer's feed-forward network.
+        norm: the kind of all norms.
+        embed_scale: what embeddings are multiplied by.
 
     Attributes:
         rope: the angles of all layers; an architecture sets it after this constructor.
@@ -64,15 +72,26 @@ class LlamaBlocks(Decoder):
     rope: RopeTable
 
     def __init__(
-        self, config: Config, weights: Weights, n_ctx: int | None, ffn_norm: str = "ffn_norm"
+        self,
+        config: Config,
+        weights: Weights,
+        n_ctx: int | None,
+        ffn_norm: str = "ffn_norm",
+        ffn: Callable[[Weights, Config, str], Network] = SwiGLU,
+        norm: type[RmsNorm | LayerNorm] = RmsNorm,
+        embed_scale: float = 1.0,
     ) -> None:
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
-        self.blocks = [LlamaBlock(weights, config, f"blk.{i}", ffn_norm) for i in range(config.n_layer)]
-        self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
+        names = [f"blk.{i}" for i in range(config.n_layer)]
+        self.blocks = [
+            LlamaBlock(weights, config, name, ffn_norm, ffn(weights, config, name), norm) for name in names
+        ]
+        self.output_norm = norm(weights, "output_norm", config.n_embd, config.norm_eps)
+        self._embed_scale = embed_scale
 
     def forward(self, ops: Ops) -> Tensor:
         """The logits [R, V] of one step."""
-        x = ops.embed(self.token_embd)
+        x = ops.embed(self.token_embd, self._embed_scale)
         for i, block in enumerate(self.blocks):
             attended = self.attend(ops, block.attn_qkv(ops, block.attn_norm(ops, x)), i, self.rope)
             if block is self.blocks[-1]:

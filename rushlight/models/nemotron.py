@@ -12,44 +12,18 @@ Source: NVIDIA 2024, "Nemotron-4 340B Technical Report"; ``nemotron.cpp`` in lla
 
 from __future__ import annotations
 
-from rushlight.backends.base import Backend, Ops, Tensor
+from rushlight.backends.base import Backend
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config
-from rushlight.models.decoder import Decoder
+from rushlight.models.config import read_config
 from rushlight.models.layers import LayerNorm, ReluSquaredFFN
+from rushlight.models.llama_block import LlamaBlocks
 from rushlight.models.weights import Weights
 
 
-class Block:
-    """The weights of one layer."""
-
-    def __init__(self, weights: Weights, config: Config, name: str) -> None:
-        n_embd, eps = config.n_embd, config.norm_eps
-        self.attn_norm = LayerNorm(weights, f"{name}.attn_norm", n_embd, eps)
-        self.attn_qkv = weights.qkv(name, config)
-        self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * config.n_embd_head_v)
-        self.ffn_norm = LayerNorm(weights, f"{name}.ffn_norm", n_embd, eps)
-        self.ffn = ReluSquaredFFN(weights, config, name)
-
-
-class Model(Decoder):
+class Model(LlamaBlocks):
     """A model of the nemotron architecture."""
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         config = read_config(accounts, "nemotron", norm_eps="attention.layer_norm_epsilon")
-        weights = Weights(accounts, backend)
-        super().__init__(config, weights, n_ctx, [0] * config.n_layer)
+        super().__init__(config, Weights(accounts, backend), n_ctx, ffn=ReluSquaredFFN, norm=LayerNorm)
         self.rope = self.rope_table(interleaved=False)
-        self.blocks = [Block(weights, config, f"blk.{i}") for i in range(config.n_layer)]
-        self.output_norm = LayerNorm(weights, "output_norm", config.n_embd, config.norm_eps)
-
-    def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step."""
-        x = ops.embed(self.token_embd)
-        for i, block in enumerate(self.blocks):
-            attended = self.attend(ops, block.attn_qkv(ops, block.attn_norm(ops, x)), i, self.rope)
-            if block is self.blocks[-1]:
-                x, attended = ops.outputs(x), ops.outputs(attended)
-            x = ops.add(x, block.attn_output(ops, attended))
-            x = ops.add(x, block.ffn(ops, block.ffn_norm(ops, x)))
-        return self.output(ops, self.output_norm(ops, x))
