@@ -13,8 +13,8 @@ from typing import Any
 from numba import types
 
 from rushlight.backends.cpu.kernels.formats import FLOATS
-from rushlight.backends.cpu.kernels.integer_formats import INTEGERS, meta_bytes_of
-from rushlight.backends.cpu.kernels.linear import TILE_FETCH_BYTES
+from rushlight.backends.cpu.kernels.integer_formats import meta_bytes_of
+from rushlight.backends.cpu.kernels.products import products
 from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import RUN_BYTES
@@ -23,10 +23,7 @@ from rushlight.backends.cpu.simd import (
     load_f32_partial,
     load_i32,
     load_i64,
-    outer_add,
     store_f32_partial,
-    store_tile,
-    zero_tile,
 )
 from rushlight.backends.cpu.target import Target
 
@@ -34,39 +31,6 @@ GROUPS_PER_PIECE = 4
 
 LEAST_ROWS = 3
 """From so many rows on a tile is quicker than one row after the other, even if it is not full."""
-
-
-def _integer_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
-    """16 weight rows times `tile_rows` rows."""
-    add_block, layout = INTEGERS[name](tile_rows, fetch_bytes), LAYOUTS[name]
-    group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, meta_bytes_of(name)
-
-    @inline
-    def group(n_blocks, weight, x, x_stride, meta, meta_stride, y):
-        total = zero_tile(tile_rows)
-        for _ in range(n_blocks):
-            total = add_block(total, weight, x, x_stride, meta, meta_stride)
-            weight += group_bytes
-            x += columns
-            meta += meta_bytes
-        store_tile(total, y, 64)
-
-    return group
-
-
-def _float_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
-    """16 weight rows times `tile_rows` rows, in float32; a block is one column."""
-    load, group_bytes = FLOATS[name], LAYOUTS[name].group_bytes
-
-    @inline
-    def group(n_blocks, weight, x, x_stride, meta, meta_stride, y):
-        total = zero_tile(tile_rows)
-        for column in range(n_blocks):
-            total = outer_add(total, load(weight), x + 4 * column, x_stride)
-            weight += group_bytes
-        store_tile(total, y, 64)
-
-    return group
 
 
 @inline
@@ -119,7 +83,7 @@ def _kernel(
             _copy(own_meta, meta + i * meta_stride, meta_stride)
         while group < end:
             weight = op.weight + (expert * op.n_groups + group) * op.n_blocks * group_bytes
-            many(op.n_blocks, weight, x, x_stride, meta, meta_stride, tile)
+            many(op.n_blocks, weight, x, x_stride, meta, meta_stride, tile, 64)
             _scatter(op, expert, first, count, group, tile)
             group += 1
 
@@ -128,7 +92,7 @@ def _kernel(
         x, meta = _input(op, first)
         while group < end:
             weight = op.weight + (expert * op.n_groups + group) * op.n_blocks * group_bytes
-            one(op.n_blocks, weight, x, 0, meta, 0, state)
+            one(op.n_blocks, weight, x, 0, meta, 0, state, 64)
             _scatter(op, expert, first, 1, group, state)
             group += 1
 
@@ -164,9 +128,8 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     found = {}
     for name, layout in LAYOUTS.items():
         is_float = name in FLOATS
-        group = _float_group if is_float else _integer_group
         x_bytes = 4 if is_float else layout.columns
         meta_bytes = 0 if is_float else meta_bytes_of(name)
-        many, one = group(name, rows, TILE_FETCH_BYTES), group(name, 1, target.fetch_bytes)
+        many, one = products(name, target)
         found[f"experts_{name}"] = _kernel(many, one, rows, layout.group_bytes, x_bytes, meta_bytes)
     return found

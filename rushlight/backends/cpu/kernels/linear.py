@@ -12,17 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rushlight.backends.cpu.kernels.formats import FLOATS
-from rushlight.backends.cpu.kernels.integer_formats import INTEGERS, meta_bytes_of
+from rushlight.backends.cpu.kernels.products import products
 from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.cpu.simd import (
-    load_f32x16,
-    outer_add,
-    store_f32x16,
-    store_tile,
-    zero_tile,
-)
+from rushlight.backends.cpu.simd import load_f32x16, store_f32x16
 from rushlight.backends.cpu.target import Target
 
 TOKENS_PER_PIECE = 128
@@ -30,47 +23,15 @@ TOKENS_PER_PIECE = 128
 
 GROUPS_PER_PIECE = 4
 
-TILE_FETCH_BYTES = 8192
-"""How far ahead a tile's weights are fetched."""
-
-
-def _integer_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
-    """16 weight rows times `tile_rows` tokens."""
-    add_block, layout = INTEGERS[name](tile_rows, fetch_bytes), LAYOUTS[name]
-    group_bytes, columns, meta_bytes = layout.group_bytes, layout.columns, meta_bytes_of(name)
-
-    @inline
-    def group(op, weight, token, y):
-        x, meta = op.x + token * op.x_stride, op.meta + token * op.meta_stride
-        total = zero_tile(tile_rows)
-        for _ in range(op.n_blocks):
-            total = add_block(total, weight, x, op.x_stride, meta, op.meta_stride)
-            weight += group_bytes
-            x += columns
-            meta += meta_bytes
-        store_tile(total, y, op.y_stride)
-
-    return group
-
-
-def _float_group(name: str, tile_rows: int, fetch_bytes: int) -> Any:
-    """16 weight rows times `tile_rows` tokens, in float32; a block is one column."""
-    load, group_bytes = FLOATS[name], LAYOUTS[name].group_bytes
-
-    @inline
-    def group(op, weight, token, y):
-        x = op.x + token * op.x_stride
-        total = zero_tile(tile_rows)
-        for column in range(op.n_blocks):
-            total = outer_add(total, load(weight), x + 4 * column, op.x_stride)
-            weight += group_bytes
-        store_tile(total, y, op.y_stride)
-
-    return group
-
 
 def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[..., None]:
     """Share pieces of groups times tokens among the threads; whole tiles first, then single tokens."""
+
+    @inline
+    def multiply(function, op, weight, token, group):
+        x, meta = op.x + token * op.x_stride, op.meta + token * op.meta_stride
+        y = op.y + token * op.y_stride + 64 * group
+        function(op.n_blocks, weight, x, op.x_stride, meta, op.meta_stride, y, op.y_stride)
 
     @inline
     def add_bias(op, group, token, end):
@@ -99,10 +60,10 @@ def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[.
                 weight = op.weight + group * op.n_blocks * group_bytes
                 token = start
                 while token + tile_rows <= end:
-                    many(op, weight, token, op.y + token * op.y_stride + 64 * group)
+                    multiply(many, op, weight, token, group)
                     token += tile_rows
                 while token < end:
-                    one(op, weight, token, op.y + token * op.y_stride + 64 * group)
+                    multiply(one, op, weight, token, group)
                     token += 1
                 if op.bias != 0:
                     add_bias(op, group, start, end)
@@ -115,10 +76,8 @@ def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[.
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """A kernel for each weight type, by name."""
-    rows = target.tile_rows
-    found = {}
-    for names, group in ((INTEGERS, _integer_group), (FLOATS, _float_group)):
-        for name in names:
-            many, one = group(name, rows, TILE_FETCH_BYTES), group(name, 1, target.fetch_bytes)
-            found[f"linear_{name}"] = _kernel(LAYOUTS[name].group_bytes, many, one, rows)
+    rows, found = target.tile_rows, {}
+    for name, layout in LAYOUTS.items():
+        many, one = products(name, target)
+        found[f"linear_{name}"] = _kernel(layout.group_bytes, many, one, rows)
     return found

@@ -56,6 +56,16 @@ def zero_i32_tile(typing_context: Any, rows: Any) -> Any:
     return tile(rows), lambda context, builder, sig, args: _build(builder, tile, lambda i: zero)
 
 
+def _call_dot(builder: ir.IRBuilder, kind: str, tile: Tile, args: Any) -> ir.Value:
+    """Call the function that is defined once code is made for a target: tile, a tuple of vectors, numbers."""
+    vectors = [builder.extract_value(args[1], i) for i in range(args[1].type.count)]
+    arguments = [args[0], *vectors, *args[2:]]
+    function_type = ir.FunctionType(tile.ir_type, [a.type for a in arguments])
+    name = dot_name(kind, tile.rows)
+    function = builder.module.globals.get(name) or ir.Function(builder.module, function_type, name)
+    return builder.call(function, arguments)
+
+
 @intrinsic(prefer_literal=True)
 def dot(typing_context: Any, tile: Any, weights: Any, address: Any, stride: Any, kind: Any) -> Any:
     """Add, in each lane, the products of 4 weights and 4 activations for every vector of `weights`.
@@ -71,12 +81,7 @@ def dot(typing_context: Any, tile: Any, weights: Any, address: Any, stride: Any,
         return None
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        vectors = [builder.extract_value(args[1], i) for i in range(len(weights))]
-        arguments = [args[0], *vectors, args[2], args[3]]
-        function_type = ir.FunctionType(tile.ir_type, [a.type for a in arguments])
-        name = dot_name(kind.literal_value, tile.rows)
-        function = builder.module.globals.get(name) or ir.Function(builder.module, function_type, name)
-        return builder.call(function, arguments)
+        return _call_dot(builder, kind.literal_value, tile, args[:4])
 
     return tile(tile, types.UniTuple(i8x64, len(weights)), types.intp, types.intp, kind), generate
 
@@ -94,12 +99,7 @@ def dot_signed(
     """
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        vectors = [builder.extract_value(args[1], i) for i in range(len(weights))]
-        arguments = [args[0], *vectors, *args[2:]]
-        function_type = ir.FunctionType(tile.ir_type, [a.type for a in arguments])
-        name = dot_name("s8", tile.rows)
-        function = builder.module.globals.get(name) or ir.Function(builder.module, function_type, name)
-        return builder.call(function, arguments)
+        return _call_dot(builder, "s8", tile, args)
 
     return tile(tile, types.UniTuple(i8x64, len(weights)), *[types.intp] * 4), generate
 

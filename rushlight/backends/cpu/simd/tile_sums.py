@@ -8,8 +8,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from rushlight.backends.cpu.dots import dot_name
-from rushlight.backends.cpu.simd.tile import _I32, _build, _fma, _splat_at
+from rushlight.backends.cpu.simd.tile import _I32, _build, _call_dot, _fma, _splat_at
 from rushlight.backends.cpu.simd.types import Tile, f32x16, i8x64, i32x16
 
 
@@ -56,11 +55,6 @@ def dot_signed_16(
     """
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        vectors = [builder.extract_value(args[1], i) for i in range(len(weights))]
-        arguments = [args[0], *vectors, *args[2:]]
-        function_type = ir.FunctionType(tile.ir_type, [a.type for a in arguments])
-        name = dot_name("s8x16", tile.rows)
-        function = builder.module.globals.get(name) or ir.Function(builder.module, function_type, name)
-        return builder.call(function, arguments)
+        return _call_dot(builder, "s8x16", tile, args)
 
     return tile(tile, types.UniTuple(i8x64, len(weights)), *[types.intp] * 4), generate
