@@ -9,14 +9,14 @@ from rushlight.backends.base import Float32Array, Limits
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.kv_memory import KVMemory
-from rushlight.backends.cpu.memory import Region, align
+from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.plan import plan_buffers
 from rushlight.backends.cpu.program import write_records
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, Field, RecordedOp, Recording, Value
 from rushlight.backends.cpu.records import ARGMAX_RESULT, OP_BYTES
 from rushlight.backends.cpu.runtime import Team
-from rushlight.backends.cpu.scratch import scratch_bytes, workspace_bytes
+from rushlight.backends.cpu.scratch import workspace_bytes
 from rushlight.backends.cpu.step_inputs import StepInputs
 
 
@@ -50,7 +50,7 @@ class Binding:
         self.arena = Region(n_bytes, "activations")
         self._addresses = {buffer: self.arena.address + offset for buffer, offset in offsets.items()}
         self._program = self._write_program()
-        stride = align(max(scratch_bytes(recording.heads), recording.scratch_bytes))
+        stride = recording.thread_bytes
         self.workspace = Region(workspace_bytes(recording.heads, limits.n_ctx), "the parts of attention")
         self.scratch = Region(stride * team.n_threads, "scratch memory")
         self._step = team.new_step()

@@ -12,11 +12,9 @@ from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.check import check_batch
 from rushlight.backends.cpu.binding import Binding
-from rushlight.backends.cpu.fusion import fuse
 from rushlight.backends.cpu.kv_memory import KV_BYTES
 from rushlight.backends.cpu.objects import KernelLibrary
-from rushlight.backends.cpu.op_recorder import as_value
-from rushlight.backends.cpu.recorder import Recorder
+from rushlight.backends.cpu.recorded import record
 from rushlight.backends.cpu.recording import Recording
 from rushlight.backends.cpu.rows import ROW_KERNELS, CpuRowMath
 from rushlight.backends.cpu.runtime import Team
@@ -50,14 +48,8 @@ class CpuExecutor:
             OutOfMemory: the system refuses the memory.
         """
         _check_limits(model.cache, limits)
-        recorder = Recorder(model.cache, limits.kv_dtype)
-        logits = as_value(model.forward(recorder))
-        argmax = recorder.argmax(logits)
-        recording = recorder.recording
+        recording, logits, argmax = record(model, limits.kv_dtype)
         _check_reach(recording, model, limits)
-        # These are read after the last op.
-        logits.buffer.last = argmax.last = len(recording.ops)
-        fuse(recording)
         library.require({*(op.kernel for op in recording.ops), *ROW_KERNELS})
         binding = Binding(recording, model.cache, limits, library, team)
         self._bound: _Bound | None = _Bound(

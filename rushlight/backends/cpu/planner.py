@@ -13,16 +13,14 @@ import numpy as np
 from rushlight.backends.base import Limits, Model, Weight
 from rushlight.backends.cpu.backend import CpuBackend
 from rushlight.backends.cpu.executor import CpuExecutor
-from rushlight.backends.cpu.fusion import fuse
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.kv_memory import block_bytes
-from rushlight.backends.cpu.memory import Region, align
-from rushlight.backends.cpu.op_recorder import as_value
+from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.packer import Packer, packed_sizes
 from rushlight.backends.cpu.plan import plan_buffers
-from rushlight.backends.cpu.recorder import Recorder
-from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Recording
-from rushlight.backends.cpu.scratch import scratch_bytes, workspace_bytes
+from rushlight.backends.cpu.recorded import record
+from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
+from rushlight.backends.cpu.scratch import workspace_bytes
 from rushlight.backends.cpu.weights import ExpertMatrices, PackedPart, Vector
 from rushlight.backends.processors import usable_processors
 from rushlight.errors import BackendUnavailable, UnsupportedTensorType
@@ -108,10 +106,10 @@ class Planner(CpuBackend):
         Raises:
             UnsupportedModel: it has a layer for which there are no kernels.
         """
-        recording = _record(model, limits)
+        recording, _, _ = record(model, limits.kv_dtype)
         n_rows = {TOKENS: limits.n_tokens, OUTPUTS: limits.n_outputs}
         _, activations = plan_buffers(recording.buffers, n_rows)
-        scratch = align(max(scratch_bytes(recording.heads), recording.scratch_bytes)) * self.n_threads
+        scratch = recording.thread_bytes * self.n_threads
         arrays = {id(item): item.nbytes for item in recording.keep if isinstance(item, np.ndarray)}
         return Needs(
             weights=sum(use.n_bytes for uses in self.uses.values() for use in uses),
@@ -157,13 +155,3 @@ def _kernel(purpose: str, tensor: GGUFTensor) -> str:
             f"{kernel}; use backend='reference'."
         )
     return kernel
-
-
-def _record(model: Model, limits: Limits) -> Recording:
-    recorder = Recorder(model.cache, limits.kv_dtype)
-    logits = as_value(model.forward(recorder))
-    argmax = recorder.argmax(logits)
-    recording = recorder.recording
-    logits.buffer.last = argmax.last = len(recording.ops)
-    fuse(recording)
-    return recording

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from rushlight.backends.cpu.memory import align
+from rushlight.backends.cpu.scratch import scratch_bytes
+
 TOKENS, OUTPUTS = 0, 1
 
 
@@ -90,3 +93,8 @@ class Recording:
     scratch_bytes: int = 0
     n_positions: int = MOST
     n_embeddings: int = MOST
+
+    @property
+    def thread_bytes(self) -> int:
+        """What a thread needs for all ops, attention's among them."""
+        return align(max(scratch_bytes(self.heads), self.scratch_bytes))

@@ -12,7 +12,7 @@ from helpers.dense_models import DENSE_MODELS
 from helpers.random_models import metadata_of, tensors_of, write_model
 
 from rushlight import LLM
-from rushlight.backends.cpu import executor as executor_module
+from rushlight.backends.cpu import recorded
 from rushlight.backends.cpu.fusion import fuse
 from rushlight.backends.cpu.recording import Recording
 from rushlight.errors import BackendUnavailable
@@ -30,7 +30,7 @@ def run(name: str, patch: pytest.MonkeyPatch, fused: bool, folder: Path = TINY) 
             fuse(recording)
         kernels.update(op.kernel for op in recording.ops)
 
-    patch.setattr(executor_module, "fuse", count)
+    patch.setattr(recorded, "fuse", count)
     try:
         with LLM(folder / f"{name}.gguf", backend="cpu", n_threads=2) as llm:
             return llm.logits(PROMPT).tobytes(), kernels
