@@ -7,7 +7,7 @@ run: .venv/.run
 	$(BIN)/rushlight run -m smollm2 --temperature 0 "Write a haiku about ice hockey"
 
 test: .venv/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Every way to compute the words of tests/goldens/words.json: several minutes.
 test-words: .venv/.test

@@ -145,9 +145,10 @@ from test_runtime import every_op
 
 executor = PoisonedExecutor(every_op, randn(9, 64), backend=CpuBackend(3)).executor
 expected = executor.step(flat_batch(range(9))).copy()
-stop = threading.Event()
+armed, stop = threading.Event(), threading.Event()
 
 def strike():
+    armed.wait()
     while not stop.wait(0.0007):
         _thread.interrupt_main()
 
@@ -155,19 +156,19 @@ threading.Thread(target=strike, daemon=True).start()
 n_interrupted, end = 0, time.monotonic() + 30
 while n_interrupted < 300 and time.monotonic() < end:
     try:
+        armed.set()
         while True:
             executor.step(flat_batch(range(9)))
     except KeyboardInterrupt:
         n_interrupted += 1
-while not stop.is_set():
+calm = False
+while not calm:
     try:
         stop.set()
+        time.sleep(0.1)
+        calm = True
     except KeyboardInterrupt:
         pass
-try:
-    time.sleep(0.1)
-except KeyboardInterrupt:
-    pass
 assert (executor.step(flat_batch(range(9))) == expected).all()
 start = time.process_time()
 time.sleep(0.3)
