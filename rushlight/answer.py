@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from queue import Empty, SimpleQueue
 
-from rushlight.completion import Chunk, Completion, timings_of, usage_of
+from rushlight.completion import Chunk, Completion, prompt_logprobs_of, timings_of, usage_of
 from rushlight.digest import digest
 from rushlight.engine.sequence import Sequence
 from rushlight.errors import RushlightError
@@ -85,6 +85,7 @@ class Answer:
                 finish_reason="tool_calls" if called else sequence.finish_reason,
                 usage=usage_of(sequence),
                 logprobs=self._logprobs,
+                prompt_logprobs=prompt_logprobs_of(sequence),
                 seed=sequence.seed,
                 timings=timings_of(sequence, self._called),
                 digest=digest(sequence.prompt_ids, sequence.generated),
@@ -106,6 +107,7 @@ class Answer:
             seed=item.seed,
             timings=item.timings,
             digest=item.digest,
+            prompt_logprobs=item.prompt_logprobs,
         )
 
     def completion(self) -> Completion:

@@ -65,6 +65,8 @@ class Chunk(NamedTuple):
         seed: the seed in use, the drawn one if none was given.
         timings: seconds used.
         digest: of the prompt's and the answer's tokens, see `rushlight.digest`; equal where these are.
+        prompt_logprobs: the log probabilities of the prompt's tokens, if `SamplingParams.prompt_logprobs`
+            asks for them; of the first token None.
     """
 
     text: str
@@ -77,6 +79,7 @@ class Chunk(NamedTuple):
     digest: str | None = None
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    prompt_logprobs: list[TokenLogprobs | None] | None = None
 
 
 class Completion(NamedTuple):
@@ -92,11 +95,17 @@ class Completion(NamedTuple):
     digest: str
     reasoning: str = ""
     tool_calls: list[ToolCall] = []  # noqa: RUF012  # never changed
+    prompt_logprobs: list[TokenLogprobs | None] | None = None
 
 
 def usage_of(sequence: Sequence) -> Usage:
     """The tokens that a finished sequence used."""
     return Usage(len(sequence.prompt_ids), sequence.n_generated, sequence.n_cached or 0)
+
+
+def prompt_logprobs_of(sequence: Sequence) -> list[TokenLogprobs | None] | None:
+    """Those of a finished sequence, None where nobody asked for them."""
+    return None if sequence.params.prompt_logprobs is None else sequence.prompt_logprobs
 
 
 def timings_of(sequence: Sequence, called: float) -> Timings:

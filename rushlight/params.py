@@ -22,7 +22,8 @@ class SamplingParams:
     """How the next token is chosen, and when a sequence ends.
 
     Attributes:
-        max_tokens: most tokens to generate; None: until an end token, a stop string or the context's end.
+        max_tokens: most tokens to generate; None: until an end token, a stop string or the context's end;
+            0: the prompt is computed and nothing is generated.
         temperature: divides the logits; 0 is greedy, the highest logit (of equal ones the lowest id).
         top_k: keep the k likeliest tokens; 0 keeps all.
         top_p: keep the likeliest tokens until they hold this much probability; 1 keeps all.
@@ -36,6 +37,8 @@ class SamplingParams:
         stop: strings that end the text and are no part of it; a lone string is one of them.
         logit_bias: added to the logits, by token id.
         logprobs: with each token, report its log probability and those of this many likeliest tokens.
+        prompt_logprobs: the same for every token of the prompt but the first, which nothing foresees. Such a
+            prompt is computed as a whole, whatever the prefix cache holds.
         ignore_eos: go on when the model ends its answer.
 
     Raises:
@@ -56,11 +59,12 @@ class SamplingParams:
     stop: Sequence[str] = ()
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     logprobs: int | None = None
+    prompt_logprobs: int | None = None
     ignore_eos: bool = False
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None:
-            _check_int("max_tokens", self.max_tokens, 1)
+            _check_int("max_tokens", self.max_tokens, 0)
         _check_float("temperature", self.temperature, 0.0)
         _check_int("top_k", self.top_k, 0)
         _check_float("top_p", self.top_p, 0.0, 1.0)
@@ -77,6 +81,8 @@ class SamplingParams:
         object.__setattr__(self, "logit_bias", _logit_bias(self.logit_bias))
         if self.logprobs is not None:
             _check_int("logprobs", self.logprobs, 0, 100)
+        if self.prompt_logprobs is not None:
+            _check_int("prompt_logprobs", self.prompt_logprobs, 0, 100)
         _check_bool("ignore_eos", self.ignore_eos)
 
     def suppressing(self, token_ids: Collection[int]) -> SamplingParams:

@@ -129,8 +129,14 @@ def token_logprobs(
     argmax: Argmax | None = None,
     row_math: RowMath = NUMPY_ROWS,
 ) -> TokenLogprobs:
-    """The log probabilities of `token_id` and of the `n_top` likeliest tokens; `logits` is [V], finite."""
-    peak = (argmax or row_math.argmax(logits)).value
+    """The log probabilities of `token_id` and of the `n_top` likeliest tokens; `logits` is [V].
+
+    Raises:
+        RushlightError: a logit is NaN or infinite.
+    """
+    place, peak = argmax or row_math.argmax(logits)
+    if place < 0:
+        raise _not_finite(logits)
     log_total = log(total_of_columns(row_math.exp_column_sums(logits, peak, 1.0)))
     top = highest(logits, n_top, row_math)
     return TokenLogprobs(
@@ -157,7 +163,7 @@ def highest(logits: Float32Array, k: int, row_math: RowMath = NUMPY_ROWS) -> IdA
 def _not_finite(logits: Float32Array) -> RushlightError:
     first = int(np.flatnonzero(~np.isfinite(logits))[0])
     return RushlightError(
-        f"The model's logit of token {first} is {logits[first]}; no token can be chosen. The file may be "
+        f"The model's logit of token {first} is {logits[first]}; it has no probability. The file may be "
         "damaged, or its values too large for the cache's type: try kv_dtype='f32'."
     )
 

@@ -125,6 +125,29 @@ def test_logits_are_those_of_llama_cpp_and_of_a_prefix(backend: str) -> None:
         np.testing.assert_array_equal(prefix, logits[:23])
 
 
+def test_prompt_logprobs_are_those_of_the_logits(llm: LLM) -> None:
+    ids = np.random.default_rng(3).integers(0, 300, 60).tolist()
+    rows = llm.logits(ids).astype(np.float64)
+    want = rows - rows.max(1, keepdims=True)
+    want -= np.log(np.exp(want).sum(1, keepdims=True))
+    params = SamplingParams(max_tokens=4, temperature=0, ignore_eos=True, logprobs=0, prompt_logprobs=2)
+    silent = SamplingParams(max_tokens=0, prompt_logprobs=2)
+    both, alone, plain = llm.generate([ids, ids, ids], [params, silent, GREEDY])
+    assert both.token_ids == plain.token_ids[:4]
+    assert (alone.token_ids, alone.text, alone.finish_reason) == ([], "", "length")
+    assert (alone.usage.prompt_tokens, alone.usage.completion_tokens, alone.usage.cached_tokens) == (60, 0, 0)
+    assert plain.prompt_logprobs is None
+    assert both.prompt_logprobs == alone.prompt_logprobs == list(llm.stream(ids, silent))[-1].prompt_logprobs
+    first, *found = alone.prompt_logprobs or ()
+    assert first is None and len(found) == len(ids) - 1
+    for entry, row, token_id in zip(found, want, ids[1:], strict=False):
+        assert entry is not None and entry.token_id == token_id
+        likeliest = np.argsort(-row, kind="stable")[:2]
+        assert [i for i, _ in entry.top] == likeliest.tolist()
+        logprobs = [entry.logprob, *(logprob for _, logprob in entry.top)]
+        np.testing.assert_allclose(logprobs, row[[token_id, *likeliest]], rtol=0, atol=1e-6)
+
+
 def test_logits_take_more_tokens_than_a_step(llm: LLM) -> None:
     ids = np.random.default_rng(0).integers(0, 300, 60).tolist()
     with LLM(FILE, options=EngineOptions(n_batch_tokens=8)) as small:

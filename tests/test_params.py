@@ -25,7 +25,7 @@ def test_the_defaults_change_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("max_tokens", 0), ("max_tokens", 1.5), ("max_tokens", True), ("max_tokens", "7"),
+        ("max_tokens", -1), ("max_tokens", 1.5), ("max_tokens", True), ("max_tokens", "7"),
         ("temperature", -0.1), ("temperature", NAN), ("temperature", INF), ("temperature", "hot"),
         ("temperature", 10**400), ("top_k", -1), ("top_k", 1.0), ("top_p", 0), ("top_p", 1.01),
         ("top_p", NAN), ("min_p", -0.1), ("min_p", 2), ("repeat_penalty", 0), ("repeat_penalty", -1),
@@ -33,7 +33,8 @@ def test_the_defaults_change_nothing() -> None:
         ("frequency_penalty", "x"), ("frequency_penalty", 1e7), ("seed", -1), ("seed", 2**64), ("seed", 1.0),
         ("stop", ""), ("stop", ("a", "")), ("stop", 5), ("stop", (b"x",)), ("stop", None),
         ("logit_bias", [1]), ("logit_bias", {-1: 0.5}), ("logit_bias", {"1": 0.5}), ("logit_bias", {1: NAN}),
-        ("logit_bias", {1: -INF}), ("logprobs", -1), ("logprobs", 101), ("logprobs", True), ("ignore_eos", 1),
+        ("logit_bias", {1: -INF}), ("logprobs", -1), ("logprobs", 101), ("logprobs", True),
+        ("prompt_logprobs", -1), ("prompt_logprobs", 101), ("ignore_eos", 1),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_named(name: str, value: object) -> None:

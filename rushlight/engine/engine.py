@@ -17,7 +17,7 @@ from rushlight.engine.sequence import FinishReason, Listener, Sequence, Status
 from rushlight.errors import ContextOverflow, InvalidParameter
 from rushlight.params import SamplingParams
 from rushlight.row_math import Argmax
-from rushlight.sampling import draw_seed, sample
+from rushlight.sampling import draw_seed, sample, token_logprobs
 
 
 class Engine:
@@ -92,13 +92,14 @@ class Engine:
         self._check_ids("prompt", ids)
         self._check_ids("logit_bias", params.logit_bias)
         n_ctx = self.limits.n_ctx
-        if len(ids) > n_ctx - (0 if prompt_logits else 1):
+        seed = draw_seed() if params.seed is None else params.seed
+        sequence = Sequence(ids, dataclasses.replace(params, seed=seed), seed, listener, prompt_logits)
+        if len(ids) + sequence.writes > n_ctx:
             raise ContextOverflow(
                 f"The prompt has {len(ids)} tokens, but the context of {n_ctx} must hold it and its answer; "
                 "shorten the prompt or load the model with a larger n_ctx."
             )
-        seed = draw_seed() if params.seed is None else params.seed
-        return Sequence(ids, dataclasses.replace(params, seed=seed), seed, listener, prompt_logits)
+        return sequence
 
     def submit(self, sequence: Sequence) -> None:
         """Let a sequence of `sequence` wait for its turn."""
@@ -142,15 +143,28 @@ class Engine:
         """Take a computed chunk in: `logits` is [n_outputs, V], and `argmax` that of each row."""
         sequence = chunk.sequence
         self._blocks.commit(sequence, chunk.stop)
+        try:
+            if argmax and sequence.reads_prompt and sequence.n_read < len(sequence.prompt_ids):
+                self._read_prompt(sequence, chunk.stop, logits, argmax)
+            if chunk.stop < sequence.n_tokens:
+                return
+            if sequence.writes:
+                self._append(sequence, logits[-1], argmax[-1])
+            else:
+                self._finish(sequence, "stop" if sequence.prompt_logits else "length")
+        except Exception as error:
+            self.fail((sequence,), error)
+
+    def _read_prompt(self, sequence: Sequence, stop: int, logits: Float32Array, argmax: list[Argmax]) -> None:
+        """Take what is wanted of the rows of the prompt's tokens below `stop`; no row is kept but a copy."""
         if sequence.prompt_logits:
             sequence.logit_rows.append(np.array(logits, np.float32))
-            if chunk.stop == sequence.n_tokens:
-                self._finish(sequence, "stop")
-        elif argmax:
-            try:
-                self._append(sequence, logits[0], argmax[0])
-            except Exception as error:
-                self.fail((sequence,), error)
+        if (n_top := sequence.params.prompt_logprobs) is not None:
+            following = sequence.prompt_ids[sequence.n_read + 1 : stop + 1]
+            for row, best, token_id in zip(logits, argmax, following, strict=False):
+                found = token_logprobs(row, token_id, n_top, best, self._executor.row_math)
+                sequence.prompt_logprobs.append(found)
+        sequence.n_read = stop
 
     def _append(self, sequence: Sequence, logits: Float32Array, argmax: Argmax) -> None:
         """Sample the next token of a sequence, and end the sequence where it must."""

@@ -90,9 +90,8 @@ class KVBlocks:
         return all(pool.n_blocks >= n for pool, n in zip(self.pools, demand, strict=True))
 
     def find_prefix(self, sequence: Sequence) -> Prefix:
-        """The longest cached beginning of a sequence, at least one token short of the whole."""
-        usable = self._prefix_cache and not sequence.prompt_logits
-        keys = self._keys(sequence, (sequence.n_tokens - 1) // BLOCK_TOKENS if usable else 0)
+        """The longest cached beginning of a sequence, in front of all tokens whose logits are wanted."""
+        keys = self._keys(sequence, sequence.first_output // BLOCK_TOKENS if self._prefix_cache else 0)
         runs = [_run_lengths(pool, keys) for pool in self.pools]
         n = len(keys)
         while n and any(
@@ -109,7 +108,7 @@ class KVBlocks:
 
     def can_start(self, sequence: Sequence, prefix: Prefix) -> bool:
         """Whether the blocks for all of a waiting sequence's tokens, and one more to come, are there now."""
-        demand = self._demand(sequence.n_tokens + (0 if sequence.prompt_logits else 1))
+        demand = self._demand(sequence.n_tokens + int(sequence.writes))
         for n, pool, table in zip(demand, self.pools, prefix.tables, strict=True):
             found = [block for block in table if block != NO_BLOCK]
             n_idle = sum(pool.is_idle(block) for block in found)

@@ -93,14 +93,14 @@ class Scheduler:
         """Plan the sequence's next chunk, preempting those that came after it, or itself, for blocks."""
         start = sequence.n_computed
         stop = min(start + self._n_tokens_left, self._blocks.next_edge(sequence))
-        if sequence.prompt_logits:
-            stop = min(stop, start + self._n_rows_left + 1)
+        first_output = max(start, sequence.first_output)
+        stop = min(stop, first_output + self._n_rows_left + 1)
         while not self._blocks.reserve(sequence, stop):
             last = self.running[-1]
             self._preempt(last)
             if last is sequence:
                 return
-        n_outputs = stop - start if sequence.prompt_logits else int(stop == sequence.n_tokens)
+        n_outputs = max(0, stop - first_output)
         self._plan[sequence] = Chunk(sequence, start, stop, n_outputs)
         self._n_tokens_left -= stop - start
         self._n_rows_left -= max(0, n_outputs - 1)
@@ -110,6 +110,5 @@ class Scheduler:
         if (chunk := self._plan.pop(sequence, None)) is not None:
             self._n_tokens_left += chunk.n_tokens
             self._n_rows_left += max(0, chunk.n_outputs - 1)
-        sequence.logit_rows.clear()  # all of them are computed again
         sequence.status = Status.WAITING
         self.add(sequence)

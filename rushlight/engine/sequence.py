@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from rushlight.backends.base import Float32Array
 from rushlight.params import SamplingParams
-from rushlight.sampling import Sampled
+from rushlight.sampling import Sampled, TokenLogprobs
 
 FinishReason = Literal["stop", "length", "abort", "error", "tool_calls"]
 """stop: an end token or a stop string; length: `max_tokens` or the end of the context; tool_calls: a stop
@@ -57,7 +57,8 @@ class Sequence:
         arrival: its place in the queue, lower first; -1 before it is submitted.
         token_ids: prompt and generated tokens; `append` adds one.
         generated: the generated tokens.
-        n_computed: how many of them have their keys and values in blocks.
+        n_read: how many of the prompt's tokens gave the rows that `reads_prompt` wants.
+        n_computed: how many tokens have their keys and values in blocks.
         n_cached: how many of them were found in the prefix cache when the sequence first ran.
         block_tables: one a cache group, as in `Batch.block_tables`; of a group with a window the blocks
             that slid out are -1, and `n_slid` counts them.
@@ -66,6 +67,8 @@ class Sequence:
         finish_reason: why it ended, None before.
         error: what went wrong where that is "error".
         logit_rows: the rows gathered for `prompt_logits`, float32 [n, V] each.
+        prompt_logprobs: what `SamplingParams.prompt_logprobs` asks for, as far as it is computed; the first
+            token has none.
     """
 
     prompt_ids: tuple[int, ...]
@@ -77,6 +80,7 @@ class Sequence:
     status: Status = Status.WAITING
     token_ids: list[int] = field(default_factory=list)
     generated: list[int] = field(default_factory=list)
+    n_read: int = 0
     n_computed: int = 0
     n_cached: int | None = None
     block_tables: list[array[int]] = field(default_factory=list)
@@ -86,6 +90,7 @@ class Sequence:
     finish_reason: FinishReason | None = None
     error: BaseException | None = None
     logit_rows: list[Float32Array] = field(default_factory=list)
+    prompt_logprobs: list[TokenLogprobs | None] = field(default_factory=lambda: [None])
     times: Times = field(default_factory=Times)
 
     def __post_init__(self) -> None:
@@ -95,6 +100,22 @@ class Sequence:
     def n_tokens(self) -> int:
         """Prompt and generated tokens."""
         return len(self.token_ids)
+
+    @property
+    def reads_prompt(self) -> bool:
+        """Whether the logits after every token of the prompt are wanted."""
+        return self.prompt_logits or self.params.prompt_logprobs is not None
+
+    @property
+    def writes(self) -> bool:
+        """Whether tokens are to be generated."""
+        return not self.prompt_logits and self.params.max_tokens != 0
+
+    @property
+    def first_output(self) -> int:
+        """The first token whose logits are still wanted: one of the prompt, or else the last of all."""
+        is_reading = self.reads_prompt and self.n_read < len(self.prompt_ids)
+        return self.n_read if is_reading else self.n_tokens - 1
 
     @property
     def n_generated(self) -> int:

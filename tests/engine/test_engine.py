@@ -147,11 +147,12 @@ def test_bad_logits_and_listeners_fail_only_their_sequence(monkeypatch: pytest.M
     listener = Listener(engine, error=KeyError("listener"))
     deaf = engine.sequence(PROMPT[:7], listener=listener)
     engine.submit(deaf)
+    unscored = start(engine, PROMPT[:3], prompt_logprobs=0, max_tokens=0)
     step = engine._executor.step
 
     def poison(batch):  # type: ignore[no-untyped-def]
         logits = step(batch)
-        logits[0, 3] = np.nan
+        logits[[0, -2], 3] = np.nan
         return logits
 
     listener.finished = lambda sequence: None  # type: ignore[method-assign]
@@ -161,6 +162,7 @@ def test_bad_logits_and_listeners_fail_only_their_sequence(monkeypatch: pytest.M
     assert bad.finish_reason == "error"
     assert "token 3 is nan" in str(bad.error)
     assert isinstance(deaf.error, KeyError)
+    assert "token 3 is nan" in str(unscored.error)
     finish(engine)
     assert good.generated == plain_generation(good, FULL, 160)
     assert_all_blocks_are_back(engine)
@@ -273,6 +275,37 @@ def test_prompt_logits_come_in_order_and_beside_others() -> None:
         assert (reader.finish_reason, reader.generated, reader.n_cached) == ("stop", [], 0)
     assert talker.generated == plain_generation(talker, FULL, 160)
     assert max(len(b.outputs) for b in executor_of(engine).batches) <= engine.limits.n_outputs
+
+
+def test_a_scored_prompt_is_computed_as_a_whole_and_its_end_found_again_when_preempted() -> None:
+    engine = make_engine(FULL, n_tokens=64)
+    start(engine, PROMPT[:96])
+    finish(engine)
+    scored = start(engine, PROMPT[:96], max_tokens=30, prompt_logprobs=0)
+    while not scored.generated:
+        assert scored.n_read == scored.n_computed
+        engine.step()
+    assert scored.n_cached == 0
+    engine._scheduler._preempt(scored)
+    engine.step()
+    assert scored.n_computed == 97, "nothing of the prompt is wanted again, so its blocks serve"
+    finish(engine)
+    assert len(scored.prompt_logprobs) == 96
+    assert scored.generated == plain_generation(scored, FULL, 160)
+
+
+def test_without_an_answer_a_prompt_may_fill_the_context() -> None:
+    engine = make_engine(FULL, n_ctx=64, n_tokens=20, n_blocks=2)
+    listener = Listener(engine)
+    params = SamplingParams(max_tokens=0, prompt_logprobs=1)
+    sequence = engine.sequence(PROMPT[:64], params, listener=listener)
+    engine.submit(sequence)
+    finish(engine)
+    assert (sequence.finish_reason, sequence.generated, listener.heard) == ("length", [], [])
+    assert listener.ended == [sequence]
+    assert len(sequence.prompt_logprobs) == 64
+    with pytest.raises(ContextOverflow):
+        start(engine, PROMPT[:65], max_tokens=0)
 
 
 def test_a_sequence_is_preempted_after_it_was_planned() -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from rushlight.backends.cache import CacheLayout
 from rushlight.engine.kv_blocks import most_blocks
 from rushlight.engine.sequence import Sequence
+from rushlight.params import SamplingParams
 
 WINDOWS: list[tuple[int | str, ...]] = [
     (0,), (0, 40), (33,), (1, 64), ("state",), ("state", 0), (0, 17, "state", 0),
@@ -32,15 +33,18 @@ def expected(
     layout: CacheLayout, prompt: tuple[int, ...], max_tokens: int, seed: int, greedy: bool
 ) -> list[int]:
     engine = make_engine(layout, n_ctx=N_CTX)
-    sequence = engine.sequence(prompt, _params(max_tokens, seed, greedy))
+    sequence = engine.sequence(prompt, _params(max_tokens, seed, greedy, None))
     return plain_generation(sequence, layout, N_CTX)
 
 
-def _params(max_tokens: int, seed: int, greedy: bool):  # type: ignore[no-untyped-def]
-    from rushlight.params import SamplingParams
-
+def _params(max_tokens: int, seed: int, greedy: bool, prompt_logprobs: int | None) -> SamplingParams:
     return SamplingParams(
-        max_tokens=max_tokens, seed=seed, temperature=0 if greedy else 1.0, repeat_penalty=1.1, top_k=20
+        max_tokens=max_tokens,
+        seed=seed,
+        temperature=0 if greedy else 1.0,
+        repeat_penalty=1.1,
+        top_k=20,
+        prompt_logprobs=prompt_logprobs,
     )
 
 
@@ -72,12 +76,13 @@ def test_any_workload_gives_what_each_sequence_gives_alone(data: st.DataObject) 
         )
         prompt = prompt[: N_CTX - 1]
         all_logits = data.draw(st.integers(0, 6)) == 0
-        max_tokens, seed, greedy = (
-            data.draw(st.integers(1, 50)),
+        params = _params(
+            data.draw(st.integers(0, 50)),
             data.draw(st.integers(0, 2)),
             data.draw(st.booleans()),
+            data.draw(st.sampled_from([None, None, 0, 3])),
         )
-        sequence = engine.sequence(prompt, _params(max_tokens, seed, greedy), prompt_logits=all_logits)
+        sequence = engine.sequence(prompt, params, prompt_logits=all_logits)
         engine.submit(sequence)
         sequences.append(sequence)
         for _ in range(data.draw(st.integers(0, 12))):
@@ -92,6 +97,8 @@ def test_any_workload_gives_what_each_sequence_gives_alone(data: st.DataObject) 
 
 
 def check(sequence: Sequence, layout: CacheLayout) -> None:
+    if sequence.params.prompt_logprobs is not None:
+        check_prompt_logprobs(sequence, layout)
     if sequence.prompt_logits:
         rows = np.concatenate(sequence.logit_rows or [np.empty((0, N_VOCAB), np.float32)])
         want = plain_logits(list(sequence.prompt_ids), layout)
@@ -102,6 +109,22 @@ def check(sequence: Sequence, layout: CacheLayout) -> None:
     want = expected(layout, sequence.prompt_ids, params.max_tokens, sequence.seed, params.temperature == 0)
     got = sequence.generated
     assert got == (want[: len(got)] if sequence.finish_reason == "abort" else want)
+
+
+def check_prompt_logprobs(sequence: Sequence, layout: CacheLayout) -> None:
+    found, n_top = sequence.prompt_logprobs, sequence.params.prompt_logprobs
+    rows = plain_logits(list(sequence.prompt_ids), layout).astype(np.float64)
+    want = rows - np.log(np.exp(rows).sum(1, keepdims=True))
+    assert sequence.finish_reason == "abort" or len(found) == len(sequence.prompt_ids)
+    assert found[0] is None
+    for entry, row, token_id in zip(found[1:], want, sequence.prompt_ids[1:], strict=False):
+        assert entry is not None
+        assert entry.token_id == token_id
+        likeliest = np.argsort(-row, kind="stable")[:n_top]
+        assert [i for i, _ in entry.top] == likeliest.tolist()
+        np.testing.assert_allclose(
+            [entry.logprob, *(p for _, p in entry.top)], [row[token_id], *row[likeliest]], atol=1e-6
+        )
 
 
 def test_a_small_pool_preempts_and_changes_nothing() -> None:
