@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rushlight.completion import Chunk, Completion, Timings, Usage
     from rushlight.conversation import ConversationFormat
     from rushlight.engine.sequence import Sequence
+    from rushlight.engine.stats import EngineStats
     from rushlight.text import ChatTemplate
     from rushlight.text.answer_parts import AnswerParser
 
@@ -279,6 +280,10 @@ class LLM:
         self._complete(requests)
         rows = (np.concatenate(sequence.logit_rows) for sequence, _ in requests)
         return np.stack([pool(each, self.config.pooling) for each in rows])
+
+    def stats(self) -> EngineStats:
+        """What the engine does and has done: queue, blocks, tokens, ends. It may be asked at any time."""
+        return self._driver.stats()
 
     def close(self) -> None:
         """Give memory and threads back. Answers still being written end with an error."""

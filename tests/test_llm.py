@@ -96,6 +96,21 @@ def test_closing_a_stream_frees_its_sequence(llm: LLM) -> None:
     assert not llm._engine.has_work
 
 
+def test_stats_grow_with_what_is_asked(llm: LLM) -> None:
+    before = llm.stats()
+    ids = list(range(40))
+    llm.generate([ids, ids[:9]], GREEDY)
+    llm.generate(ids, GREEDY)
+    after = llm.stats()
+    assert after.prompt_tokens - before.prompt_tokens == 89
+    assert after.generated_tokens - before.generated_tokens == 36
+    assert after.cached_tokens - before.cached_tokens == 32
+    assert after.computed_tokens - before.computed_tokens == 89 + 36 - 3 - 32
+    assert after.finished["length"] - before.finished["length"] == 3
+    assert (after.n_waiting, after.n_running, {block.used for block in after.blocks}) == (0, 0, {0})
+    assert after.steps > before.steps
+
+
 def test_threads_share_the_model(llm: LLM) -> None:
     prompts = [f"thread {i}" for i in range(6)]
     alone = [llm.generate(prompt, GREEDY).token_ids for prompt in prompts]

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 
 class BlockPool:
-    """Blocks 0 to ``n_blocks - 1`` of a cache group, with reference counts and a content index."""
+    """Blocks 0 to ``n_blocks - 1`` of a cache group, with reference counts and a content index.
+
+    Attributes:
+        n_blocks: all of them.
+        n_used: those in use.
+    """
 
     def __init__(self, n_blocks: int) -> None:
         self.n_blocks = n_blocks
+        self.n_used = 0
         self._n_users = [0] * n_blocks
         self._free = list(range(n_blocks - 1, -1, -1))
         self._idle: dict[int, None] = {}  # in the order in which they fell idle
@@ -22,6 +28,11 @@ class BlockPool:
     def n_available(self) -> int:
         """Blocks that `allocate` can still give."""
         return len(self._free) + len(self._idle)
+
+    @property
+    def n_kept(self) -> int:
+        """Idle blocks."""
+        return len(self._idle)
 
     def allocate(self) -> int:
         """Take a block; its content is undefined.
@@ -38,6 +49,7 @@ class BlockPool:
         else:
             raise IndexError("no block is available")
         self._n_users[block] = 1
+        self.n_used += 1
         return block
 
     def find(self, key: bytes) -> int | None:
@@ -50,7 +62,9 @@ class BlockPool:
 
     def share(self, block: int) -> None:
         """Become one more user of a block that `find` gave."""
-        self._idle.pop(block, None)
+        if not self._n_users[block]:
+            del self._idle[block]
+            self.n_used += 1
         self._n_users[block] += 1
 
     def release(self, block: int) -> None:
@@ -58,6 +72,7 @@ class BlockPool:
         self._n_users[block] -= 1
         if self._n_users[block]:
             return
+        self.n_used -= 1
         if block in self._key_of:
             self._idle[block] = None
         else:

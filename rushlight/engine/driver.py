@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from queue import SimpleQueue
 
 from rushlight.engine.engine import Engine
 from rushlight.engine.sequence import Sequence
+from rushlight.engine.stats import EngineStats
 from rushlight.errors import RushlightError
 
 
@@ -20,6 +22,7 @@ class Driver:
         self._mail: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._lock = threading.Lock()
         self._closing = False
+        self._n_submitted = 0
         self._thread = threading.Thread(target=self._run, name="rushlight-engine", daemon=True)
         self._thread.start()
 
@@ -32,7 +35,14 @@ class Driver:
         with self._lock:
             if self._closing:
                 raise RushlightError("The model is closed; load it again to use it.")
+            self._n_submitted += 1
             self._mail.put(lambda: self._engine.submit(sequence))
+
+    def stats(self) -> EngineStats:
+        """See `Engine.stats`; those that came during a step wait too."""
+        stats = self._engine.stats()
+        n_unfinished = self._n_submitted - sum(stats.finished.values())
+        return dataclasses.replace(stats, n_waiting=max(0, n_unfinished - stats.n_running))
 
     def abort(self, sequence: Sequence) -> None:
         """End a sequence before the next step, if it has not ended."""

@@ -14,6 +14,7 @@ from rushlight.engine.batch_builder import build_batch
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.scheduler import Chunk, Scheduler
 from rushlight.engine.sequence import FinishReason, Listener, Sequence, Status
+from rushlight.engine.stats import BlockStats, Counters, EngineStats
 from rushlight.errors import ContextOverflow, InvalidParameter
 from rushlight.params import SamplingParams
 from rushlight.row_math import Argmax
@@ -23,7 +24,7 @@ from rushlight.sampling import draw_seed, sample, token_logprobs
 class Engine:
     """Sequences, their scheduler and their KV blocks, on a model bound to a backend.
 
-    One thread at a time may call it, all methods but `sequence` alike; `Driver` sees to that.
+    One thread at a time may call it, all methods alike but `sequence` and `stats`; `Driver` sees to that.
 
     Args:
         executor: the model; of it the engine knows nothing more.
@@ -57,13 +58,24 @@ class Engine:
         self._eog_ids = frozenset(eog_ids)
         self._executor = executor
         self._blocks = blocks
-        self._scheduler = Scheduler(blocks, limits)
+        self._counters = Counters()
+        self._scheduler = Scheduler(blocks, limits, self._counters)
         self._n_arrived = 0
 
     @property
     def has_work(self) -> bool:
         """Whether any sequence waits or runs."""
         return bool(self._scheduler.waiting or self._scheduler.running)
+
+    def stats(self) -> EngineStats:
+        """What the engine does and has done. Any thread may call this; it takes no lock."""
+        totals = vars(self._counters)
+        return EngineStats(
+            n_waiting=len(self._scheduler.waiting),
+            n_running=len(self._scheduler.running),
+            blocks=tuple(BlockStats(p.n_used, p.n_kept, p.n_blocks) for p in self._blocks.pools),
+            **{**totals, "finished": dict(self._counters.finished)},
+        )
 
     def sequence(
         self,
@@ -116,6 +128,7 @@ class Engine:
             argmax = self._executor.argmax()
         except Exception as error:
             return self.fail((chunk.sequence for chunk in chunks), error)
+        self._counters.steps += 1
         first = 0
         for chunk in chunks:
             rows = slice(first, first + chunk.n_outputs)
@@ -143,6 +156,7 @@ class Engine:
         """Take a computed chunk in: `logits` is [n_outputs, V], and `argmax` that of each row."""
         sequence = chunk.sequence
         self._blocks.commit(sequence, chunk.stop)
+        self._counters.computed_tokens += chunk.n_tokens
         try:
             if argmax and sequence.reads_prompt and sequence.n_read < len(sequence.prompt_ids):
                 self._read_prompt(sequence, chunk.stop, logits, argmax)
@@ -172,6 +186,7 @@ class Engine:
         row_math = self._executor.row_math
         sampled = sample(logits, params, sequence.generated, sequence.seed, argmax, row_math)
         sequence.append(sampled.token_id)
+        self._counters.generated_tokens += 1
         if sequence.n_generated == 1:
             sequence.times.first_token = time.perf_counter()
         if listener is not None and listener.token(sampled):
@@ -185,6 +200,7 @@ class Engine:
         self._scheduler.remove(sequence)
         sequence.status = Status.FINISHED
         sequence.finish_reason = reason
+        self._counters.finished[reason] += 1
         sequence.times.finished = time.perf_counter()
         if sequence.listener is not None:
             sequence.listener.finished(sequence)

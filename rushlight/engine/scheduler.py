@@ -17,6 +17,7 @@ from typing import NamedTuple
 from rushlight.backends.base import Limits
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.sequence import Sequence, Status
+from rushlight.engine.stats import Counters
 
 
 class Chunk(NamedTuple):
@@ -40,13 +41,20 @@ class Chunk(NamedTuple):
 
 
 class Scheduler:
-    """The sequences that wait and those that run, each in order of arrival."""
+    """The sequences that wait and those that run, each in order of arrival.
 
-    def __init__(self, blocks: KVBlocks, limits: Limits) -> None:
+    Args:
+        blocks: which the sequences take.
+        limits: of a step.
+        counters: of the engine.
+    """
+
+    def __init__(self, blocks: KVBlocks, limits: Limits, counters: Counters) -> None:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self._blocks = blocks
         self._limits = limits
+        self._counters = counters
         self._plan: dict[Sequence, Chunk] = {}
         self._n_tokens_left = 0
         self._n_rows_left = 0
@@ -84,6 +92,8 @@ class Scheduler:
             self._blocks.start(sequence, prefix)
             if sequence.n_cached is None:
                 sequence.n_cached = prefix.n_tokens
+                self._counters.prompt_tokens += len(sequence.prompt_ids)
+                self._counters.cached_tokens += prefix.n_tokens
             self.waiting.pop(0)
             self.running.append(sequence)
             sequence.status = Status.RUNNING
@@ -106,6 +116,7 @@ class Scheduler:
         self._n_rows_left -= max(0, n_outputs - 1)
 
     def _preempt(self, sequence: Sequence) -> None:
+        self._counters.preemptions += 1
         self.remove(sequence)
         if (chunk := self._plan.pop(sequence, None)) is not None:
             self._n_tokens_left += chunk.n_tokens

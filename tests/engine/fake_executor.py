@@ -195,6 +195,7 @@ def finish(engine: Engine, most_steps: int = 5000) -> int:
 def assert_all_blocks_are_back(engine: Engine) -> None:
     for pool in engine._blocks.pools:
         assert pool.n_available == pool.n_blocks
+        assert pool.n_used == 0
         assert set(pool._n_users) <= {0}
         assert len({*pool._free, *pool._idle}) == pool.n_blocks
         assert set(pool._block_of.values()) == set(pool._idle) == set(pool._key_of)

@@ -4,9 +4,11 @@ import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
 
+import numpy as np
 import pytest
 from fake_executor import FakeExecutor, assert_all_blocks_are_back, layout_of, make_engine, plain_generation
 
+from rushlight.backends.batch import Batch
 from rushlight.engine.driver import Driver
 from rushlight.engine.engine import Engine
 from rushlight.engine.sequence import Sequence
@@ -72,6 +74,43 @@ def test_many_threads_get_their_own_words_and_share_steps(engine: Engine, driver
     assert isinstance(executor, FakeExecutor)
     assert max(batch.n_sequences for batch in executor.batches) > 1
     assert_all_blocks_are_back(engine)
+
+
+def test_stats_count_what_waits_runs_and_has_ended(
+    engine: Engine, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at from another thread while the engine stands in a step."""
+    at_step, go_on = SimpleQueue[None](), SimpleQueue[None]()
+    step = engine._executor.step
+
+    def halting(batch: Batch) -> np.ndarray:
+        at_step.put(None)
+        go_on.get(timeout=WAIT)
+        return step(batch)
+
+    monkeypatch.setattr(engine._executor, "step", halting)
+    requests = [ask(engine, driver, [1] * 70, max_tokens=2)]
+    at_step.get(timeout=WAIT)
+    requests += [ask(engine, driver, [i] * 10, max_tokens=2) for i in range(2, 8)]
+    stats = driver.stats()
+    assert (stats.n_waiting, stats.n_running) == (6, 1)
+    assert [(b.used, b.kept, b.total) for b in stats.blocks] == [(1, 0, 40)] * 2
+    driver.abort(requests[0][0])
+    driver.abort(requests[1][0])
+    go_on.put(None)
+    at_step.get(timeout=WAIT)
+    stats = driver.stats()
+    assert (stats.n_waiting, stats.n_running, stats.finished["abort"]) == (1, 4, 2)
+    assert [b.used for b in stats.blocks] == [4, 4], "an abort frees blocks before the next step begins"
+    for _ in range(20):
+        go_on.put(None)
+    assert all(waiter.done.wait(WAIT) for _, waiter in requests)
+    stats = driver.stats()
+    assert (stats.n_waiting, stats.n_running, stats.preemptions) == (0, 0, 0)
+    assert [(b.used, b.total) for b in stats.blocks] == [(0, 40)] * 2
+    assert (stats.prompt_tokens, stats.cached_tokens, stats.generated_tokens) == (70 + 5 * 10, 0, 10)
+    assert stats.computed_tokens == 32 + 5 * 11  # the last token of an answer is not computed
+    assert stats.finished == {"stop": 0, "length": 5, "abort": 2, "error": 0, "tool_calls": 0}
 
 
 def test_abort_ends_a_sequence_and_leaves_the_others(engine: Engine, driver: Driver) -> None:

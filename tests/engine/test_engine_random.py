@@ -136,6 +136,10 @@ def test_a_small_pool_preempts_and_changes_nothing() -> None:
     sequences = [start(engine, STREAMS[i][: 20 + i], max_tokens=100) for i in range(3)]
     finish(engine)
     assert preempted
+    stats = engine.stats()
+    assert stats.preemptions == len(preempted)
+    assert (stats.prompt_tokens, stats.generated_tokens, stats.finished["length"]) == (63, 300, 3)
+    assert stats.computed_tokens > 63 + 300 - 3
     assert sequences[0] not in preempted, "the first to come is never preempted"
     for sequence in sequences:
         assert sequence.generated == plain_generation(sequence, layout, N_CTX)
