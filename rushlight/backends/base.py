@@ -339,6 +339,21 @@ class Executor(Protocol):
         """
         ...
 
+    def advance(self, token_ids: list[int]) -> Float32Array:
+        """Run the step that follows the last one's, for the same sequences: the logits [S, V] float32.
+
+        What a step of one token a sequence costs beside its computation is building and checking its batch,
+        and most of that is as it was.
+
+        Args:
+            token_ids: of each sequence the next token, at the position after its last. The last step had one
+                token of each, all with logits, and the new positions lie in the same blocks.
+
+        Raises:
+            InvalidParameter: the last step was no such step, or ids or positions are out of range.
+        """
+        ...
+
     def argmax(self) -> list[Argmax]:
         """The highest logit of each row that the last step gave: R of them."""
         ...

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from rushlight.backends.cache import BLOCK_TOKENS
+from rushlight.errors import InvalidParameter
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -43,3 +46,32 @@ class Batch:
     def n_sequences(self) -> int:
         """S."""
         return len(self.query_start) - 1
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it holds one token of each sequence and all logits are wanted."""
+        return self.n_tokens == self.n_sequences == len(self.outputs)
+
+    def following(self, token_ids: list[int]) -> Batch:
+        """The same sequences with one more token each; see `backends.base.Executor.advance`.
+
+        Raises:
+            InvalidParameter: this is no batch that another may follow so.
+        """
+        check_following(self.decodes, self.positions.tolist(), token_ids)
+        return replace(self, token_ids=np.array(token_ids, np.int32), positions=self.positions + np.int32(1))
+
+
+def check_following(decodes: bool, positions: list[int], token_ids: list[int]) -> None:
+    """Check that tokens may follow a step of one token a sequence, at `positions`, in the same blocks.
+
+    Raises:
+        InvalidParameter: they may not.
+    """
+    if not decodes or len(token_ids) != len(positions):
+        raise InvalidParameter(
+            f"{len(token_ids)} tokens cannot follow a step unless it had as many, of a sequence each."
+        )
+    for position in positions:
+        if (position + 1) % BLOCK_TOKENS == 0:
+            raise InvalidParameter(f"Position {position + 1} begins a block; a batch must name it.")

@@ -33,10 +33,10 @@ def check_batch(batch: Batch, limits: Limits, layout: CacheLayout, n_vocab: int)
     _check_sizes(batch, limits, layout)
     positions, starts = batch.positions.tolist(), batch.query_start.tolist()
     _check_sequences(batch, positions, starts)
-    _check_range("token_ids", batch.token_ids.tolist(), n_vocab)
-    _check_range("positions", positions, limits.n_ctx)
+    check_range("token_ids", batch.token_ids.tolist(), n_vocab)
+    check_range("positions", positions, limits.n_ctx)
     outputs = batch.outputs.tolist()
-    _check_range("outputs", outputs, batch.n_tokens)
+    check_range("outputs", outputs, batch.n_tokens)
     if len(outputs) > 1 and any(a >= b for a, b in pairwise(outputs)):
         raise InvalidParameter("outputs of a batch must ascend.")
     spans = [(positions[start], positions[stop - 1]) for start, stop in pairwise(starts)]
@@ -109,13 +109,14 @@ def _check_blocks(
         read = table[s, oldest // BLOCK_TOKENS : end]
         # Read as unsigned, a negative number is beyond every limit.
         if _largest(read.view(_UINT32)) >= n_blocks:
-            _check_range(f"block_tables[{g}]", read.tolist(), n_blocks)
+            check_range(f"block_tables[{g}]", read.tolist(), n_blocks)
         written += table[s, first // BLOCK_TOKENS : end].tolist()
     if len(set(written)) != len(written):
         raise InvalidParameter(f"block_tables[{g}] of a batch lets one block be written twice in a step.")
 
 
-def _check_range(name: str, values: list[int], stop: int) -> None:
+def check_range(name: str, values: list[int], stop: int) -> None:
+    """Raises InvalidParameter where a value of an array of a batch is not 0 to ``stop - 1``."""
     if values and (min(values) < 0 or max(values) >= stop):
         wrong = next(value for value in values if not 0 <= value < stop)
         raise InvalidParameter(f"{name} of a batch holds {wrong}; it must be 0 to {stop - 1}.")

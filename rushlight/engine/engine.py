@@ -10,11 +10,11 @@ import numpy as np
 
 from rushlight.backends.base import Executor, Float32Array, Limits
 from rushlight.backends.cache import CacheLayout
-from rushlight.engine.batch_builder import build_batch
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.scheduler import Chunk, Scheduler
 from rushlight.engine.sequence import FinishReason, Listener, Sequence, Status
 from rushlight.engine.stats import BlockStats, Counters, EngineStats
+from rushlight.engine.step_runner import StepRunner
 from rushlight.errors import ContextOverflow, InvalidParameter
 from rushlight.params import SamplingParams
 from rushlight.row_math import Argmax
@@ -57,6 +57,7 @@ class Engine:
         self._n_vocab = n_vocab
         self._eog_ids = frozenset(eog_ids)
         self._executor = executor
+        self._runner = StepRunner(executor)
         self._blocks = blocks
         self._counters = Counters()
         self._scheduler = Scheduler(blocks, limits, self._counters)
@@ -124,7 +125,7 @@ class Engine:
         if not (chunks := self._scheduler.schedule()):
             return
         try:
-            logits = self._executor.step(build_batch(chunks))
+            logits = self._runner.run(chunks)
             argmax = self._executor.argmax()
         except Exception as error:
             return self.fail((chunk.sequence for chunk in chunks), error)

@@ -77,6 +77,7 @@ class FakeExecutor:
         self.layout, self.limits = layout, limits
         self.closed = False
         self.batches: list[Batch] = []
+        self.n_advances = 0
         self.pools = [
             np.full((n, 1 if group.recurrent else BLOCK_TOKENS), 0xDEAD, np.uint64)
             for n, group in zip(limits.n_blocks, layout.groups, strict=True)
@@ -95,6 +96,10 @@ class FakeExecutor:
     def step(self, batch: Batch) -> np.ndarray:
         self.logits = self._logits(batch)
         return self.logits
+
+    def advance(self, token_ids: list[int]) -> np.ndarray:
+        self.n_advances += 1
+        return self.step(self.batches[-1].following(token_ids))
 
     def _logits(self, batch: Batch) -> np.ndarray:
         assert not self.closed

@@ -341,3 +341,15 @@ def test_default_end_token_is_honoured() -> None:
     for s in sequences:
         assert (s.generated[-1] == EOG) == (s.finish_reason == "stop")
         assert EOG not in s.generated[:-1]
+
+
+def test_decoding_within_a_block_goes_the_short_way() -> None:
+    layout = layout_of(0, 20)
+    engine = make_engine(layout)
+    first, second = start(engine, [1, 2, 3], max_tokens=40), start(engine, [4] * 30, max_tokens=40)
+    finish(engine)
+    for sequence in (first, second):
+        assert sequence.generated == plain_generation(sequence, layout, 160)
+    # Of 39 tokens each, those at positions 32 and 64 begin a block, one follows a prompt, and one follows
+    # the end of the other sequence.
+    assert 30 <= engine._executor.n_advances <= 36

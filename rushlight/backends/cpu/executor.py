@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rushlight.backends.base import Float32Array, Limits, Model
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
-from rushlight.backends.check import check_batch
+from rushlight.backends.check import check_batch, check_range
 from rushlight.backends.cpu.binding import Binding
 from rushlight.backends.cpu.kv_memory import KV_BYTES
 from rushlight.backends.cpu.objects import KernelLibrary
@@ -72,6 +72,14 @@ class CpuExecutor:
         binding.inputs.write(batch)
         self._team.run(binding.program, binding.step)
         self._n_outputs = len(batch.outputs)
+        return bound.logits[: self._n_outputs]
+
+    def advance(self, token_ids: list[int]) -> Float32Array:
+        """See `backends.base.Executor.advance`."""
+        bound = self._open()
+        check_range("token_ids", token_ids, self._n_vocab)
+        bound.binding.inputs.advance(token_ids)
+        self._team.run(bound.binding.program, bound.binding.step)
         return bound.logits[: self._n_outputs]
 
     def argmax(self) -> list[Argmax]:

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Limits
-from rushlight.backends.batch import Batch
+from rushlight.backends.batch import Batch, check_following
 from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout
+from rushlight.backends.check import check_range
 from rushlight.backends.cpu.records import STEP
 
 
@@ -23,6 +24,7 @@ class StepInputs:
         self._token_ids, self._positions, self._token_seq = np.zeros((3, limits.n_tokens), np.int32)
         self._query_start = np.zeros(limits.n_sequences + 1, np.int32)
         self._outputs = np.zeros(limits.n_outputs, np.int32)
+        self._n_ctx = limits.n_ctx
         self._n_columns = -(-limits.n_ctx // BLOCK_TOKENS)
         self._tables = [np.zeros((limits.n_sequences, self._n_columns), np.int32) for _ in layout.groups]
         self._table_addresses = np.array(
@@ -31,11 +33,31 @@ class StepInputs:
         for name in ("token_ids", "positions", "token_seq", "query_start", "outputs"):
             step[name] = getattr(self, f"_{name}").ctypes.data
         step["tables"] = self._table_addresses.ctypes.data
+        self._decodes = False
+        self._last_positions: list[int] = []
         self._counts = step.view(np.int64)[:2]
         assert STEP.names is not None and STEP.names[:2] == ("n_tokens", "n_outputs")
 
+    def advance(self, token_ids: list[int]) -> None:
+        """Take over what follows the last batch; see `backends.base.Executor.advance`.
+
+        Args:
+            token_ids: within the vocabulary.
+
+        Raises:
+            InvalidParameter: the last batch is none that these may follow.
+        """
+        check_following(self._decodes, self._last_positions, token_ids)
+        positions = [position + 1 for position in self._last_positions]
+        check_range("positions", positions, self._n_ctx)
+        n_tokens = len(token_ids)
+        self._token_ids[:n_tokens] = token_ids
+        self._positions[:n_tokens] = self._last_positions = positions
+
     def write(self, batch: Batch) -> None:
         """Take a batch over; it has been checked against the limits."""
+        self._decodes = batch.decodes
+        self._last_positions = batch.positions.tolist() if self._decodes else []
         n_tokens, n_sequences, n_outputs = batch.n_tokens, batch.n_sequences, len(batch.outputs)
         self._counts[0], self._counts[1] = n_tokens, n_outputs
         self._token_ids[:n_tokens] = batch.token_ids

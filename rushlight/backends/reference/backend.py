@@ -88,6 +88,7 @@ class ReferenceExecutor:
         self._limits = limits
         self._pools = allocate_pools(model.cache, limits)
         self._logits: Float32Array = np.empty((0, model.n_vocab), np.float32)
+        self._last: Batch | None = None
         self.row_math = NUMPY_ROWS
 
     def step(self, batch: Batch) -> Float32Array:
@@ -100,8 +101,14 @@ class ReferenceExecutor:
         # exp and the rounding to f16 may reach infinity, which is what IEEE 754 and the op set ask of them.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             logits = self._model.forward(ReferenceOps(batch, self._model.cache, self._pools))
-        self._logits = cast(Values, logits).array
+        self._logits, self._last = cast(Values, logits).array, batch
         return self._logits
+
+    def advance(self, token_ids: list[int]) -> Float32Array:
+        """See `backends.base.Executor.advance`."""
+        if self._last is None:
+            raise InvalidParameter("There was no step that another could follow.")
+        return self.step(self._last.following(token_ids))
 
     def argmax(self) -> list[Argmax]:
         """The highest logit of each row that the last step gave."""

@@ -177,3 +177,56 @@ def test_stacked_matrices_have_equal_columns() -> None:
         backend.matrix(tensor(randn(4, 8)), tensor(randn(4, 16)))
     with pytest.raises(InvalidFile, match="not none"):
         backend.matrix()
+
+
+@pytest.mark.parametrize("name", ["cpu", "reference"])
+def test_advancing_gives_what_a_step_gives(name: str) -> None:
+    """Past a window of 40, in every place of a block but its first."""
+    backend = cpu_backend() if name == "cpu" else ReferenceBackend()
+    table = backend.embedding(tensor(randn(60, 32)))
+    model = TableModel(small_decoder(backend), table, LAYOUT)
+    limits = Limits(100, 2, 4, 95, (8, 8), "f16")
+    paging = Paging(LAYOUT, 128, 2)
+    whole, short = (backend.executor(model, limits) for _ in range(2))
+    for executor in (whole, short):
+        executor.step(paging.batch([Piece(range(40), 0, 0), Piece(range(10), 0, 1)], outputs=[39]))
+    n_short = 0
+    for n in range(55):
+        ids = [n % 7 * 5, n % 11 * 3]
+        batch = paging.batch([Piece(ids[:1], 40 + n, 0), Piece(ids[1:], 10 + n, 1)])
+        expected = whole.step(batch).copy()
+        if n == 0 or (40 + n) % 32 == 0 or (10 + n) % 32 == 0:
+            found = short.step(batch)
+        else:
+            found = short.advance(ids)
+            n_short += 1
+        assert np.array_equal(found, expected)
+        assert short.argmax() == whole.argmax()
+    assert n_short == 51
+    with pytest.raises(InvalidParameter, match="positions of a batch holds 95"):
+        short.advance([1, 1])
+    whole.close()
+    short.close()
+
+
+@pytest.mark.parametrize("name", ["cpu", "reference"])
+def test_advancing_where_no_batch_allows_it_is_refused(name: str) -> None:
+    backend = cpu_backend() if name == "cpu" else ReferenceBackend()
+    model = TableModel(small_decoder(backend), backend.embedding(tensor(randn(60, 32))), LAYOUT)
+    executor, paging = backend.executor(model, Limits(100, 2, 8, 128, (8, 8), "f16")), Paging(LAYOUT, 128, 2)
+    refused = pytest.raises(InvalidParameter)
+    with refused:
+        executor.advance([])
+    with refused:
+        executor.advance([1])
+    executor.step(paging.batch([Piece([1, 2])], outputs=[0, 1]))
+    with refused:
+        executor.advance([1, 2])
+    executor.step(paging.batch([Piece([1], 2), Piece([1], 30, 1)]))
+    for ids in ([1], [1, 60], [1, -1], [1, 1, 1]):
+        with refused:
+            executor.advance(ids)
+    executor.advance([1, 1])
+    with pytest.raises(InvalidParameter, match="Position 32 begins a block"):
+        executor.advance([1, 1])
+    executor.close()
