@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 
 from rushlight.completion import Chunk, Completion, prompt_logprobs_of, timings_of, usage_of
@@ -14,6 +14,9 @@ from rushlight.params import SamplingParams
 from rushlight.sampling import Sampled, TokenLogprobs
 from rushlight.text import TextStream, Tokenizer
 from rushlight.text.answer_parts import AnswerParser, AnswerParts
+
+Item = Chunk | Completion | BaseException
+"""What an answer is handed over as: chunks, and at the end the whole or an error."""
 
 _POLL_SECONDS = 0.1  # Windows delivers Ctrl-C only between waits
 
@@ -27,6 +30,8 @@ class Answer:
         strip_prefix: see `TextStream`.
         parser: takes the text apart; None: all of it is text.
         shown: texts of control tokens that the parser has to see.
+        deliver: called with each item instead of keeping it for `chunks`, by the thread that runs the engine.
+        end_only: leave the chunks out.
     """
 
     def __init__(
@@ -36,6 +41,8 @@ class Answer:
         strip_prefix: bool,
         parser: AnswerParser | None = None,
         shown: Iterable[str] = (),
+        deliver: Callable[[Item], None] | None = None,
+        end_only: bool = False,
     ) -> None:
         self._called = time.perf_counter()
         self._n_vocab = tokenizer.n_vocab
@@ -45,8 +52,9 @@ class Answer:
         self._parser = parser
         self._parts: list[AnswerParts] = []
         self._logprobs: list[TokenLogprobs] | None = None if params.logprobs is None else []
-        self._queue: SimpleQueue[Chunk | Completion | BaseException] = SimpleQueue()
-        self._end_only = False
+        self._queue: SimpleQueue[Item] = SimpleQueue()
+        self._deliver = deliver or self._queue.put
+        self._end_only = end_only
 
     def token(self, sampled: Sampled) -> bool:
         """Hear of a token; True where its text completes a stop string."""
@@ -56,7 +64,7 @@ class Answer:
         if self._logprobs is not None and logprobs is not None:
             self._logprobs.append(logprobs)
         if not self._end_only:
-            self._queue.put(
+            self._deliver(
                 Chunk(
                     parts.text,
                     (token_id,),
@@ -70,13 +78,13 @@ class Answer:
     def finished(self, sequence: Sequence) -> None:
         """Hear of the end."""
         if sequence.error is not None or sequence.finish_reason is None:
-            return self._queue.put(sequence.error or RushlightError("The answer did not end."))
+            return self._deliver(sequence.error or RushlightError("The answer did not end."))
         tail = self._take(self._stream.flush(), is_last=True)
-        if any(tail):
-            self._queue.put(Chunk(tail.text, reasoning=tail.reasoning, tool_calls=tail.tool_calls))
+        if any(tail) and not self._end_only:
+            self._deliver(Chunk(tail.text, reasoning=tail.reasoning, tool_calls=tail.tool_calls))
         calls = [call for parts in self._parts for call in parts.tool_calls]
         called = bool(calls) and sequence.finish_reason == "stop"
-        self._queue.put(
+        self._deliver(
             Completion(
                 text="".join(parts.text for parts in self._parts),
                 reasoning="".join(parts.reasoning for parts in self._parts),

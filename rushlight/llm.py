@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +36,7 @@ from rushlight.prompts import (
 )
 
 if TYPE_CHECKING:
-    from rushlight.answer import Answer
+    from rushlight.answer import Answer, Item
     from rushlight.completion import Chunk, Completion, Timings, Usage
     from rushlight.conversation import ConversationFormat
     from rushlight.engine.sequence import Sequence
@@ -72,6 +72,7 @@ class LLM:
         config: its hyper-parameters, in llama.cpp's names.
         n_ctx: the context in use.
         backend: the one in use, "cpu" or "reference".
+        options: the sizes of the engine.
 
     Raises:
         ModelNotFound: the reference leads to no file; see `rushlight.errors` for its kinds.
@@ -93,6 +94,7 @@ class LLM:
         progress: Progress | None = None,
         options: EngineOptions | None = None,
     ) -> None:
+        self.options = options or EngineOptions()
         self._file = open_gguf(resolve(os.fspath(model), progress=progress or False).path)
         loaded = load_engine(
             self._file,
@@ -102,7 +104,7 @@ class LLM:
             n_ctx=n_ctx,
             kv_dtype=kv_dtype,
             progress=progress,
-            options=options or EngineOptions(),
+            options=self.options,
         )
         self.model = loaded.model
         self.tokenizer, self._engine, self.backend = loaded.tokenizer, loaded.engine, loaded.backend
@@ -201,6 +203,35 @@ class LLM:
             TemplateError, InvalidParameter, ContextOverflow: at once, as `generate` and `chat`.
         """
         return self._chunks(*self._request(prompt, params, tools, chat_template_kwargs))
+
+    def submit(
+        self,
+        prompt: Prompt | list[Message],
+        params: SamplingParams | None = None,
+        *,
+        deliver: Callable[[Item], None],
+        end_only: bool = False,
+        tools: list[Any] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+    ) -> Callable[[], None]:
+        """Let an answer be written and return at once: for those who may not wait, such as an event loop.
+
+        Args:
+            prompt, params, tools, chat_template_kwargs: as in `stream`.
+            deliver: called with each `Chunk`, and at the end with the `Completion` or an error, by the thread
+                that runs the engine: it must return at once and raise nothing.
+            end_only: leave the chunks out.
+
+        Returns:
+            A function that ends the answer before the next step, with the finish reason "abort"; it does
+            nothing once the answer has ended.
+
+        Raises:
+            TemplateError, InvalidParameter, ContextOverflow: as `stream`.
+        """
+        sequence, _ = self._request(prompt, params, tools, chat_template_kwargs, deliver, end_only)
+        self._driver.submit(sequence)
+        return lambda: self._driver.abort(sequence)
 
     def tokenize(self, text: str, add_special: bool = True, parse_special: bool = True) -> list[int]:
         """The token ids of a text; see `Tokenizer.encode`."""
@@ -304,6 +335,8 @@ class LLM:
         params: SamplingParams | None,
         tools: list[Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
+        deliver: Callable[[Item], None] | None = None,
+        end_only: bool = False,
     ) -> Request:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
         self._check_writes()
@@ -311,10 +344,10 @@ class LLM:
         if is_messages(prompt):
             text = self.conversation.render(prompt, tools, True, chat_template_kwargs)
             form = self.conversation.answer_format(tools)
-            answer = self._answer(params, True, form.parser(text, tools), form.tokens)
+            answer = self._answer(params, True, form.parser(text, tools), form.tokens, deliver, end_only)
             ids = encode_rendered(self.tokenizer, text)
         else:
-            answer = self._answer(params, strip_prefix=False)
+            answer = self._answer(params, strip_prefix=False, deliver=deliver, end_only=end_only)
             single = prompt_of(prompt)
             ids = self.tokenizer.encode(single) if isinstance(single, str) else single
         return self._engine.sequence(ids, params, listener=answer), answer
@@ -332,10 +365,12 @@ class LLM:
         strip_prefix: bool,
         parser: AnswerParser | None = None,
         shown: Iterable[str] = (),
+        deliver: Callable[[Item], None] | None = None,
+        end_only: bool = False,
     ) -> Answer:
         from rushlight.answer import Answer
 
-        return Answer(self.tokenizer, params, strip_prefix, parser, shown)
+        return Answer(self.tokenizer, params, strip_prefix, parser, shown, deliver, end_only)
 
     def _complete(self, requests: list[Request]) -> list[Completion]:
         with self._driver.running([sequence for sequence, _ in requests]):

@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "engine": {"errors", "params", "row_math", "sampling", "backends"},
 }
 LLM_ROOM = {"llm", "loading", "answer", "completion", "conversation", "prompts"}
-TOP = {"cli", "bench", "perplexity", "__main__", "__init__"}
+TOP = {"cli", "server", "bench", "perplexity", "__main__", "__init__"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -72,6 +72,12 @@ def test_nothing_below_imports_the_llm_or_the_command_line() -> None:
             assert imported_rooms(path) & {*LLM_ROOM, *TOP} <= allowed, path
 
 
+def test_the_server_needs_no_command_line() -> None:
+    for name, path in modules():
+        if name == "server":
+            assert not imported_rooms(path) & {"cli", "bench", "perplexity"}, path
+
+
 def test_no_architecture_is_named_outside_its_own_file() -> None:
     names = {path.stem for path in (PACKAGE / "models").glob("*.py")}
     found = {"llama", "phi3", "gemma3", "qwen2", "qwen3", "phi2"}
@@ -95,10 +101,20 @@ def modules_after(code: str) -> set[str]:
     return set(run.stdout.split())
 
 
-@pytest.mark.parametrize("code", ["import rushlight", "import rushlight.cli", "import rushlight.errors"])
+@pytest.mark.parametrize(
+    "code",
+    ["import rushlight", "import rushlight.cli", "import rushlight.errors", "import rushlight.cli.serve"],
+)
 def test_an_import_alone_brings_nothing_heavy_in(code: str) -> None:
     heavy = {"numpy", "numba", "llvmlite", "tokenizers", "jinja2", "huggingface_hub", "prompt_toolkit"}
     assert not heavy & modules_after(code)
+
+
+@pytest.mark.parametrize(
+    "code", ["import rushlight.llm", "import rushlight.cli.run", "import rushlight.cli.serve"]
+)
+def test_nothing_of_the_server_is_brought_in_before_it_serves(code: str) -> None:
+    assert not {"starlette", "uvicorn", "prometheus_client", "asyncio"} & modules_after(code)
 
 
 def test_the_parts_that_stand_alone_do() -> None:

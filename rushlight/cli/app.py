@@ -29,6 +29,9 @@ COMMANDS: dict[str, Command] = {
         "rushlight.cli.run", "run [-m MODEL] PROMPT", "stream one answer; PROMPT - reads standard input"
     ),
     "chat": Command("rushlight.cli.chat", "chat [-m MODEL]", "a conversation in the terminal"),
+    "serve": Command(
+        "rushlight.cli.serve", "serve [-m MODEL]", "OpenAI-compatible server and chat page on one port"
+    ),
     "pull": Command("rushlight.cli.pull", "pull REF", "fetch a model, or a newer version of it"),
     "list": Command("rushlight.cli.list", "list [--aliases]", "models on this machine"),
     "rm": Command("rushlight.cli.rm", "rm REF", "delete a model from this machine"),

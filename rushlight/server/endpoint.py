@@ -1,0 +1,71 @@
+"""An endpoint: its path, what it takes, and what answers it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rushlight.server.body import read_json
+from rushlight.server.errors import ApiError, as_api_error
+from rushlight.server.fields import Object
+from rushlight.server.logs import log
+from rushlight.server.respond import error_response, request_id_of
+from rushlight.server.service import Service, service_of
+
+CLIENT_GONE = 499
+Handler = Callable[[Service, Request, dict[str, Any]], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One path and method.
+
+    Attributes:
+        method: of HTTP.
+        path: as routes write it.
+        handler: called with the service, the request and its checked body.
+        about: a sentence for people.
+        body: what a request must hold; None: it has no body.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    about: str
+    body: Object | None = None
+
+    def route(self) -> Route:
+        """The route of the application."""
+        return Route(self.path, self._answer, methods=[self.method])
+
+    async def _answer(self, request: Request) -> Response:
+        """Answer a request, with an error if it comes to that."""
+        request.scope["state"]["route"] = self.path
+        service = service_of(request)
+        try:
+            body: dict[str, Any] = {}
+            if self.body is not None:
+                data = await read_json(request, service.options.max_body_bytes)
+                if service.options.log_prompts:
+                    log("body", request_id=request_id_of(request.scope), body=data)
+                body = self.body.check(data, "")
+            return await self.handler(service, request, body)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+        except Exception as error:
+            return error_response(told(error, request), request.scope)
+
+
+def told(error: Exception, request: Request) -> ApiError:
+    """What the client is told of an error; the log is told of those that are the server's fault."""
+    answer = as_api_error(error)
+    if answer.status >= 500 and not isinstance(error, ApiError):
+        log("failed", logging.ERROR, trace=error, request_id=request_id_of(request.scope))
+    request.scope["state"]["log"].update(error=answer.message[:200], code=answer.code)
+    return answer

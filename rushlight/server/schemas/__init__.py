@@ -1,0 +1,1 @@
+"""What requests may hold: a table of fields for each endpoint."""
