@@ -10,6 +10,7 @@
     ├── TemplateError           a chat template that cannot be rendered
     ├── InvalidParameter        an option or argument outside its range (also a ValueError)
     ├── ContextOverflow         a prompt that does not fit the context
+    ├── QueueFull               more requests than the engine was told to let wait
     ├── OutOfMemory             the KV cache or the weights do not fit the memory allowed
     ├── BackendUnavailable      a backend or kernel target that this machine cannot run
     └── ModelNotFound           a model reference that leads to no file
@@ -52,6 +53,10 @@ class InvalidParameter(RushlightError, ValueError):
 
 class ContextOverflow(RushlightError):
     """A prompt that does not fit the context."""
+
+
+class QueueFull(RushlightError):
+    """More requests than the engine was told to let wait; the same one may succeed a moment later."""
 
 
 class OutOfMemory(RushlightError, MemoryError):

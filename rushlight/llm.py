@@ -112,7 +112,7 @@ class LLM:
         self.n_ctx = loaded.model.n_ctx
         from rushlight.engine.driver import Driver
 
-        self._driver = Driver(self._engine)
+        self._driver = Driver(self._engine, (options or EngineOptions()).n_waiting)
         self._finalizer = weakref.finalize(self, self._driver.close)
 
     @property
@@ -143,6 +143,7 @@ class LLM:
         Raises:
             InvalidParameter: an empty prompt, unknown token ids, or as many params as prompts they are not.
             ContextOverflow: a prompt that leaves no room for an answer.
+            QueueFull: more requests than `EngineOptions.n_waiting` lets wait.
         """
         batch, single = batch_of(prompts)
         each = params if isinstance(params, list) else [params] * len(batch)
@@ -177,7 +178,7 @@ class LLM:
 
         Raises:
             TemplateError: the template refuses the conversation.
-            InvalidParameter, ContextOverflow: as `generate`.
+            InvalidParameter, ContextOverflow, QueueFull: as `generate`.
         """
         if response_format is not None and response_format.get("type") != "text":
             raise InvalidParameter(

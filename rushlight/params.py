@@ -101,6 +101,10 @@ class EngineOptions:
         n_sequences: most sequences that run at once; more wait.
         kv_tokens: positions that the KV cache holds over all sequences; None: one context, and as many more
             (up to `n_sequences` of them) as 1 GiB holds.
+        kv_bytes: most memory that the cache takes, states of recurrent layers included; the positions that it
+            holds follow from it. Given instead of `kv_tokens`.
+        n_waiting: most sequences that are accepted beyond `n_sequences`; None: any number. One too many is
+            refused with `QueueFull`.
         prefix_cache: keep the KV blocks of finished sequences for prompts that begin the same way.
 
     Raises:
@@ -110,6 +114,8 @@ class EngineOptions:
     n_batch_tokens: int = 512
     n_sequences: int = 8
     kv_tokens: int | None = None
+    kv_bytes: int | None = None
+    n_waiting: int | None = None
     prefix_cache: bool = True
 
     def __post_init__(self) -> None:
@@ -120,8 +126,13 @@ class EngineOptions:
                 f"n_batch_tokens is {self.n_batch_tokens}, less than n_sequences ({self.n_sequences}); "
                 "a step must hold one token of every sequence."
             )
-        if self.kv_tokens is not None:
-            _check_int("kv_tokens", self.kv_tokens, 1)
+        for name, low in (("kv_tokens", 1), ("kv_bytes", 1), ("n_waiting", 0)):
+            if (value := getattr(self, name)) is not None:
+                _check_int(name, value, low)
+        if self.kv_tokens is not None and self.kv_bytes is not None:
+            raise InvalidParameter(
+                "kv_tokens and kv_bytes are both given; one of them sets the cache's size."
+            )
         _check_bool("prefix_cache", self.prefix_cache)
 
 

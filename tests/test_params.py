@@ -76,9 +76,15 @@ def test_numpy_scalars_are_numbers() -> None:
     ("name", "value"),
     [
         ("n_batch_tokens", 0), ("n_batch_tokens", 4), ("n_sequences", 0), ("n_sequences", 1.5),
-        ("kv_tokens", 0), ("kv_tokens", "1G"), ("prefix_cache", 1),
+        ("kv_tokens", 0), ("kv_tokens", "1G"), ("kv_bytes", 0), ("kv_bytes", 1e9), ("n_waiting", -1),
+        ("prefix_cache", 1),
     ],
 )  # fmt: skip
 def test_engine_options_are_validated(name: str, value: object) -> None:
     with pytest.raises(InvalidParameter, match=name):
         EngineOptions(**{name: value})  # type: ignore[arg-type]
+
+
+def test_one_option_sets_the_size_of_the_cache() -> None:
+    with pytest.raises(InvalidParameter, match="kv_tokens and kv_bytes are both given"):
+        EngineOptions(kv_tokens=512, kv_bytes=2**20)

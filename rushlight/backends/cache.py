@@ -12,6 +12,12 @@ import math
 from typing import NamedTuple
 
 BLOCK_TOKENS = 32
+VECTOR = 16
+
+
+def whole_vectors(n: int) -> int:
+    """The values of the vectors of `VECTOR` values that hold n of them."""
+    return -(-n // VECTOR) * VECTOR
 
 
 class AttentionCache(NamedTuple):
@@ -23,8 +29,8 @@ class AttentionCache(NamedTuple):
     window: int = 0
 
     def block_values(self) -> int:
-        """Values in a block: keys and values of `BLOCK_TOKENS` positions."""
-        return BLOCK_TOKENS * self.n_head_kv * (self.head_dim_k + self.head_dim_v)
+        """Most values in a block: keys of `BLOCK_TOKENS` positions, and their values in whole vectors."""
+        return BLOCK_TOKENS * self.n_head_kv * (self.head_dim_k + whole_vectors(self.head_dim_v))
 
 
 class RecurrentCache(NamedTuple):
@@ -39,8 +45,9 @@ class RecurrentCache(NamedTuple):
     conv: tuple[int, int] = (0, 0)
 
     def block_values(self) -> int:
-        """Values in a block: state and convolution inputs."""
-        return math.prod(self.state) + math.prod(self.conv)
+        """Most values in a block: the state, its rows in whole vectors, and convolution inputs."""
+        *rows, n = self.state
+        return math.prod(rows) * whole_vectors(n) + math.prod(self.conv)
 
 
 CacheSpec = AttentionCache | RecurrentCache
@@ -81,6 +88,6 @@ class CacheLayout(NamedTuple):
         return cls(specs, groups, tuple(group_of[layer] for layer in range(len(specs))))
 
     def block_bytes(self, group: int, kv_itemsize: int) -> int:
-        """Bytes that one block of `group` takes over all its layers; `kv_itemsize` is 2 (f16) or 4 (f32)."""
+        """Most bytes of a block of `group` over all its layers; `kv_itemsize` is 2 (f16) or 4 (f32)."""
         size = 4 if self.groups[group].recurrent else kv_itemsize
         return sum(self.specs[layer].block_values() * size for layer in self.groups[group].layers)

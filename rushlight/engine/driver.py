@@ -11,14 +11,20 @@ from queue import SimpleQueue
 from rushlight.engine.engine import Engine
 from rushlight.engine.sequence import Sequence
 from rushlight.engine.stats import EngineStats
-from rushlight.errors import RushlightError
+from rushlight.errors import QueueFull, RushlightError
 
 
 class Driver:
-    """The thread that steps an engine, and its mailbox. Signals such as Ctrl-C never interrupt a step."""
+    """The thread that steps an engine, and its mailbox. Signals such as Ctrl-C never interrupt a step.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: nobody else steps it.
+        n_waiting: as in `EngineOptions`.
+    """
+
+    def __init__(self, engine: Engine, n_waiting: int | None = None) -> None:
         self._engine = engine
+        self._most = None if n_waiting is None else engine.limits.n_sequences + n_waiting
         self._mail: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._lock = threading.Lock()
         self._closing = False
@@ -30,19 +36,29 @@ class Driver:
         """Let a sequence wait for its turn; its listener hears of its tokens and of its end.
 
         Raises:
+            QueueFull: as many sequences as may run and wait are not finished yet.
             RushlightError: the driver is closed.
         """
         with self._lock:
             if self._closing:
                 raise RushlightError("The model is closed; load it again to use it.")
+            if self._most is not None and self.n_unfinished >= self._most:
+                raise QueueFull(
+                    f"{self._most} requests run or wait, as many as n_sequences and n_waiting allow; "
+                    "ask again later or raise n_waiting."
+                )
             self._n_submitted += 1
             self._mail.put(lambda: self._engine.submit(sequence))
+
+    @property
+    def n_unfinished(self) -> int:
+        """Sequences that were submitted and have not ended."""
+        return self._n_submitted - self._engine.n_finished
 
     def stats(self) -> EngineStats:
         """See `Engine.stats`; those that came during a step wait too."""
         stats = self._engine.stats()
-        n_unfinished = self._n_submitted - sum(stats.finished.values())
-        return dataclasses.replace(stats, n_waiting=max(0, n_unfinished - stats.n_running))
+        return dataclasses.replace(stats, n_waiting=max(0, self.n_unfinished - stats.n_running))
 
     def abort(self, sequence: Sequence) -> None:
         """End a sequence before the next step, if it has not ended."""
@@ -53,6 +69,7 @@ class Driver:
         """Submit sequences; whatever ends the block, a Ctrl-C too, aborts those that are not finished.
 
         Raises:
+            QueueFull: there is no room for all of them; none of them goes on.
             RushlightError: the driver is closed.
         """
         try:

@@ -68,6 +68,11 @@ class Engine:
         """Whether any sequence waits or runs."""
         return bool(self._scheduler.waiting or self._scheduler.running)
 
+    @property
+    def n_finished(self) -> int:
+        """Sequences that have ended. Any thread may ask."""
+        return sum(self._counters.finished.values())
+
     def stats(self) -> EngineStats:
         """What the engine does and has done. Any thread may call this; it takes no lock."""
         totals = vars(self._counters)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from typing import NamedTuple
+
 from rushlight.backends.base import Limits
 from rushlight.backends.cache import CacheLayout
 from rushlight.engine.kv_blocks import blocks_for, most_blocks
@@ -29,27 +32,68 @@ def limits_for(layout: CacheLayout, n_ctx: int, kv_dtype: str, options: EngineOp
         raise InvalidParameter(
             f"kv_tokens is {options.kv_tokens}, less than the context of {n_ctx}; raise it or lower n_ctx."
         )
-    n_sequences = options.n_sequences
-    n_whole = blocks_for(options.kv_tokens or _default_kv_tokens(layout, n_ctx, kv_dtype, n_sequences))
-    n_blocks = []
-    for group in layout.groups:
-        most = n_sequences * most_blocks(n_ctx, group.window, options.n_batch_tokens)
-        n_blocks.append(n_sequences * STATES_PER_SEQUENCE if group.recurrent else min(n_whole, most))
+    sizes = _Sizes(layout, n_ctx, KV_ITEMSIZE[kv_dtype], options)
+    if options.kv_bytes is not None:
+        n_blocks = sizes.within(options.kv_bytes)
+    else:
+        n_blocks = sizes.n_blocks(
+            blocks_for(options.kv_tokens or sizes.default_tokens()), options.n_sequences
+        )
     return Limits(
         n_tokens=options.n_batch_tokens,
-        n_sequences=n_sequences,
-        n_outputs=n_sequences + EXTRA_LOGIT_ROWS,
+        n_sequences=options.n_sequences,
+        n_outputs=options.n_sequences + EXTRA_LOGIT_ROWS,
         n_ctx=n_ctx,
-        n_blocks=tuple(n_blocks),
+        n_blocks=n_blocks,
         kv_dtype=kv_dtype,
     )
 
 
-def _default_kv_tokens(layout: CacheLayout, n_ctx: int, kv_dtype: str, n_sequences: int) -> int:
-    """One context, and as many more as the default size holds."""
-    itemsize = KV_ITEMSIZE[kv_dtype]
-    per_block = sum(
-        layout.block_bytes(g, itemsize) for g, group in enumerate(layout.groups) if not group.recurrent
-    )
-    n_contexts = DEFAULT_KV_BYTES // max(1, per_block * blocks_for(n_ctx))
-    return n_ctx * min(max(1, n_contexts), n_sequences)
+class _Sizes(NamedTuple):
+    """What the sizes of the groups follow from."""
+
+    layout: CacheLayout
+    n_ctx: int
+    kv_itemsize: int
+    options: EngineOptions
+
+    def n_blocks(self, n_whole: int, n_states: int) -> tuple[int, ...]:
+        """Blocks of each group: `n_whole` of one that keeps everything, states for `n_states` sequences."""
+        options, sizes = self.options, []
+        for group in self.layout.groups:
+            most = options.n_sequences * most_blocks(self.n_ctx, group.window, options.n_batch_tokens)
+            sizes.append(n_states * STATES_PER_SEQUENCE if group.recurrent else min(n_whole, most))
+        return tuple(sizes)
+
+    def within(self, kv_bytes: int) -> tuple[int, ...]:
+        """Blocks of each group: as many contexts, or parts of one, as this memory holds, but one at least.
+
+        Raises:
+            InvalidParameter: it holds none.
+        """
+        one, n_sequences = blocks_for(self.n_ctx), self.options.n_sequences
+
+        def size(n_whole: int) -> tuple[int, ...]:
+            return self.n_blocks(n_whole, min(n_sequences, n_whole // one))
+
+        if (needed := self._bytes(size(one))) > kv_bytes:
+            raise InvalidParameter(
+                f"kv_bytes is {kv_bytes}, but one context of {self.n_ctx} tokens takes {needed} bytes; "
+                "raise it or lower n_ctx."
+            )
+        candidates = range(one, one * n_sequences + 1)
+        n_fitting = bisect_right(candidates, kv_bytes, key=lambda n_whole: self._bytes(size(n_whole)))
+        return size(candidates[n_fitting - 1])
+
+    def default_tokens(self) -> int:
+        """One context, and as many more as the default size holds."""
+        per_block = sum(
+            self.layout.block_bytes(g, self.kv_itemsize)
+            for g, group in enumerate(self.layout.groups)
+            if not group.recurrent
+        )
+        n_contexts = DEFAULT_KV_BYTES // max(1, per_block * blocks_for(self.n_ctx))
+        return self.n_ctx * min(max(1, n_contexts), self.options.n_sequences)
+
+    def _bytes(self, n_blocks: tuple[int, ...]) -> int:
+        return sum(self.layout.block_bytes(g, self.kv_itemsize) * n for g, n in enumerate(n_blocks))

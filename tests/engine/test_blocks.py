@@ -5,7 +5,7 @@ from fake_executor import layout_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rushlight.backends.cache import BLOCK_TOKENS
+from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout, RecurrentCache
 from rushlight.engine.block_pool import BlockPool
 from rushlight.engine.kv_blocks import blocks_for, first_visible_block, most_blocks
 from rushlight.engine.limits import limits_for
@@ -95,6 +95,30 @@ def test_limits_hold_at_least_one_context_and_at_most_all_of_them() -> None:
 
 
 def test_the_default_pool_stops_at_a_gibibyte() -> None:
-    layout = layout_of(*[0] * 4096)  # 4096 layers of 32 bytes a position: 1 GiB holds 8192 positions
+    # 2048 layers of 64 bytes a position: 1 GiB holds 8192 positions.
+    layout = CacheLayout.of((AttentionCache(1, 16, 16),) * 2048)
     assert limits_for(layout, 4096, "f16", EngineOptions()).n_blocks == (2 * 128,)
     assert limits_for(layout, 20_000, "f16", EngineOptions()).n_blocks == (625,)
+
+
+def test_kv_bytes_are_filled_and_never_exceeded() -> None:
+    layout = CacheLayout.of(
+        (AttentionCache(2, 16, 9), AttentionCache(2, 16, 9, window=64), RecurrentCache((3, 5), (2, 7)))
+    )
+    whole = 32 * 2 * (16 + 16) * 2  # values lie in whole vectors of 16
+    state = 4 * (3 * 16 + 2 * 7)
+    assert [layout.block_bytes(g, 2) for g in range(3)] == [whole, whole, state]
+    assert limits_for(layout, 320, "f16", EngineOptions(kv_bytes=10**9)).n_blocks == (80, 80, 32)
+
+    def total(n_blocks: tuple[int, ...]) -> int:
+        return sum(layout.block_bytes(g, 2) * n for g, n in enumerate(n_blocks))
+
+    least = 2 * 10 * whole + 4 * state  # one context of ten blocks, and a state with its checkpoints
+    for kv_bytes in (least, least + 1, least + 2 * whole - 1, least + 2 * whole, 30 * whole, 45 * whole):
+        options = EngineOptions(kv_bytes=kv_bytes, n_batch_tokens=64)
+        n_blocks = limits_for(layout, 320, "f16", options).n_blocks
+        assert total(n_blocks) <= kv_bytes
+        more = n_blocks[0] + 1, min(n_blocks[0] + 1, 8 * 5), (n_blocks[0] + 1) // 10 * 4
+        assert total(more) > kv_bytes, "one block more would not fit"
+    with pytest.raises(InvalidParameter, match=f"kv_bytes is {least - 1}, but one context of 320 .* {least}"):
+        limits_for(layout, 320, "f16", EngineOptions(kv_bytes=least - 1))

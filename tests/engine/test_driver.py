@@ -12,7 +12,7 @@ from rushlight.backends.batch import Batch
 from rushlight.engine.driver import Driver
 from rushlight.engine.engine import Engine
 from rushlight.engine.sequence import Sequence
-from rushlight.errors import RushlightError
+from rushlight.errors import QueueFull, RushlightError
 from rushlight.params import SamplingParams
 from rushlight.sampling import Sampled
 
@@ -111,6 +111,23 @@ def test_stats_count_what_waits_runs_and_has_ended(
     assert (stats.prompt_tokens, stats.cached_tokens, stats.generated_tokens) == (70 + 5 * 10, 0, 10)
     assert stats.computed_tokens == 32 + 5 * 11  # the last token of an answer is not computed
     assert stats.finished == {"stop": 0, "length": 5, "abort": 2, "error": 0, "tool_calls": 0}
+
+
+def test_one_too_many_is_refused_until_another_ends(engine: Engine) -> None:
+    driver = Driver(engine, n_waiting=2)
+    requests = [ask(engine, driver, [i], max_tokens=150) for i in range(6)]  # four of them may run at once
+    with pytest.raises(QueueFull, match="6 requests run or wait"):
+        ask(engine, driver, [6])
+    with pytest.raises(QueueFull), driver.running([engine.sequence([7])]):
+        pass
+    driver.abort(requests[5][0])
+    assert requests[5][1].done.wait(WAIT)
+    requests.append(ask(engine, driver, [8], max_tokens=5))
+    assert all(waiter.done.wait(WAIT) for _, waiter in requests)
+    assert driver.n_unfinished == 0
+    for sequence, _ in requests[:5]:
+        assert sequence.generated == plain_generation(sequence, LAYOUT, 160)
+    driver.close()
 
 
 def test_abort_ends_a_sequence_and_leaves_the_others(engine: Engine, driver: Driver) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Limits
-from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout, CacheSpec, RecurrentCache
+from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout, CacheSpec, RecurrentCache, whole_vectors
 from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.recording import CacheAddress
 
@@ -60,11 +60,7 @@ def _block_bytes(spec: CacheSpec, itemsize: int) -> tuple[int, int]:
     """Bytes of a block of each part, in the order of `CacheAddress.part`."""
     if isinstance(spec, RecurrentCache):
         *rows, n = spec.state
-        return 4 * math.prod(rows) * _whole_vectors(n), 4 * math.prod(spec.conv)
-    padded = _whole_vectors(spec.head_dim_v)
+        return 4 * math.prod(rows) * whole_vectors(n), 4 * math.prod(spec.conv)
+    padded = whole_vectors(spec.head_dim_v)
     n_rows = BLOCK_TOKENS * spec.n_head_kv
     return n_rows * spec.head_dim_k * itemsize, n_rows * padded * itemsize
-
-
-def _whole_vectors(n: int) -> int:
-    return -(-n // 16) * 16
