@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rushlight.cli.output import say, whisper, write
+from rushlight.cli.output import say
 from rushlight.digest import SHOWN
 
 if TYPE_CHECKING:
+    from rushlight.cli.display import Display
     from rushlight.llm import Chunk
 
 
@@ -30,21 +31,19 @@ class Answer:
     token_ids: list[int] = field(default_factory=list)
     last: Chunk | None = None
 
-    def take(self, chunks: Generator[Chunk, None, None], *, show: bool) -> None:
-        """Add chunks as they come. However it ends, `chunks` is closed.
+    def take(self, chunks: Generator[Chunk, None, None], display: Display | None) -> None:
+        """Add chunks as they come. However it ends, `chunks` and the display are closed.
 
         Args:
             chunks: of the answer.
-            show: write their text at once, and what the model thinks to standard error.
+            display: shows them at once; None: nothing does.
         """
-        with closing(chunks):
+        with closing(chunks), _ended(display):
             for chunk in chunks:
-                if show and chunk.reasoning:
-                    whisper(chunk.reasoning)
-                if show and chunk.text:
-                    if self.reasoning and not self.text:
-                        say("\n")
-                    write(chunk.text)
+                if display is not None and chunk.reasoning:
+                    display.thought(chunk.reasoning)
+                if display is not None and chunk.text:
+                    display.text(chunk.text)
                 self.text += chunk.text
                 self.reasoning += chunk.reasoning
                 self.token_ids += chunk.token_ids
@@ -83,16 +82,26 @@ class Answer:
         say(f"seed         {self.last.seed}")
         if load_seconds is not None:
             say(f"load         {load_seconds:.2f} s")
-        rate = _rate(t.prompt_tokens, t.prompt_seconds)
-        say(f"prompt       {t.prompt_tokens} tokens in {t.prompt_seconds:.2f} s{rate}")
+        speed = rate(t.prompt_tokens, t.prompt_seconds)
+        say(f"prompt       {t.prompt_tokens} tokens in {t.prompt_seconds:.2f} s{speed}")
         # The first token comes out of the prompt's own step, so the steps after it are one fewer.
-        rate = _rate(t.completion_tokens - 1, t.completion_seconds)
-        say(f"answer       {t.completion_tokens} tokens in {t.completion_seconds:.2f} s{rate}")
+        speed = rate(t.completion_tokens - 1, t.completion_seconds)
+        say(f"answer       {t.completion_tokens} tokens in {t.completion_seconds:.2f} s{speed}")
         say(f"first token  after {t.time_to_first_token:.3f} s")
         say(f"ended by     {self.last.finish_reason}")
         if self.last.digest is not None:
             say(f"digest       {self.last.digest[:SHOWN]}")
 
 
-def _rate(tokens: int, seconds: float) -> str:
+@contextmanager
+def _ended(display: Display | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if display is not None:
+            display.end()
+
+
+def rate(tokens: int, seconds: float) -> str:
+    """Tokens a second in words after a comma; nothing where there is nothing to divide."""
     return f", {tokens / seconds:.1f} tok/s" if tokens > 0 and seconds > 0 else ""

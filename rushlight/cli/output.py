@@ -7,6 +7,12 @@ import io
 import os
 import sys
 
+_COMMANDS: dict[int, str | None] = {
+    **dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd"),
+    ord("\r"): None,
+}
+"""Control characters, but tabs and line ends."""
+
 
 def use_utf8() -> None:
     """Write UTF-8 whatever the console's code page is; what cannot be encoded becomes a question mark."""
@@ -44,6 +50,11 @@ def whisper(text: str) -> None:
 def complain(message: str) -> None:
     """Write an error to standard error, as one line."""
     say("error: " + " ".join(message.split()))
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD for characters that would command a terminal rather than show."""
+    return text.translate(_COMMANDS)
 
 
 def discard_output() -> None:

@@ -14,7 +14,7 @@ def read_prompt(prompt: str) -> str:
     Raises:
         InvalidParameter: standard input is not UTF-8.
     """
-    return prompt if prompt != "-" else _decoded(sys.stdin.buffer.read(), "Standard input")
+    return prompt if prompt != "-" else decoded(sys.stdin.buffer.read(), "Standard input")
 
 
 def read_text(file: str) -> str:
@@ -24,10 +24,15 @@ def read_text(file: str) -> str:
         InvalidParameter: it is not UTF-8.
         OSError: the file cannot be read.
     """
-    return read_prompt(file) if file == "-" else _decoded(Path(file).read_bytes(), file)
+    return read_prompt(file) if file == "-" else decoded(Path(file).read_bytes(), file)
 
 
-def _decoded(content: bytes, where: str) -> str:
+def decoded(content: bytes, where: str) -> str:
+    """Return UTF-8 as text, without its last line end.
+
+    Raises:
+        InvalidParameter: it is not UTF-8.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from rushlight.cli.answer import Answer
+from rushlight.cli.display import Plain
 from rushlight.cli.options import (
     add_model_options,
     add_sampling_options,
@@ -56,19 +57,10 @@ def execute(parser: Parser, args: Namespace) -> int:
         if not args.raw:
             note_missing_template(llm)
         answer = Answer()
-        try:
-            answer.take(
-                llm.stream(prompt if args.raw else _messages(prompt, args.system), params), show=not args.json
-            )
-        except KeyboardInterrupt:
-            if not args.json:
-                write("\n")
-            raise
-        write(
-            json.dumps({"model": args.model} | answer.as_dict(), ensure_ascii=False) + "\n"
-            if args.json
-            else "\n"
-        )
+        chunks = llm.stream(prompt if args.raw else _messages(prompt, args.system), params)
+        answer.take(chunks, None if args.json else Plain())
+        if args.json:
+            write(json.dumps({"model": args.model} | answer.as_dict(), ensure_ascii=False) + "\n")
         if args.verbose:
             say(f"model        {args.model}")
             say(f"backend      {llm.backend}")

@@ -14,6 +14,7 @@ DIGEST = "0123456789abcdef" * 4
 class Usage:
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True)

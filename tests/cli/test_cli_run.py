@@ -140,7 +140,7 @@ def test_a_users_error_is_one_line(script: Script, capsys: Captured) -> None:
     script.load_error = None
     script.pieces = ["Ice", ContextOverflow("The prompt has 9 tokens, the context 8.")]
     assert main(["run", "Hi"]) == 1
-    assert capsys.readouterr() == ("Ice", "error: The prompt has 9 tokens, the context 8.\n")
+    assert capsys.readouterr() == ("Ice\n", "error: The prompt has 9 tokens, the context 8.\n")
 
 
 def test_an_interrupt_keeps_what_was_printed(script: Script, capsys: Captured) -> None:
