@@ -13,6 +13,7 @@
     ├── QueueFull               more requests than the engine was told to let wait
     ├── OutOfMemory             the KV cache or the weights do not fit the memory allowed
     ├── BackendUnavailable      a backend or kernel target that this machine cannot run
+    ├── ServerFailure           a server that is asked does not answer as it should
     └── ModelNotFound           a model reference that leads to no file
         ├── AmbiguousModel      a reference that leads to several files
         ├── NetworkUnavailable  the file is not on this machine and its host cannot be reached
@@ -65,6 +66,10 @@ class OutOfMemory(RushlightError, MemoryError):
 
 class BackendUnavailable(RushlightError):
     """A backend or kernel target that this machine cannot run."""
+
+
+class ServerFailure(RushlightError):
+    """A server that is asked does not answer as it should."""
 
 
 class ModelNotFound(RushlightError):

@@ -42,6 +42,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "tokenize": Command("rushlight.cli.tokenize", "tokenize -m MODEL TEXT", "ids and pieces of a text"),
     "bench": Command("rushlight.cli.bench", "bench [-m MODEL]", "speed, as shares of this machine's limits"),
+    "bench serve": Command(
+        "rushlight.cli.bench_serve", "bench serve [--url URL]", "speed of a running server under load"
+    ),
     "perplexity": Command(
         "rushlight.cli.perplexity", "perplexity -m MODEL FILE", "how well a model foresees a text"
     ),
@@ -90,7 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    name = argv[0] if argv else "--help"
+    name, rest = (argv[0], argv[1:]) if argv else ("--help", [])
+    if " ".join(argv[:2]) in COMMANDS:
+        name, rest = " ".join(argv[:2]), argv[2:]
     if name in {"-h", "--help", "help"}:
         write(_help())
         return OK if argv else WRONG_USAGE
@@ -106,7 +111,7 @@ def _dispatch(argv: list[str]) -> int:
     module = cast(CommandModule, importlib.import_module(command.module))
     parser = Parser(prog=f"rushlight {name}", description=_sentence(command.about))
     module.add_arguments(parser)
-    return module.execute(parser, parser.parse_args(argv[1:]))
+    return module.execute(parser, parser.parse_args(rest))
 
 
 def _sentence(text: str) -> str:
