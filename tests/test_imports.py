@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "engine": {"errors", "params", "row_math", "sampling", "backends"},
 }
 LLM_ROOM = {"llm", "loading", "answer", "completion", "conversation", "prompts"}
-TOP = {"cli", "server", "bench", "perplexity", "__main__", "__init__"}
+TOP = {"cli", "server", "bench", "perplexity", "__main__", "__init__", "llm_plugin"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
