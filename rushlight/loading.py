@@ -81,6 +81,7 @@ def load_engine(
         n_vocab=model.n_vocab,
         eog_ids=text.eog_ids,
         prefix_cache=options.prefix_cache,
+        step_seconds=options.step_seconds,
     )
     return Loaded(model, text, engine, runner.name)
 

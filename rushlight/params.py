@@ -105,6 +105,8 @@ class EngineOptions:
             holds follow from it. Given instead of `kv_tokens`.
         n_waiting: most sequences that are accepted beyond `n_sequences`; None: any number. One too many is
             refused with `QueueFull`.
+        step_seconds: about how long a step may take that several sequences share, so that none of them stands
+            still for longer; prompts are cut accordingly. A larger one favours the total over each of them.
         prefix_cache: keep the KV blocks of finished sequences for prompts that begin the same way.
 
     Raises:
@@ -116,6 +118,7 @@ class EngineOptions:
     kv_tokens: int | None = None
     kv_bytes: int | None = None
     n_waiting: int | None = None
+    step_seconds: float = 0.25
     prefix_cache: bool = True
 
     def __post_init__(self) -> None:
@@ -133,6 +136,7 @@ class EngineOptions:
             raise InvalidParameter(
                 "kv_tokens and kv_bytes are both given; one of them sets the cache's size."
             )
+        _check_float("step_seconds", self.step_seconds, 1e-3, 1e6)
         _check_bool("prefix_cache", self.prefix_cache)
 
 

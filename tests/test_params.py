@@ -77,7 +77,7 @@ def test_numpy_scalars_are_numbers() -> None:
     [
         ("n_batch_tokens", 0), ("n_batch_tokens", 4), ("n_sequences", 0), ("n_sequences", 1.5),
         ("kv_tokens", 0), ("kv_tokens", "1G"), ("kv_bytes", 0), ("kv_bytes", 1e9), ("n_waiting", -1),
-        ("prefix_cache", 1),
+        ("step_seconds", 0), ("step_seconds", NAN), ("prefix_cache", 1),
     ],
 )  # fmt: skip
 def test_engine_options_are_validated(name: str, value: object) -> None:

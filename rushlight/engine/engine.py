@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from rushlight.backends.base import Executor, Float32Array, Limits
 from rushlight.backends.cache import CacheLayout
 from rushlight.engine.kv_blocks import KVBlocks
+from rushlight.engine.pace import Pace
 from rushlight.engine.scheduler import Chunk, Scheduler
 from rushlight.engine.sequence import FinishReason, Listener, Sequence, Status
 from rushlight.engine.stats import BlockStats, Counters, EngineStats
 from rushlight.engine.step_runner import StepRunner
 from rushlight.errors import ContextOverflow, InvalidParameter
-from rushlight.params import SamplingParams
+from rushlight.params import EngineOptions, SamplingParams
 from rushlight.row_math import Argmax
 from rushlight.sampling import draw_seed, sample, token_logprobs
 
@@ -32,7 +33,8 @@ class Engine:
         limits: the sizes that the executor was made with.
         n_vocab: V.
         eog_ids: tokens that end an answer.
-        prefix_cache: as in `EngineOptions`.
+        prefix_cache, step_seconds: as in `EngineOptions`.
+        clock: tells seconds.
 
     Raises:
         InvalidParameter: the blocks do not hold one sequence as long as the context.
@@ -47,6 +49,8 @@ class Engine:
         n_vocab: int,
         eog_ids: Iterable[int] = (),
         prefix_cache: bool = True,
+        step_seconds: float = EngineOptions.step_seconds,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         blocks = KVBlocks(layout, limits.n_blocks, limits.n_tokens, executor.copy_block, prefix_cache)
         if not blocks.fits(limits.n_ctx):
@@ -60,7 +64,8 @@ class Engine:
         self._runner = StepRunner(executor)
         self._blocks = blocks
         self._counters = Counters()
-        self._scheduler = Scheduler(blocks, limits, self._counters)
+        self._scheduler = Scheduler(blocks, limits, Pace(step_seconds, limits.n_tokens), self._counters)
+        self._clock = clock
         self._n_arrived = 0
 
     @property
@@ -129,11 +134,14 @@ class Engine:
         """Compute the next tokens of some sequences; does nothing where none waits or runs."""
         if not (chunks := self._scheduler.schedule()):
             return
+        began = self._clock()
         try:
             logits = self._runner.run(chunks)
             argmax = self._executor.argmax()
         except Exception as error:
             return self.fail((chunk.sequence for chunk in chunks), error)
+        if any(chunk.n_tokens > 1 for chunk in chunks):
+            self._scheduler.note(chunks, self._clock() - began)
         self._counters.steps += 1
         first = 0
         for chunk in chunks:

@@ -86,8 +86,7 @@ class KVBlocks:
 
     def fits(self, n_tokens: int) -> bool:
         """Whether one sequence of `n_tokens` fits while no other runs."""
-        demand = self._demand(n_tokens)
-        return all(pool.n_blocks >= n for pool, n in zip(self.pools, demand, strict=True))
+        return all(pool.n_blocks >= n for pool, n in zip(self.pools, self._most(n_tokens), strict=True))
 
     def find_prefix(self, sequence: Sequence) -> Prefix:
         """The longest cached beginning of a sequence, in front of all tokens whose logits are wanted."""
@@ -106,13 +105,19 @@ class KVBlocks:
             tables.append((NO_BLOCK,) * n_gone + tuple(found))
         return Prefix(n * BLOCK_TOKENS, tuple(tables))
 
-    def can_start(self, sequence: Sequence, prefix: Prefix) -> bool:
-        """Whether the blocks for all of a waiting sequence's tokens, and one more to come, are there now."""
-        demand = self._demand(sequence.n_tokens + int(sequence.writes))
-        for n, pool, table in zip(demand, self.pools, prefix.tables, strict=True):
+    def can_start(self, sequence: Sequence, prefix: Prefix, running: list[Sequence]) -> bool:
+        """Whether the blocks for all of a waiting sequence's tokens, and one more to come, are there now.
+
+        Those that the running sequences still need for theirs do not count.
+        """
+        for g, (pool, table) in enumerate(zip(self.pools, prefix.tables, strict=True)):
             found = [block for block in table if block != NO_BLOCK]
             n_idle = sum(pool.is_idle(block) for block in found)
-            if n - len(found) > pool.n_available - n_idle:
+            n_promised = sum(
+                max(0, self._demand(other)[g] - len(other.block_tables[g]) + other.n_slid[g])
+                for other in running
+            )
+            if self._demand(sequence)[g] - len(found) > pool.n_available - n_idle - n_promised:
                 return False
         return True
 
@@ -206,7 +211,11 @@ class KVBlocks:
             keys.append(blake2b(parent + tokens.tobytes(), digest_size=16).digest())
         return keys[:n]
 
-    def _demand(self, n_tokens: int) -> list[int]:
+    def _demand(self, sequence: Sequence) -> list[int]:
+        """Most blocks that a sequence holds at once for the tokens that it has and the next one."""
+        return self._most(sequence.n_tokens + int(sequence.writes))
+
+    def _most(self, n_tokens: int) -> list[int]:
         """Most blocks that a sequence of `n_tokens` holds at once (recurrent: the state and a checkpoint)."""
         return [
             2 if group.recurrent else most_blocks(n_tokens, group.window, self._n_chunk)

@@ -69,12 +69,16 @@ def plain_generation(sequence: Sequence, layout: CacheLayout, n_ctx: int, eog: i
 
 
 class FakeExecutor:
-    """An executor over blocks; it asserts all that a batch promises."""
+    """An executor over blocks; it asserts all that a batch promises.
+
+    A step takes `fixed` seconds of a clock of its own, `now`, and `per_token` for each of its tokens.
+    """
 
     row_math = NUMPY_ROWS
 
-    def __init__(self, layout: CacheLayout, limits: Limits) -> None:
+    def __init__(self, layout: CacheLayout, limits: Limits, fixed: float = 0, per_token: float = 0) -> None:
         self.layout, self.limits = layout, limits
+        self.fixed, self.per_token, self.now = fixed, per_token, 0.0
         self.closed = False
         self.batches: list[Batch] = []
         self.n_advances = 0
@@ -94,6 +98,7 @@ class FakeExecutor:
         return [NUMPY_ROWS.argmax(row) for row in self.logits]
 
     def step(self, batch: Batch) -> np.ndarray:
+        self.now += self.fixed + self.per_token * batch.n_tokens
         self.logits = self._logits(batch)
         return self.logits
 
@@ -172,12 +177,24 @@ def make_engine(
     n_blocks: tuple[int, ...] | int = 40,
     prefix_cache: bool = True,
     eog: int = EOG,
+    fixed: float = 0,
+    per_token: float = 0,
+    step_seconds: float = 0.25,
 ) -> Engine:
     if isinstance(n_blocks, int):
         n_blocks = (n_blocks,) * len(layout.groups)
     limits = Limits(n_tokens, n_sequences, n_sequences + 3, n_ctx, n_blocks)
-    executor = FakeExecutor(layout, limits)
-    return Engine(executor, layout, limits, n_vocab=N_VOCAB, eog_ids=(eog,), prefix_cache=prefix_cache)
+    executor = FakeExecutor(layout, limits, fixed, per_token)
+    return Engine(
+        executor,
+        layout,
+        limits,
+        n_vocab=N_VOCAB,
+        eog_ids=(eog,),
+        prefix_cache=prefix_cache,
+        step_seconds=step_seconds,
+        clock=lambda: executor.now,
+    )
 
 
 def start(engine: Engine, prompt: list[int], *, prompt_logits: bool = False, **params: object) -> Sequence:

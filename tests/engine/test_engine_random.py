@@ -67,6 +67,7 @@ def test_any_workload_gives_what_each_sequence_gives_alone(data: st.DataObject) 
         n_sequences=n_sequences,
         n_blocks=tuple(n + spare for n in least_blocks(layout, n_tokens)),
         prefix_cache=data.draw(st.booleans()),
+        per_token=data.draw(st.sampled_from([0, 0.004, 0.02])),
     )
     sequences: list[Sequence] = []
     for _ in range(data.draw(st.integers(1, 10))):
