@@ -169,13 +169,14 @@ class Ops(Protocol):
         """
         ...
 
-    def short_conv(self, x: Tensor, weight: Weight, layer: int) -> Tensor:
+    def short_conv(self, x: Tensor, weight: Weight, layer: int, bias: Weight | None = None) -> Tensor:
         """Causal convolution of each column along its sequence: [T, C] gives [T, C].
 
-        ``y[t, c] = sum over k of weight[c, k] * x[t - (K - 1) + k, c]``, k ascending from 0. `weight` is a
-        vector of C * K numbers, row after row. The K - 1 rows in front of a sequence's first token are zero;
-        in front of the step's first token they are those that the cache of `layer` has kept, unless that
-        token is at position 0. The sequence's last K - 1 rows of x are kept in their place.
+        ``y[t, c] = bias[c] + sum over k of weight[c, k] * x[t - (K - 1) + k, c]``, k ascending from 0.
+        `weight` is a vector of C * K numbers, row after row; `bias` is [C]. The K - 1 rows in front of a
+        sequence's first token are zero; in front of the step's first token they are those that the cache of
+        `layer` has kept, unless that token is at position 0. The sequence's last K - 1 rows of x are kept in
+        their place.
         """
         ...
 
@@ -202,6 +203,33 @@ class Ops(Protocol):
             y = q @ S
 
         Source: Yang et al. 2024, "Gated Delta Networks"; as llama.cpp has it (``ggml_gated_delta_net``).
+        """
+        ...
+
+    def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
+        """The scan of Mamba-2 along each sequence: [T, H * D] gives [T, H * D].
+
+        x is [T, H * D], dt is [T, H], `a` is [H], b and c are [T, G * N]. Head h reads group
+        ``h // (H / G)`` of b and c and has a state S [N, D], which the cache of `layer` keeps; it is zero in
+        front of position 0. Each token, one after the other, does this in float32::
+
+            S = exp(a * dt) * S + outer(b, dt * x)
+            y = c @ S
+
+        Source: Dao and Gu 2024, "Transformers are SSMs"; as llama.cpp has it (``ggml_ssm_scan``).
+        """
+        ...
+
+    def selective_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
+        """The scan of Mamba-1 along each sequence: [T, C] gives [T, C].
+
+        As `ssm_scan`, with a step and decays for each column: x and dt are [T, C], `a` is a vector of C * N
+        numbers, column after column, b and c are [T, N], and the state S is [N, C]::
+
+            S[n, i] = exp(a[i, n] * dt[i]) * S[n, i] + b[n] * dt[i] * x[i]
+            y[i] = sum over n of c[n] * S[n, i]
+
+        Source: Gu and Dao 2023, "Mamba", section 3; as llama.cpp has it (``ggml_ssm_scan``).
         """
         ...
 

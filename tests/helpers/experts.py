@@ -48,6 +48,13 @@ def route_one(
         experts = sorted(e for g in order[: routing.n_group_used] for e in groups[g])
     chosen = sorted(experts, key=lambda e: (-scores[e], e))[: routing.n_used]
     weights = [probabilities[e] for e in chosen]
+    if routing.gating == "sparse_mixer":
+        weights, left = [], list(experts)
+        for best in chosen:
+            sizes = {e: max(abs(logits[e]), logits[best]) for e in left}
+            near = [e for e in left if logits[best] - logits[e] <= 0.02 * sizes[e]]
+            weights.append(1 / sum(math.exp(logits[e] - logits[best]) for e in near))
+            left.remove(best)
     if routing.gating == "softmax_selected":
         exps = [math.exp(w - max(weights)) for w in weights]
         weights = [x / sum(exps) for x in exps]

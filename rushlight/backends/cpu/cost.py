@@ -141,7 +141,13 @@ class _Counter:
         assert isinstance(spec, AttentionCache)
         return _Shape(q.n_columns // spec.head_dim_k * spec.head_dim_v)
 
-    def short_conv(self, x: Tensor, weight: Weight, layer: int) -> Tensor:
+    def short_conv(self, x: Tensor, weight: Weight, layer: int, bias: Weight | None = None) -> Tensor:
+        return x
+
+    def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
+        return x
+
+    def selective_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
         return x
 
     def gated_delta_net(

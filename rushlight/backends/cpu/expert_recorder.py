@@ -12,7 +12,7 @@ from rushlight.backends.cpu.recording import Buffer, Field, Value
 from rushlight.backends.cpu.records import GATING_OF, META_BYTES, RUN_BYTES
 from rushlight.backends.cpu.scratch import expert_bytes
 from rushlight.backends.cpu.weights import ExpertMatrices
-from rushlight.backends.routing import SMALLEST_SUM, Routes, Routing
+from rushlight.backends.routing import SMALLEST_SUM, SPARSE_MIXER_WIDTH, Routes, Routing
 
 
 class RecordedRoutes(NamedTuple):
@@ -69,6 +69,7 @@ class ExpertRecorder(OpRecorder):
             "n_group_used": routing.n_group_used,
             "scale": routing.scale,
             "smallest_sum": SMALLEST_SUM,
+            "width": SPARSE_MIXER_WIDTH,
         }
         self._add_op("route", {**rows_of(x, y), **chosen, **how})
         order, runs = self._sorted(x.buffer.rows, n_used)

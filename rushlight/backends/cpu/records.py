@@ -122,7 +122,7 @@ ATTENTION = _record(
     "sinks",
     floats=("scale", "softcap"),
 )
-SHORT_CONV = _record("x", "x_stride", "weight", "kept", "group", "y", "y_stride", "n", "n_taps")
+SHORT_CONV = _record("x", "x_stride", "weight", "bias", "kept", "group", "y", "y_stride", "n", "n_taps")
 GATED_DELTA_NET = _record(
     "q",
     "q_stride",
@@ -145,12 +145,31 @@ GATED_DELTA_NET = _record(
     "head_dim_k",
     "head_dim_v",
 )
+SSM_SCAN = _record(
+    "x",
+    "x_stride",
+    "dt",
+    "dt_stride",
+    "a",
+    "b",
+    "b_stride",
+    "c",
+    "c_stride",
+    "state",
+    "group",
+    "y",
+    "y_stride",
+    "n_head",
+    "n_run",
+    "n_state",
+    "head_dim",
+)
 BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
 BINARY_QUANTIZE = _record(
     "rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "meta", "meta_stride", "n"
 )
 BY_SCALAR = _record("rows", "x", "x_stride", "y", "y_stride", "n", floats=("scalar",))
-GATING_OF = {"softmax": 0, "sigmoid": 1, "softmax_selected": 2}
+GATING_OF = {"softmax": 0, "sigmoid": 1, "softmax_selected": 2, "sparse_mixer": 3}
 """How `ROUTE` says what an expert's probability is."""
 
 RUN_ROWS, RUN_BYTES = 64, 16
@@ -172,7 +191,7 @@ ROUTE = _record(
     "normalize",
     "n_group",
     "n_group_used",
-    floats=("scale", "smallest_sum"),
+    floats=("scale", "smallest_sum", "width"),
 )
 SORT_EXPERTS = _record("rows", "ids", "ids_stride", "order", "runs", "n", "n_used")
 EXPERTS = _record(

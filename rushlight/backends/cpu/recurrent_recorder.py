@@ -1,4 +1,4 @@
-"""Recording layers with a state: short convolutions and the gated delta rule."""
+"""Recording layers with a state: short convolutions, the gated delta rule and the scans of Mamba."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from rushlight.backends.cpu.op_recorder import OpRecorder, as_value, as_vector
 from rushlight.backends.cpu.recording import CONV, STATE, TOKENS, CacheAddress, Field, Value
 
 _DELTA_NET_INPUTS = ("q", "k", "v", "dt", "beta")
+_SCAN_INPUTS = ("x", "dt", "b", "c")
 
 
 class RecurrentRecorder(OpRecorder):
     """The ops that read and write what `RecurrentCache` keeps."""
 
-    def short_conv(self, x: Tensor, weight: Weight, layer: int) -> Value:
+    def short_conv(self, x: Tensor, weight: Weight, layer: int, bias: Weight | None = None) -> Value:
         """See `Ops.short_conv`."""
         x, vector, spec = as_value(x), as_vector(weight), self._cache.specs[layer]
         if not isinstance(spec, RecurrentCache) or spec.conv[1] != x.n_columns:
@@ -23,13 +24,16 @@ class RecurrentRecorder(OpRecorder):
         n_taps = spec.conv[0] + 1
         if vector.shape != (n_taps * x.n_columns,):
             raise ValueError(f"short_conv of {n_taps} taps, {x.n_columns} columns and weights {vector.shape}")
+        if bias is not None and bias.shape != (x.n_columns,):
+            raise ValueError(f"short_conv of {x.n_columns} columns with bias {bias.shape}")
         taps = np.ascontiguousarray(vector.values.reshape(x.n_columns, n_taps).T)
-        self.recording.keep.append(taps)
+        self.recording.keep += [taps, bias]
         y = self._new(TOKENS, x.n_columns)
         fields: dict[str, Field] = {
             "x": x,
             "x_stride": x.buffer.row_bytes,
             "weight": taps.ctypes.data,
+            "bias": 0 if bias is None else as_vector(bias).address,
             "kept": CacheAddress(layer, CONV),
             "group": self._cache.group_of_layer[layer],
             "y": y,
@@ -80,4 +84,50 @@ class RecurrentRecorder(OpRecorder):
             "head_dim_v": head_dim_v,
         }
         self._add_op("gated_delta_net", fields)
+        return y
+
+    def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Value:
+        """See `Ops.ssm_scan`."""
+        spec, vector = self._cache.specs[layer], as_vector(a)
+        inputs = {name: as_value(item) for name, item in zip(_SCAN_INPUTS, (x, dt, b, c), strict=True)}
+        columns = tuple(item.n_columns for item in inputs.values())
+        if not isinstance(spec, RecurrentCache) or len(spec.state) != 3:
+            raise ValueError(f"ssm_scan in layer {layer}, which keeps {spec}")
+        n_head, n_state, head_dim = spec.state
+        n_group = columns[2] // n_state
+        n_b = n_group * n_state
+        fits = columns == (n_head * head_dim, n_head, n_b, n_b) and vector.shape == (n_head,)
+        if not fits or n_group == 0 or n_head % n_group:
+            raise ValueError(f"ssm_scan of {columns} columns and {vector.shape} weights with {spec}")
+        self.recording.keep.append(vector)
+        sizes = {"n_head": n_head, "n_run": n_head // n_group, "n_state": n_state, "head_dim": head_dim}
+        return self._scan("ssm_scan", inputs, {**sizes, "a": vector.address}, layer)
+
+    def selective_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Value:
+        """See `Ops.selective_scan`."""
+        spec, vector = self._cache.specs[layer], as_vector(a)
+        inputs = {name: as_value(item) for name, item in zip(_SCAN_INPUTS, (x, dt, b, c), strict=True)}
+        columns = tuple(item.n_columns for item in inputs.values())
+        if not isinstance(spec, RecurrentCache) or len(spec.state) != 2:
+            raise ValueError(f"selective_scan in layer {layer}, which keeps {spec}")
+        n_state, n = spec.state
+        if columns != (n, n, n_state, n_state) or vector.shape != (n * n_state,):
+            raise ValueError(f"selective_scan of {columns} columns and {vector.shape} weights with {spec}")
+        decays = np.ascontiguousarray(vector.values.reshape(n, n_state).T)
+        self.recording.keep.append(decays)
+        sizes = {"n_head": 1, "n_run": 1, "n_state": n_state, "head_dim": n, "a": decays.ctypes.data}
+        return self._scan("selective_scan", inputs, sizes, layer)
+
+    def _scan(self, kernel: str, inputs: dict[str, Value], sizes: dict[str, int], layer: int) -> Value:
+        y = self._new(TOKENS, inputs["x"].n_columns)
+        fields: dict[str, Field] = {
+            **inputs,
+            **{f"{name}_stride": item.buffer.row_bytes for name, item in inputs.items()},
+            **sizes,
+            "state": CacheAddress(layer, STATE),
+            "group": self._cache.group_of_layer[layer],
+            "y": y,
+            "y_stride": y.buffer.row_bytes,
+        }
+        self._add_op(kernel, fields)
         return y

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Float32Array, RopeTable, Tensor, Weight
-from rushlight.backends.batch import Batch
+from rushlight.backends.batch import Batch, Int32Array
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.reference.pools import KVPool, StatePool
-from rushlight.backends.reference.recurrences import gated_delta_net, short_conv
+from rushlight.backends.reference.recurrences import gated_delta_net, short_conv, ssm_scan
 from rushlight.backends.reference.routing import ChosenExperts, choose_experts
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
 from rushlight.backends.routing import Routes, Routing
@@ -206,12 +206,11 @@ class ReferenceOps:
         right = np.broadcast_to(right, (rows, n_head, right.shape[2]))
         return Values(np.concatenate([left, right], axis=2).reshape(rows, -1))
 
-    def short_conv(self, x: Tensor, weight: Weight, layer: int) -> Values:
+    def short_conv(self, x: Tensor, weight: Weight, layer: int, bias: Weight | None = None) -> Values:
         """The causal convolution of each column, one sequence after the other."""
-        pool = self._pools[layer]
-        assert isinstance(pool, StatePool)
-        blocks = self._batch.block_tables[self._layout.group_of_layer[layer]][:, 0]
-        return Values(short_conv(_array(x), _vector(weight), pool, self._batch, blocks))
+        pool, blocks = self._states(layer)
+        own = None if bias is None else _vector(bias)
+        return Values(short_conv(_array(x), _vector(weight), own, pool, self._batch, blocks))
 
     def gated_delta_net(
         self,
@@ -225,9 +224,7 @@ class ReferenceOps:
         grouped: bool = False,
     ) -> Values:
         """The gated delta rule, token by token."""
-        pool = self._pools[layer]
-        assert isinstance(pool, StatePool)
-        blocks = self._batch.block_tables[self._layout.group_of_layer[layer]][:, 0]
+        pool, blocks = self._states(layer)
         decay = np.exp(_vector(a) * _array(dt))
         n_head, head_dim = pool.states.shape[1:3]
         n_repeat = n_head * head_dim // k.n_columns
@@ -237,6 +234,33 @@ class ReferenceOps:
         )
         qkv = queries, keys, _array(v).reshape(len(decay), n_head, -1)
         return Values(gated_delta_net(qkv, decay, _array(beta), pool, self._batch, blocks))
+
+    def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Values:
+        """The scan of Mamba-2, token by token."""
+        pool, blocks = self._states(layer)
+        steps = _array(dt)
+        n_head, n_state, _ = pool.states.shape[1:]
+        groups = (_array(rows).reshape(len(steps), -1, n_state) for rows in (b, c))
+        added, read = (np.repeat(rows, n_head // rows.shape[1], axis=1) for rows in groups)
+        inputs = _array(x).reshape(len(steps), n_head, -1) * steps[:, :, None]
+        decay = np.exp(_vector(a) * steps)[:, :, None, None]
+        y = ssm_scan(inputs, decay, added, read, pool, self._batch, blocks)
+        return Values(y.reshape(len(steps), -1))
+
+    def selective_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Values:
+        """The scan of Mamba-1, token by token."""
+        pool, blocks = self._states(layer)
+        steps = _array(dt)
+        inputs = (_array(x) * steps)[:, None]
+        decay = np.exp(_vector(a).reshape(steps.shape[1], -1).T * steps[:, None])[:, None]
+        added, read = (_array(rows)[:, None] for rows in (b, c))
+        return Values(ssm_scan(inputs, decay, added, read, pool, self._batch, blocks)[:, 0])
+
+    def _states(self, layer: int) -> tuple[StatePool, Int32Array]:
+        """The pool of a layer with a state, and the block of each sequence in it."""
+        pool = self._pools[layer]
+        assert isinstance(pool, StatePool)
+        return pool, self._batch.block_tables[self._layout.group_of_layer[layer]][:, 0]
 
     def silu_mul(self, gate: Tensor, up: Tensor) -> Values:
         """``silu(gate) * up``."""

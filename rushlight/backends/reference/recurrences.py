@@ -10,13 +10,19 @@ from rushlight.backends.reference.pools import StatePool
 
 
 def short_conv(
-    x: Float32Array, weight: Float32Array, pool: StatePool, batch: Batch, blocks: Int32Array
+    x: Float32Array,
+    weight: Float32Array,
+    bias: Float32Array | None,
+    pool: StatePool,
+    batch: Batch,
+    blocks: Int32Array,
 ) -> Float32Array:
     """`Ops.short_conv` of x [T, C].
 
     Args:
         x: inputs.
         weight: [C * K], row after row.
+        bias: [C], if there is one.
         pool: keeps the last rows.
         batch: of the step.
         blocks: [S], the block of each sequence.
@@ -24,6 +30,8 @@ def short_conv(
     n_kept = pool.conv.shape[1]
     taps = weight.reshape(x.shape[1], n_kept + 1).T
     out = np.zeros_like(x)
+    if bias is not None:
+        out += bias
     for s, block in enumerate(blocks):
         tokens = slice(batch.query_start[s], batch.query_start[s + 1])
         if batch.positions[tokens][0] == 0:
@@ -67,3 +75,35 @@ def gated_delta_net(
             state += k[t, :, :, None] * delta[:, None]
             out[t] = (q[t, :, None] @ state)[:, 0]
     return out.reshape(batch.n_tokens, -1)
+
+
+def ssm_scan(
+    x: Float32Array,
+    decay: Float32Array,
+    b: Float32Array,
+    c: Float32Array,
+    pool: StatePool,
+    batch: Batch,
+    blocks: Int32Array,
+) -> Float32Array:
+    """`Ops.ssm_scan` and `Ops.selective_scan`: [T, H, D].
+
+    Args:
+        x: [T, H, D], inputs times their steps.
+        decay: [T, H, N or 1, D or 1], what the state is multiplied by.
+        b, c: [T, H, N], those of every head.
+        pool: keeps the states, H * N * D numbers each.
+        batch: of the step.
+        blocks: [S], the block of each sequence.
+    """
+    out = np.empty_like(x)
+    for s, block in enumerate(blocks):
+        start, stop = batch.query_start[s], batch.query_start[s + 1]
+        if batch.positions[start] == 0:
+            pool.states[block] = 0
+        state = pool.states[block].reshape(*b.shape[1:], x.shape[2])
+        for t in range(start, stop):
+            state *= decay[t]
+            state += b[t, :, :, None] * x[t, :, None]
+            out[t] = (c[t, :, None] @ state)[:, 0]
+    return out

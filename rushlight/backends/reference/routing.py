@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Float32Array
-from rushlight.backends.routing import SMALLEST_SUM, Routing
+from rushlight.backends.routing import SMALLEST_SUM, SPARSE_MIXER_WIDTH, Routing
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ def choose_experts(logits: Float32Array, routing: Routing, bias: Float32Array | 
     ids = np.argsort(-scores, axis=1, kind="stable")[:, : routing.n_used]
     undefined = ~np.isfinite(logits).all(axis=1)
     ids[undefined] = np.arange(routing.n_used)
-    weights = np.take_along_axis(probabilities, ids, axis=1)
+    if routing.gating == "sparse_mixer":
+        weights = _sparse_mixer(logits, ids)
+    else:
+        weights = np.take_along_axis(probabilities, ids, axis=1)
     if routing.gating == "softmax_selected":
         weights = _softmax(weights)
     if routing.normalize:
@@ -61,6 +64,18 @@ def _softmax(x: Float32Array) -> Float32Array:
     weights = np.exp(x - x.max(axis=1, keepdims=True))
     total: Float32Array = weights / weights.sum(axis=1, keepdims=True)
     return total
+
+
+def _sparse_mixer(logits: Float32Array, ids: npt.NDArray[np.int64]) -> Float32Array:
+    """The weights of the chosen, one choice after the other, which the later ones leave out."""
+    left, weights = logits.copy(), np.empty(ids.shape, np.float32)
+    width = np.float32(SPARSE_MIXER_WIDTH)
+    for slot in range(ids.shape[1]):
+        best = np.take_along_axis(left, ids[:, slot, None], axis=1)
+        near = best - left <= width * np.maximum(np.abs(logits), best)
+        weights[:, slot] = 1 / np.where(near, np.exp(left - best), np.float32(0)).sum(axis=1)
+        np.put_along_axis(left, ids[:, slot, None], np.float32(-np.inf), axis=1)
+    return weights
 
 
 def _best_groups_only(scores: Float32Array, routing: Routing) -> Float32Array:

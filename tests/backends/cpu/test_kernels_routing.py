@@ -83,6 +83,16 @@ def test_equal_scores_choose_the_lower_index(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("rows", BACKENDS)
+@pytest.mark.parametrize("shift", [0.0, -3.0, 5.0])
+def test_a_sparse_mixer_weighs_each_choice_against_those_near_it(rows: Rows, shift: float) -> None:
+    routing = Routing(3, "sparse_mixer", normalize=False)
+    logits = randn(97, 21) / 16 + np.float32(shift)
+    check(rows, logits, routing)
+    weights = np.array([[w for _, w in route_one(row, routing, None)] for row in logits.tolist()])
+    assert (weights < 0.9).any() and (weights.sum(axis=1) > 1.1).any()
+
+
+@pytest.mark.parametrize("rows", BACKENDS)
 def test_a_bias_chooses_and_does_not_weigh(rows: Rows) -> None:
     logits, bias = np.zeros((1, 8), np.float32), np.zeros(8, np.float32)
     bias[[3, 6]] = 5.0, 9.0

@@ -13,10 +13,11 @@ SHAPES = [(1, 2), (16, 4), (65, 3), (200, 5)]
 """Columns and taps."""
 
 
-def build_for(taps: Floats) -> Build:
+def build_for(taps: Floats, bias: Floats | None = None) -> Build:
     def build(backend):  # type: ignore[no-untyped-def]
         weight = backend.vector(tensor(taps.reshape(-1)))
-        return lambda ops, x: ops.short_conv(x, weight, 0)
+        vector = None if bias is None else backend.vector(tensor(bias))
+        return lambda ops, x: ops.short_conv(x, weight, 0, vector)
 
     return build
 
@@ -37,11 +38,12 @@ def convolved(x: Floats, taps: Floats) -> Floats:
 
 @pytest.mark.parametrize(("n", "n_taps"), SHAPES)
 def test_is_a_causal_convolution_of_each_sequence(n: int, n_taps: int) -> None:
-    x, taps = randn(256, n), randn(n, n_taps, seed=1)
+    x, taps, bias = randn(256, n), randn(n, n_taps, seed=1), randn(n, seed=6)
     expected = convolved(x, taps)
     for steps in (RAGGED, TOGETHER):
         for run in (cpu_steps, reference_steps):
             assert_close(run(build_for(taps), x, spec_for(taps), steps), expected, 4e-6)
+            assert_close(run(build_for(taps, bias), x, spec_for(taps), steps), expected + bias, 4e-6)
 
 
 @pytest.mark.parametrize(("n", "n_taps"), SHAPES)

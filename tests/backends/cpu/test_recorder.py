@@ -174,6 +174,8 @@ def test_convolutions_that_do_not_fit_their_layer_are_refused() -> None:
         recorder.short_conv(x.columns(0, 32), weight, 1)
     with pytest.raises(ValueError, match=r"short_conv of 3 taps, 64 columns and weights \(191,\)"):
         recorder.short_conv(x, BACKEND.vector(tensor(randn(191))), 1)
+    with pytest.raises(ValueError, match=r"short_conv of 64 columns with bias \(192,\)"):
+        recorder.short_conv(x, weight, 1, weight)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +189,21 @@ def test_delta_nets_that_do_not_fit_their_layer_are_refused(layer: int, columns:
     q, heads, a = x.columns(0, columns), x.columns(0, 4), BACKEND.vector(tensor(-np.ones(n_head)))
     with pytest.raises(ValueError, match="gated_delta_net"):
         recorder.gated_delta_net(q, q, x, heads, a, heads, layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "columns", "n_b", "n_a"),
+    [(0, 64, 16, 4), (1, 64, 16, 4), (2, 48, 16, 4), (2, 64, 12, 4), (2, 64, 24, 4), (2, 64, 16, 3)],
+)
+def test_scans_that_do_not_fit_their_layer_are_refused(layer: int, columns: int, n_b: int, n_a: int) -> None:
+    specs = AttentionCache(1, 8, 8), RecurrentCache((8, 64)), RecurrentCache((4, 8, 16))
+    recorder = Recorder(CacheLayout.of(specs), "f16")
+    x = recorder.embed(TABLE)
+    b, a = x.columns(0, n_b), BACKEND.vector(tensor(-np.ones(n_a)))
+    with pytest.raises(ValueError, match="ssm_scan"):
+        recorder.ssm_scan(x.columns(0, columns), x.columns(0, 4), a, b, b, layer)
+    with pytest.raises(ValueError, match="selective_scan"):
+        recorder.selective_scan(x.columns(0, columns), x, a, b, b, layer)
 
 
 def test_a_recurrent_layer_has_no_attention() -> None:

@@ -21,6 +21,7 @@ from rushlight.backends.cpu.simd import (
     load_f32,
     load_f32_partial,
     load_i32,
+    maximum,
     reduce_add,
     select,
     splat_f32,
@@ -35,6 +36,7 @@ from rushlight.backends.cpu.target import Target
 _LOWEST = -float("inf")
 
 _SIGMOID, _SELECTED = GATING_OF["sigmoid"], GATING_OF["softmax_selected"]
+_SPARSE_MIXER = GATING_OF["sparse_mixer"]
 
 
 @inline
@@ -114,12 +116,27 @@ def _best_groups_only(scores, sums, n, n_group, n_group_used):
 
 
 @inline
+def _near_share(x, left, best, n, width):
+    """The softmax of the best of n numbers, over those `left` that are near it; x has all of them."""
+    total, highest = splat_f32(0.0), splat_f32(best)
+    for i in range(0, n, 16):
+        count = smaller(16, n - i)
+        value, all_of_them = load_f32_partial(left + 4 * i, count), load_f32_partial(x + 4 * i, count)
+        size = maximum(maximum(all_of_them, splat_f32(0.0) - all_of_them), highest)
+        weight = exp(value - highest)
+        weight = select(above(highest - value, splat_f32(width) * size), splat_f32(0.0), weight)
+        weight = select(above(splat_i32(types.int32(count)), lane_index()), weight, splat_f32(0.0))
+        total = total + weight
+    return types.float32(1.0) / reduce_add(total)
+
+
+@inline
 def _choose(op, x, state, ids, y):
     """Ids and weights of a row whose logits are finite."""
     scores, probabilities, sums = state, state + 4 * op.n, state + 8 * op.n
     if op.gating == _SIGMOID:
         _sigmoid(x, probabilities, op.n)
-    elif op.gating == _SELECTED:
+    elif op.gating in (_SELECTED, _SPARSE_MIXER):
         _copy_sum(x, 0, probabilities, op.n)
     else:
         _softmax(x, probabilities, op.n)
@@ -128,9 +145,13 @@ def _choose(op, x, state, ids, y):
     if op.n_group > 1:
         _best_groups_only(scores, sums, op.n, op.n_group, op.n_group_used)
     for slot in range(op.n_used):
-        expert = _take_best(scores, op.n)
+        expert = _best(scores, op.n)
+        weight = load_f32(probabilities + 4 * expert)
+        if op.gating == _SPARSE_MIXER:
+            weight = _near_share(x, scores, weight, op.n, op.width)
+        store_f32(scores + 4 * expert, types.float32(_LOWEST))
         store_i32(ids + 4 * slot, types.int32(expert))
-        store_f32(y + 4 * slot, load_f32(probabilities + 4 * expert))
+        store_f32(y + 4 * slot, weight)
     if op.gating == _SELECTED:
         _softmax(y, y, op.n_used)
     total = types.float32(1.0)

@@ -40,8 +40,11 @@ def _convolve(op, step, sequence, column, count):
     x = op.x + start * op.x_stride + 4 * column
     y = op.y + start * op.y_stride + 4 * column
     kept = op.kept + 4 * (block_of(step, op.group, sequence, 0) * n_kept * op.n + column)
+    bias = splat_f32(0.0)
+    if op.bias != 0:
+        bias = load_f32_partial(op.bias + 4 * column, count)
     for token in range(n_tokens):
-        total = splat_f32(0.0)
+        total = bias
         for k in range(op.n_taps):
             tap = load_f32_partial(op.weight + 4 * (k * op.n + column), count)
             total = fma(_input(op, x, kept, is_new, token - n_kept + k, count), tap, total)
