@@ -57,6 +57,7 @@ def read_config(
     norm_eps: str = "attention.layer_norm_rms_epsilon",
     n_swa: int = 0,
     n_head_kv: int | None = None,
+    n_ff: int | None = None,
     clamps: bool = False,
     experts: bool = False,
     dense: bool = True,
@@ -71,7 +72,7 @@ def read_config(
         arch: ``general.architecture``.
         norm_eps: key of the norms' epsilon.
         n_swa: the sliding window, already read by an architecture that has one.
-        n_head_kv: key-value heads, already read by an architecture that has layers without any.
+        n_head_kv, n_ff: already read by an architecture that has layers without any.
         clamps: the architecture has read ``attention.clamp_kqv``.
         experts: the architecture reads the keys of experts itself.
         dense: some feed-forward networks are no mixtures; otherwise a file may have no
@@ -101,7 +102,9 @@ def read_config(
         raise InvalidFile(f"Metadata {arch}.rope.dimension_count is {n_rot}; expected an even number.")
     if not clamps:
         accounts.expect("attention.clamp_kqv", 0.0, "clamping of queries, keys and values is not implemented")
-    _account_for_the_rest(accounts, n_embd, n_layer_nextn)
+    if n_ff is None:
+        n_ff = same_in_all_layers(accounts, "feed_forward_length", n_layer, by_layer, None if dense else 0)
+    account_for_the_rest(accounts, n_embd, n_layer_nextn)
     if not experts:
         accounts.expect("expert_count", 0, _NO_EXPERTS)
         accounts.expect("expert_used_count", 0, _NO_EXPERTS)
@@ -114,7 +117,7 @@ def read_config(
         n_head_kv=n_head_kv,
         n_embd_head_k=n_embd_head_k,
         n_embd_head_v=accounts.get_int("attention.value_length", n_embd // n_head, min=1, max=_MAX),
-        n_ff=same_in_all_layers(accounts, "feed_forward_length", n_layer, by_layer, None if dense else 0),
+        n_ff=n_ff,
         norm_eps=accounts.get_float(norm_eps, min=0.0),
         n_rot=n_rot,
         rope_freq_base=accounts.get_float("rope.freq_base", 10000.0, min=1.0 + 1e-6),
@@ -150,6 +153,22 @@ def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple
     return tuple(pattern == 0 or i % pattern < pattern - 1 for i in range(n_layer))
 
 
+def read_heads(accounts: Accounting) -> tuple[int, ...]:
+    """``attention.head_count_kv`` of each layer: 0, or the same number in all others.
+
+    Raises:
+        InvalidFile: other numbers, or 0 in every layer.
+    """
+    n_layer = accounts.get_int("block_count", min=1, max=4096)
+    heads = accounts.get_int_or_array("attention.head_count_kv", n_layer, min=0, max=1 << 24)
+    if len({n for n in heads if n}) != 1:
+        raise InvalidFile(
+            f"Metadata attention.head_count_kv holds {sorted(set(heads))}; expected one number, and 0 for "
+            "layers without attention."
+        )
+    return heads
+
+
 def same_in_all_layers(
     accounts: Accounting, key: str, n_layer: int, by_layer: bool = False, default: int | None = None
 ) -> int:
@@ -163,7 +182,7 @@ def same_in_all_layers(
     return sizes[0]
 
 
-def _account_for_the_rest(accounts: Accounting, n_embd: int, n_layer_nextn: int) -> None:
+def account_for_the_rest(accounts: Accounting, n_embd: int, n_layer_nextn: int = 0) -> None:
     """Keys that real files carry and that either change nothing or name a feature that is not implemented."""
     accounts.expect(
         "nextn_predict_layers", n_layer_nextn, "layers that predict several tokens are not implemented"

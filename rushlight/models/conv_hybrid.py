@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from rushlight.backends.base import Ops, Tensor
 from rushlight.backends.cache import RecurrentCache
-from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Part
 from rushlight.models.config import Config
@@ -20,7 +19,7 @@ class ShortConv:
 
     def __init__(self, weights: Weights, n_embd: int, n_taps: int, name: str) -> None:
         self._in_proj = weights.linear(f"{name}.in_proj", 3 * n_embd, n_embd)
-        self._conv = weights.taps(f"{name}.conv.weight", n_embd, n_taps)
+        self._conv = weights.flat(f"{name}.conv.weight", n_embd, n_taps)
 
     def __call__(self, ops: Ops, x: Tensor, layer: int) -> Tensor:
         """``c * conv(b * x)``: [T, E]."""
@@ -59,22 +58,6 @@ class Block:
             self.output = weights.linear(f"{name}.attn_output", n_embd, n_attended)
         self.ffn_norm = RmsNorm(weights, f"{name}.ffn_norm", n_embd, config.norm_eps)
         self.ffn = ffn
-
-
-def read_heads(accounts: Accounting) -> tuple[int, ...]:
-    """``attention.head_count_kv`` of each layer: 0, or the same number in all others.
-
-    Raises:
-        InvalidFile: other numbers, or 0 in every layer.
-    """
-    n_layer = accounts.get_int("block_count", min=1, max=4096)
-    heads = accounts.get_int_or_array("attention.head_count_kv", n_layer, min=0, max=1 << 24)
-    if len({n for n in heads if n}) != 1:
-        raise InvalidFile(
-            f"Metadata attention.head_count_kv holds {sorted(set(heads))}; expected one number, and 0 for "
-            "layers without attention."
-        )
-    return heads
 
 
 class ConvHybrid(Decoder):

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import read_config
-from rushlight.models.conv_hybrid import ConvHybrid, read_heads
+from rushlight.models.config import read_config, read_heads
+from rushlight.models.conv_hybrid import ConvHybrid
 from rushlight.models.layers import SwiGLU
 from rushlight.models.weights import Weights
 

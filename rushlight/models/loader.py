@@ -17,6 +17,7 @@ from rushlight.models.decoder import CausalModel
 
 _SHARED = frozenset(
     {
+        "attention_free",
         "blocks",
         "config",
         "conv_hybrid",
@@ -33,12 +34,15 @@ _SHARED = frozenset(
         "pooling",
         "rope",
         "rope_scaling",
+        "single_hybrid",
+        "ssm",
         "weights",
     }
 )
 _WITH_HYPHENS = {
     "command_r": "command-r",
     "ernie4_5_moe": "ernie4_5-moe",
+    "falcon_h1": "falcon-h1",
     "gpt_oss": "gpt-oss",
     "hunyuan_dense": "hunyuan-dense",
     "hunyuan_moe": "hunyuan-moe",

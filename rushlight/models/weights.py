@@ -116,10 +116,24 @@ class Weights:
         )
         return Linear(self._backend.matrix(first)), Linear(self._backend.matrix(second))
 
-    def taps(self, name: str, n: int, k: int) -> Weight:
-        """The taps of a convolution [n, k], those of one column after those of another: a vector [n * k]."""
+    def flat(self, name: str, n: int, k: int) -> Weight:
+        """A table [n, k], such as the taps of a convolution, as a vector [n * k], row after row."""
         tensor = self._accounts.tensor(name, (n, k))
         return self._backend.vector(replace(tensor, shape=(n * k,), raw=tensor.raw.reshape(-1)))
+
+    def repeated(self, name: str, n: int, k: int) -> Weight:
+        """Each number of a column [n, 1] k times: a vector [n * k]."""
+        tensor = self._accounts.tensor(name, (n, 1))
+        values = np.repeat(dequantize(tensor.raw, tensor.type).astype(np.float32), k)
+        return self._backend.vector(GGUFTensor(name, (n * k,), GGMLType.F32, values.view(np.uint8)))
+
+    def split(self, name: str, sizes: tuple[int, ...], k: int) -> list[Linear]:
+        """``{name}.weight`` [sum of sizes, k] as a matrix for each run of rows."""
+        tensor = self._accounts.tensor(f"{name}.weight", (sum(sizes), k))
+        starts = np.cumsum((0, *sizes)).tolist()
+        runs = [tensor.raw[start : start + n] for start, n in zip(starts, sizes, strict=False)]
+        parts = [replace(tensor, shape=(len(raw), k), raw=raw) for raw in runs]
+        return [Linear(self._backend.matrix(part)) for part in parts]
 
     def optional_rows(self, name: str, n_head: int, head_dim: int) -> Weight | None:
         """A norm weight for each head [n_head, head_dim], row after row, if the file has it."""

@@ -44,6 +44,7 @@ class RandomModel:
         only_in: layers that alone have a tensor.
         gains: of tensors whose gain is not the usual one.
         sizes: what further names in a shape stand for.
+        alone: further tensors whose names have no ``.weight``.
     """
 
     name: str
@@ -65,6 +66,7 @@ class RandomModel:
     gains: Mapping[str, float] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     other_metadata: Mapping[str, Any] = field(default_factory=dict)
+    alone: tuple[str, ...] = ()
 
 
 # The usual shapes, a row being one output; a bias has as many numbers as its matrix has rows.
@@ -101,6 +103,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "ffn_gate_shexp": ("n_ff_shexp", "n_embd"),
     "ffn_up_shexp": ("n_ff_shexp", "n_embd"),
     "ffn_down_shexp": ("n_embd", "n_ff_shexp"),
+    "ffn_latent_down": ("n_latent", "n_embd"),
+    "ffn_latent_up": ("n_embd", "n_latent"),
     "altup_proj": ("n_added", "n_embd", "n_embd"),
     "altup_unembd_proj": ("n_added", "n_embd", "n_embd"),
     "altup_router": ("n_streams", "n_embd"),
@@ -129,6 +133,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "ssm_a": ("n_head_v",),
     "ssm_norm": ("n_state",),
     "ssm_out": ("n_embd", "n_value"),
+    "ssm_in": ("n_ssm_in", "n_embd"),
+    "ssm_d": ("n_head_v", "one"),
     "shortconv.in_proj": ("n_embd_3", "n_embd"),
     "shortconv.conv": ("n_embd", "n_taps"),
     "shortconv.out_proj": ("n_embd", "n_embd"),
@@ -138,7 +144,7 @@ GAINS = {"attn_q": 2.0, "attn_k": 2.0, "attn_qkv": 1.7, "attn_output": 2.5, "ffn
 # Routers choose clearly, so that no rounding chooses another expert.
 GAINS |= {"ffn_gate_inp": 3.0, "ffn_down_exps": 4.0, "ffn_down_shexp": 2.5}
 TIED_GAIN = 1.0
-NAMES_ALONE = {"ssm_a"}
+NAMES_ALONE = {"ssm_a", "ssm_d"}
 """Tensors whose names have no ``.weight``."""
 
 
@@ -164,6 +170,7 @@ def sizes_of(model: RandomModel) -> dict[str, int]:
     sizes["n_ff_shexp"] = model.metadata.get("expert_shared_feed_forward_length", n_ff_shared)
     sizes |= latent_sizes_of(model) | recurrent_sizes_of(model)
     sizes["n_own"] = model.metadata.get("embedding_length_per_layer_input", 0)
+    sizes["n_latent"] = model.metadata.get("moe_latent_size", 0)
     sizes["n_positions"] = model.n_ctx_train
     sizes["n_own_all"], sizes["one"] = model.n_layer * sizes["n_own"], 1
     return {**sizes, **model.sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
@@ -194,14 +201,20 @@ def recurrent_sizes_of(model: RandomModel) -> dict[str, int]:
     """Those of layers with a state."""
     keys = model.metadata
     n_state, n_value = keys.get("ssm.state_size", 0), keys.get("ssm.inner_size", 0)
+    n_head, n_group = keys.get("ssm.time_step_rank", 0), keys.get("ssm.group_count", 1)
     return {
         "n_embd_3": 3 * model.n_embd,
         "n_taps": keys.get("shortconv.l_cache", keys.get("ssm.conv_kernel", 0)),
         "n_state": n_state,
-        "n_head_v": keys.get("ssm.time_step_rank", 0),
-        "n_head_v_2": 2 * keys.get("ssm.time_step_rank", 0),
+        "n_head_v": n_head,
+        "n_head_v_2": 2 * n_head,
         "n_value": n_value,
-        "n_conv": 2 * n_state * keys.get("ssm.group_count", 0) + n_value,
+        "n_conv": 2 * n_state * n_group + n_value,
+        "n_group": n_group,
+        "n_value_group": n_value // n_group,
+        "n_ssm_in": 2 * n_value + 2 * n_state * n_group + n_head,
+        "n_value_2": 2 * n_value,
+        "n_ssm_x": n_head + 2 * n_state,
     }
 
 
@@ -241,7 +254,7 @@ def tensors_of(model: RandomModel) -> dict[str, Float32Array]:
         shape = tuple(sizes[size] for size in own)
         if kind == "bias":
             shape = shape[:-1] or shape
-        full = f"{prefix}{name}" if name in NAMES_ALONE else f"{prefix}{name}.{kind}"
+        full = f"{prefix}{name}" if name in {*NAMES_ALONE, *model.alone} else f"{prefix}{name}.{kind}"
         tensors[full] = _values(rng, name, kind, shape, gains.get(name, 1.0))
 
     add("", "token_embd")

@@ -89,7 +89,163 @@ def _qwen35(
     )
 
 
+MAMBA2 = "ssm_in ssm_conv1d ssm_conv1d.bias ssm_dt.bias ssm_a ssm_d ssm_norm ssm_out"
+_MAMBA2_SHAPES = {"ssm_a": ("n_head_v", "one"), "ssm_norm": ("n_group", "n_value_group")}
+_MAMBA2_KEYS = {
+    "ssm.conv_kernel": 4,
+    "ssm.state_size": 24,
+    "ssm.group_count": 2,
+    "ssm.time_step_rank": 4,
+    "ssm.inner_size": 128,
+}
+MAMBA = "ssm_in ssm_conv1d ssm_conv1d.bias ssm_x ssm_dt ssm_dt.bias ssm_a ssm_d ssm_out"
+_MAMBA_SHAPES = {
+    "ssm_in": ("n_value_2", "n_embd"),
+    "ssm_conv1d": ("n_value", "n_taps"),
+    "ssm_x": ("n_ssm_x", "n_value"),
+    "ssm_dt": ("n_value", "n_head_v"),
+    "ssm_a": ("n_value", "n_state"),
+    "ssm_d": ("n_value",),
+}
+_MAMBA_KEYS = {"ssm.conv_kernel": 3, "ssm.state_size": 16, "ssm.time_step_rank": 8, "ssm.inner_size": 128}
+_NO_ATTENTION = {"feed_forward_length": 0, "attention.head_count": 0, "attention.head_count_kv": 0}
+
+
+def _mixed(
+    name: str,
+    arch: str,
+    kinds: str,
+    layer: str,
+    metadata: dict[str, Any],
+    only_in: dict[str, tuple[int, ...]] | None = None,
+    **rest: Any,
+) -> RandomModel:
+    """Layers of Mamba-2 (m), of attention (a) and of a feed-forward network alone (f)."""
+    where = {kind: tuple(i for i, own in enumerate(kinds) if own == kind) for kind in "maf"}
+    heads = np.array([2 * (kind == "a") for kind in kinds], np.int32)
+    return RandomModel(
+        name,
+        arch,
+        f"attn_norm {_PLAIN_ATTENTION} {MAMBA2} {layer}",
+        n_layer=len(kinds),
+        shapes={**_MAMBA2_SHAPES, **rest.pop("shapes", {})},
+        metadata={**_MAMBA2_KEYS, "attention.head_count_kv": heads, **metadata},
+        only_in={
+            **dict.fromkeys(MAMBA2.split(), where["m"]),
+            **dict.fromkeys(_PLAIN_ATTENTION.split(), where["a"]),
+            **(only_in or dict.fromkeys(layer.split(), where["f"])),
+        },
+        **rest,
+    )
+
+
+_PLAIN_ATTENTION = "attn_q attn_k attn_v attn_output"
+_ALL = (0, 1, 2)
+_RELU_EXPERTS = "ffn_gate_inp exp_probs_b.bias ffn_up_exps ffn_down_exps ffn_up_shexp ffn_down_shexp"
+_GRANITE = {
+    "embedding_scale": 6.0,
+    "residual_scale": 0.4,
+    "attention.scale": 0.4,
+    "logit_scale": 0.5,
+}
+_NEMOTRON_EXPERTS = {
+    "feed_forward_length": np.array([0, 64, 0, 64], np.int32),
+    "attention.layer_norm_epsilon": 0.01,
+    "expert_count": 12,
+    "expert_used_count": 3,
+    "expert_feed_forward_length": 64,
+    "expert_shared_feed_forward_length": 48,
+    "expert_shared_count": 1,
+    "expert_weights_norm": True,
+    "expert_weights_scale": 2.5,
+    "expert_group_count": 1,
+}
+
 RECURRENT_MODELS: tuple[RandomModel, ...] = (
+    RandomModel(
+        "mamba2",
+        "mamba2",
+        f"attn_norm {MAMBA2}",
+        shapes=_MAMBA2_SHAPES,
+        metadata={**_NO_ATTENTION, **_MAMBA2_KEYS},
+    ),
+    RandomModel(
+        "mamba2-one-group",
+        "mamba2",
+        f"attn_norm {MAMBA2}",
+        rest="output_norm",
+        shapes=_MAMBA2_SHAPES,
+        metadata={**_NO_ATTENTION, **_MAMBA2_KEYS, "ssm.group_count": 1},
+    ),
+    RandomModel(
+        "mamba",
+        "mamba",
+        f"attn_norm {MAMBA}",
+        rest="output_norm",
+        shapes=_MAMBA_SHAPES,
+        metadata={**_NO_ATTENTION, **_MAMBA_KEYS},
+    ),
+    RandomModel(
+        "falcon-mamba",
+        "mamba",
+        f"attn_norm {MAMBA}",
+        shapes=_MAMBA_SHAPES,
+        metadata={**_NO_ATTENTION, **_MAMBA_KEYS, "ssm.dt_b_c_rms": True},
+    ),
+    _mixed(
+        "nemotron_h",
+        "nemotron_h",
+        "mfmaf",
+        "ffn_up ffn_down",
+        {
+            "feed_forward_length": np.array([0, 96, 0, 0, 96], np.int32),
+            "attention.layer_norm_epsilon": 0.02,
+        },
+        head_dim=32,
+    ),
+    _mixed("nemotron_h_moe", "nemotron_h_moe", "mfaf", _RELU_EXPERTS, _NEMOTRON_EXPERTS),
+    _mixed(
+        "nemotron_h_moe-latent",
+        "nemotron_h_moe",
+        "mfaf",
+        f"{_RELU_EXPERTS} ffn_latent_down ffn_latent_up",
+        {**_NEMOTRON_EXPERTS, "moe_latent_size": 32},
+        epsilon="attention.layer_norm_epsilon",
+        shapes={
+            "ffn_up_exps": ("n_expert", "n_ff_exp", "n_latent"),
+            "ffn_down_exps": ("n_expert", "n_latent", "n_ff_exp"),
+        },
+    ),
+    _mixed(
+        "granitehybrid",
+        "granitehybrid",
+        "mam",
+        f"ffn_norm {EXPERTS} {SHARED}",
+        {
+            **_GRANITE,
+            "rope.scaling.finetuned": False,
+            "expert_count": 10,
+            "expert_used_count": 3,
+            "expert_shared_feed_forward_length": 64,
+        },
+        dict.fromkeys(f"ffn_norm {EXPERTS} {SHARED}".split(), _ALL),
+    ),
+    _mixed(
+        "granitehybrid-dense",
+        "granitehybrid",
+        "ama",
+        f"ffn_norm {DENSE}",
+        {**_GRANITE, "rope.scaling.finetuned": True},
+        dict.fromkeys(f"ffn_norm {DENSE}".split(), _ALL),
+    ),
+    RandomModel(
+        "falcon-h1",
+        "falcon-h1",
+        f"attn_norm {_PLAIN_ATTENTION} {MAMBA2} ffn_norm {DENSE}".replace(" ssm_norm", ""),
+        alone=("ffn_norm",),
+        shapes=_MAMBA2_SHAPES,
+        metadata={**_MAMBA2_KEYS, "rope.freq_base": 1e6},
+    ),
     _lfm2("lfm2", (1,), 3),
     # The last layer convolves, and so many taps reach over several chunks of a prompt.
     _lfm2("lfm2-swa", (0, 2), 5, metadata={"attention.sliding_window": 12}),

@@ -56,6 +56,9 @@ WITHOUT_EFFECT = {
     "bailingmoe.feed_forward_length",
     "qwen35moe.feed_forward_length",
     "qwen3next.feed_forward_length",
+    "nemotron_h: attention.layer_norm_epsilon",  # beside that of its RMS norms
+    "nemotron_h_moe: attention.layer_norm_epsilon",
+    "nemotron_h_moe.expert_shared_count",  # expert_shared_feed_forward_length is that of all together
     "deepseek2-dense: leading_dense_block_count",  # keys of experts in a file that has none
     "deepseek2-dense: expert_shared_count",
     "deepseek2-dense: expert_feed_forward_length",

@@ -1,0 +1,86 @@
+"""Models of state-space layers alone: a norm, the layer, and nothing between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rushlight.backends.base import Ops, Tensor
+from rushlight.backends.cache import RecurrentCache
+from rushlight.gguf.accounting import Accounting
+from rushlight.models.blocks import Part
+from rushlight.models.config import Config, account_for_the_rest
+from rushlight.models.decoder import Decoder
+from rushlight.models.layers import RmsNorm
+from rushlight.models.rope_scaling import RopeScaling
+from rushlight.models.weights import Linear, Weights
+
+
+class Block(NamedTuple):
+    """The parts of one layer."""
+
+    norm: Part
+    mixer: Callable[[Ops, Tensor, int], Tensor]
+    output: Linear
+
+
+def read_attention_free(accounts: Accounting, arch: str) -> Config:
+    """Read what such a model has beside the sizes of its layers; it has no heads and no networks.
+
+    Raises:
+        InvalidFile: a key that is missing, of another type or out of range.
+        UnsupportedModel: heads or feed-forward networks.
+    """
+    n_ctx = accounts.get_int("context_length", min=1)
+    for key in ("attention.head_count", "attention.head_count_kv"):
+        accounts.expect(key, 0, "this architecture has no attention")
+    accounts.expect("feed_forward_length", 0, "this architecture has no feed-forward networks")
+    accounts.expect("expert_count", 0, "this architecture has no feed-forward networks")
+    accounts.ignore("rope.*", "the layers know no positions")
+    n_embd = accounts.get_int("embedding_length", min=1, max=1 << 24)
+    account_for_the_rest(accounts, n_embd)
+    return Config(
+        arch=arch,
+        n_ctx_train=n_ctx,
+        n_embd=n_embd,
+        n_layer=accounts.get_int("block_count", min=1, max=4096),
+        n_head=0,
+        n_head_kv=0,
+        n_embd_head_k=0,
+        n_embd_head_v=0,
+        n_ff=0,
+        norm_eps=accounts.get_float("attention.layer_norm_rms_epsilon", min=0.0),
+        n_rot=0,
+        rope_freq_base=0.0,
+        rope_scaling=RopeScaling("none", 1.0, n_ctx),
+    )
+
+
+class AttentionFree(Decoder):
+    """A model of such layers.
+
+    Args:
+        config: hyper-parameters.
+        weights: of the file.
+        n_ctx: positions to load for; None: as many as the model was trained for.
+        cache: what each layer keeps.
+
+    Attributes:
+        blocks: an architecture sets them after this constructor.
+    """
+
+    blocks: Sequence[Block]
+
+    def __init__(self, config: Config, weights: Weights, n_ctx: int | None, cache: RecurrentCache) -> None:
+        super().__init__(config, weights, n_ctx, [cache] * config.n_layer)
+        self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
+
+    def forward(self, ops: Ops) -> Tensor:
+        """The logits [R, V] of one step."""
+        x = ops.embed(self.token_embd)
+        for i, block in enumerate(self.blocks):
+            mixed = block.mixer(ops, block.norm(ops, x), i)
+            if block is self.blocks[-1]:
+                x, mixed = ops.outputs(x), ops.outputs(mixed)
+            x = ops.add(x, block.output(ops, mixed))
+        return self.output(ops, self.output_norm(ops, x))
