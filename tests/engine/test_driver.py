@@ -55,11 +55,23 @@ def ask(engine: Engine, driver: Driver, prompt: list[int], **params: object) -> 
     return sequence, waiter
 
 
-def test_many_threads_get_their_own_words_and_share_steps(engine: Engine, driver: Driver) -> None:
+def test_many_threads_get_their_own_words_and_share_steps(
+    engine: Engine, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results: dict[int, Sequence] = {}
+    everyone = threading.Barrier(8 + 1)
+    step = engine.step
+
+    def first_step() -> None:
+        monkeypatch.setattr(engine, "step", step)
+        everyone.wait(WAIT)
+        step()
+
+    monkeypatch.setattr(engine, "step", first_step)
 
     def work(i: int) -> None:
         sequence, waiter = ask(engine, driver, [i] * (20 + i), max_tokens=25)
+        everyone.wait(WAIT)
         assert waiter.done.wait(WAIT)
         results[i] = sequence
 
