@@ -32,6 +32,7 @@ class Answer:
         shown: texts of control tokens that the parser has to see.
         deliver: called with each item instead of keeping it for `chunks`, by the thread that runs the engine.
         end_only: leave the chunks out.
+        single_call: whether the answer ends with its first call of a tool.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Answer:
         shown: Iterable[str] = (),
         deliver: Callable[[Item], None] | None = None,
         end_only: bool = False,
+        single_call: bool = False,
     ) -> None:
         self._called = time.perf_counter()
         self._n_vocab = tokenizer.n_vocab
@@ -50,6 +52,8 @@ class Answer:
             tokenizer, params.stop, strip_prefix=strip_prefix, shown=() if parser is None else shown
         )
         self._parser = parser
+        self._single_call = single_call
+        self._has_called = False
         self._parts: list[AnswerParts] = []
         self._logprobs: list[TokenLogprobs] | None = None if params.logprobs is None else []
         self._queue: SimpleQueue[Item] = SimpleQueue()
@@ -57,7 +61,7 @@ class Answer:
         self._end_only = end_only
 
     def token(self, sampled: Sampled) -> bool:
-        """Hear of a token; True where its text completes a stop string."""
+        """Hear of a token; True where its text completes a stop string or the last call that is allowed."""
         token_id, logprobs = sampled.token_id, sampled.logprobs
         # Rows that a model has beyond its vocabulary have no text.
         parts = self._take(self._stream.feed(token_id) if token_id < self._n_vocab else "")
@@ -71,9 +75,10 @@ class Answer:
                     None if logprobs is None else (logprobs,),
                     reasoning=parts.reasoning,
                     tool_calls=parts.tool_calls,
+                    tool_deltas=parts.tool_deltas,
                 )
             )
-        return self._stream.stopped is not None
+        return self._stream.stopped is not None or self._has_called
 
     def finished(self, sequence: Sequence) -> None:
         """Hear of the end."""
@@ -81,7 +86,14 @@ class Answer:
             return self._deliver(sequence.error or RushlightError("The answer did not end."))
         tail = self._take(self._stream.flush(), is_last=True)
         if any(tail) and not self._end_only:
-            self._deliver(Chunk(tail.text, reasoning=tail.reasoning, tool_calls=tail.tool_calls))
+            self._deliver(
+                Chunk(
+                    tail.text,
+                    reasoning=tail.reasoning,
+                    tool_calls=tail.tool_calls,
+                    tool_deltas=tail.tool_deltas,
+                )
+            )
         calls = [call for parts in self._parts for call in parts.tool_calls]
         called = bool(calls) and sequence.finish_reason == "stop"
         self._deliver(
@@ -132,6 +144,9 @@ class Answer:
         else:
             parts = self._parser.feed(text)
             parts = parts.and_then(self._parser.flush()) if is_last else parts
+        if self._single_call and (parts.tool_calls or self._has_called):
+            parts = parts._replace(tool_calls=() if self._has_called else parts.tool_calls[:1])
+            self._has_called = True
         self._parts.append(parts)
         return parts
 

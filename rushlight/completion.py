@@ -8,7 +8,7 @@ from rushlight.engine.sequence import FinishReason, Sequence
 from rushlight.sampling import TokenLogprobs
 
 if TYPE_CHECKING:
-    from rushlight.text.answer_parts import ToolCall
+    from rushlight.text.answer_parts import ToolCall, ToolDelta
 
 
 class Usage(NamedTuple):
@@ -56,6 +56,9 @@ class Chunk(NamedTuple):
         reasoning: of a model that thinks before it answers, what it thought; it is in no `text`.
         tool_calls: the calls of tools that became complete, as OpenAI's API writes them: dicts with an "id",
             the "type" "function", and the "function" with its "name" and its "arguments" as JSON text.
+        tool_deltas: calls of tools as they come, each with the `index` of the call in the answer, its `id`
+            and `name` in its first one, and a piece of its `arguments`. The pieces of a call that becomes
+            complete are its arguments; one that proves malformed never does, and comes as text too.
         token_ids: the tokens generated since the last chunk.
         logprobs: their log probabilities, if `SamplingParams.logprobs` asks for them.
         finish_reason: "stop" (an end token or a stop string), "tool_calls" (the same, after calls of tools),
@@ -80,6 +83,7 @@ class Chunk(NamedTuple):
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     prompt_logprobs: list[TokenLogprobs | None] | None = None
+    tool_deltas: tuple[ToolDelta, ...] = ()
 
 
 class Completion(NamedTuple):

@@ -38,6 +38,8 @@ from rushlight.prompts import (
 if TYPE_CHECKING:
     from rushlight.answer import Answer, Item
     from rushlight.completion import Chunk, Completion, Timings, Usage
+    from rushlight.constrain import Constraint
+    from rushlight.constraints import AnswerConstraints
     from rushlight.conversation import ConversationFormat
     from rushlight.engine.sequence import Sequence
     from rushlight.engine.stats import EngineStats
@@ -161,6 +163,8 @@ class LLM:
         params: SamplingParams | None = None,
         *,
         tools: list[Any] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        parallel_tool_calls: bool = True,
         response_format: Mapping[str, Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Completion:
@@ -172,19 +176,29 @@ class LLM:
             params: how to sample.
             tools: those that the model may call: JSON schemas of functions, or functions with hints and a
                 docstring. With them, calls in the answer are its `tool_calls`; without, they are text.
+            tool_choice: "auto", which None is too: the model decides; "none": it is shown no tools;
+                "required": it calls one or several; ``{"type": "function", "function": {"name": ...}}``: it
+                calls this one.
+            parallel_tool_calls: whether one answer may hold several calls.
+            response_format: what an answer that calls nothing has to match, as OpenAI's API has it; see
+                `rushlight.constrain.constraint_of`. Thinking comes before it.
             chat_template_kwargs: what else the template reads, such as ``{"enable_thinking": False}`` or
                 "documents".
-            response_format: None or ``{"type": "text"}``; constrained formats are not implemented.
 
         Raises:
             TemplateError: the template refuses the conversation.
-            InvalidParameter, ContextOverflow, QueueFull: as `generate`.
+            InvalidParameter, ContextOverflow, QueueFull: as `generate`; also what a constraint cannot hold.
         """
-        if response_format is not None and response_format.get("type") != "text":
-            raise InvalidParameter(
-                f"response_format is {dict(response_format)}; only {{'type': 'text'}} is supported so far."
-            )
-        return self._complete([self._request(messages, params, tools, chat_template_kwargs)])[0]
+        request = self._request(
+            messages,
+            params,
+            tools,
+            chat_template_kwargs,
+            tool_choice=tool_choice,
+            parallel_tool_calls=parallel_tool_calls,
+            response_format=response_format,
+        )
+        return self._complete([request])[0]
 
     def stream(
         self,
@@ -192,18 +206,31 @@ class LLM:
         params: SamplingParams | None = None,
         *,
         tools: list[Any] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        parallel_tool_calls: bool = True,
+        response_format: Mapping[str, Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Generator[Chunk, None, None]:
         """The answer in chunks, as they come. Closing the generator ends the computation.
 
         Args:
             prompt: a text or token ids, used as they are, or messages, which go through the chat template.
-            params, tools, chat_template_kwargs: as in `chat`.
+            params, tools, tool_choice, parallel_tool_calls, response_format, chat_template_kwargs: as in
+                `chat`.
 
         Raises:
             TemplateError, InvalidParameter, ContextOverflow: at once, as `generate` and `chat`.
         """
-        return self._chunks(*self._request(prompt, params, tools, chat_template_kwargs))
+        request = self._request(
+            prompt,
+            params,
+            tools,
+            chat_template_kwargs,
+            tool_choice=tool_choice,
+            parallel_tool_calls=parallel_tool_calls,
+            response_format=response_format,
+        )
+        return self._chunks(*request)
 
     def submit(
         self,
@@ -213,12 +240,16 @@ class LLM:
         deliver: Callable[[Item], None],
         end_only: bool = False,
         tools: list[Any] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        parallel_tool_calls: bool = True,
+        response_format: Mapping[str, Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Callable[[], None]:
         """Let an answer be written and return at once: for those who may not wait, such as an event loop.
 
         Args:
-            prompt, params, tools, chat_template_kwargs: as in `stream`.
+            prompt, params, tools, tool_choice, parallel_tool_calls, response_format, chat_template_kwargs: as
+                in `stream`.
             deliver: called with each `Chunk`, and at the end with the `Completion` or an error, by the thread
                 that runs the engine: it must return at once and raise nothing.
             end_only: leave the chunks out.
@@ -230,7 +261,17 @@ class LLM:
         Raises:
             TemplateError, InvalidParameter, ContextOverflow: as `stream`.
         """
-        sequence, _ = self._request(prompt, params, tools, chat_template_kwargs, deliver, end_only)
+        sequence, _ = self._request(
+            prompt,
+            params,
+            tools,
+            chat_template_kwargs,
+            deliver,
+            end_only,
+            tool_choice=tool_choice,
+            parallel_tool_calls=parallel_tool_calls,
+            response_format=response_format,
+        )
         self._driver.submit(sequence)
         return lambda: self._driver.abort(sequence)
 
@@ -338,20 +379,49 @@ class LLM:
         chat_template_kwargs: Mapping[str, Any] | None = None,
         deliver: Callable[[Item], None] | None = None,
         end_only: bool = False,
+        *,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        parallel_tool_calls: bool = True,
+        response_format: Mapping[str, Any] | None = None,
     ) -> Request:
         """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
         self._check_writes()
         params = (params or SamplingParams()).suppressing(self.tokenizer.suppress_ids)
+        wanted = self._wanted(params, response_format)
         if is_messages(prompt):
-            text = self.conversation.render(prompt, tools, True, chat_template_kwargs)
-            form = self.conversation.answer_format(tools)
-            answer = self._answer(params, True, form.parser(text, tools), form.tokens, deliver, end_only)
+            from rushlight.tool_choice import tool_choice_of
+
+            choice = tool_choice_of(tools, tool_choice, parallel_tool_calls)
+            text = self.conversation.render(prompt, choice.tools, True, chat_template_kwargs)
+            form = self.conversation.answer_format(choice.tools)
+            matcher = (
+                self._constraints.matcher(wanted, choice, form, text) if wanted or choice.required else None
+            )
+            parser = form.parser(text, choice.tools)
+            # What a constraint allows is the text as it is, its first space included.
+            strip, single_call = matcher is None, not choice.parallel
+            answer = self._answer(params, strip, parser, form.tokens, deliver, end_only, single_call)
             ids = encode_rendered(self.tokenizer, text)
         else:
+            matcher = self._constraints.matcher(wanted) if wanted else None
             answer = self._answer(params, strip_prefix=False, deliver=deliver, end_only=end_only)
             single = prompt_of(prompt)
             ids = self.tokenizer.encode(single) if isinstance(single, str) else single
-        return self._engine.sequence(ids, params, listener=answer), answer
+        return self._engine.sequence(ids, params, listener=answer, matcher=matcher), answer
+
+    def _wanted(self, params: SamplingParams, response_format: Mapping[str, Any] | None) -> Constraint | None:
+        """What an answer has to match, None for anything."""
+        if response_format is None and params.json_schema is params.regex is params.grammar is None:
+            return None
+        from rushlight.constrain import constraint_of
+
+        return constraint_of(params, response_format)
+
+    @cached_property
+    def _constraints(self) -> AnswerConstraints:
+        from rushlight.constraints import AnswerConstraints  # brings the constraints in
+
+        return AnswerConstraints(self.tokenizer)
 
     def _check_writes(self) -> None:
         if self.config.pooling:
@@ -368,10 +438,11 @@ class LLM:
         shown: Iterable[str] = (),
         deliver: Callable[[Item], None] | None = None,
         end_only: bool = False,
+        single_call: bool = False,
     ) -> Answer:
         from rushlight.answer import Answer
 
-        return Answer(self.tokenizer, params, strip_prefix, parser, shown, deliver, end_only)
+        return Answer(self.tokenizer, params, strip_prefix, parser, shown, deliver, end_only, single_call)
 
     def _complete(self, requests: list[Request]) -> list[Completion]:
         with self._driver.running([sequence for sequence, _ in requests]):

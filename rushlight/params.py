@@ -5,6 +5,7 @@ The names of `SamplingParams` are OpenAI's plus llama.cpp's.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,9 @@ from rushlight.errors import InvalidParameter
 
 MAX_SEED = 2**64 - 1
 MAX_BIAS = 1e6
+MAX_SCHEMA_CHARACTERS = 200_000
+MAX_REGEX_CHARACTERS = 20_000
+MAX_GRAMMAR_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,10 @@ class SamplingParams:
         prompt_logprobs: the same for every token of the prompt but the first, which nothing foresees. Such a
             prompt is computed as a whole, whatever the prefix cache holds.
         ignore_eos: go on when the model ends its answer.
+        json_schema: the answer is JSON that this schema allows, a mapping or JSON text.
+        regex: the whole answer matches this regular expression.
+        grammar: the answer is one of this grammar, in Lark's syntax as llguidance reads it, or in GBNF. At
+            most one of the three is given; see docs/constraints.md.
 
     Raises:
         InvalidParameter: a value of the wrong type or outside its range.
@@ -61,6 +69,9 @@ class SamplingParams:
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     ignore_eos: bool = False
+    json_schema: Mapping[str, Any] | str | None = None
+    regex: str | None = None
+    grammar: str | None = None
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None:
@@ -84,6 +95,7 @@ class SamplingParams:
         if self.prompt_logprobs is not None:
             _check_int("prompt_logprobs", self.prompt_logprobs, 0, 100)
         _check_bool("ignore_eos", self.ignore_eos)
+        _check_constraints(self.json_schema, self.regex, self.grammar)
 
     def suppressing(self, token_ids: Collection[int]) -> SamplingParams:
         """These parameters, with which none of some tokens is chosen."""
@@ -188,3 +200,32 @@ def _logit_bias(bias: Any) -> Mapping[int, float]:
         _check_int("a token id of logit_bias", token_id, 0)
         _check_float(f"logit_bias of token {token_id}", value, -MAX_BIAS, MAX_BIAS)
     return dict(bias)
+
+
+def _check_constraints(schema: Any, regex: Any, grammar: Any) -> None:
+    fields = {"json_schema": schema, "regex": regex, "grammar": grammar}
+    given = {name: value for name, value in fields.items() if value is not None}
+    if len(given) > 1:
+        raise InvalidParameter(f"{' and '.join(given)} are given; at most one can constrain an answer.")
+    _check_text("regex", regex, MAX_REGEX_CHARACTERS)
+    _check_text("grammar", grammar, MAX_GRAMMAR_CHARACTERS)
+    if schema is None:
+        return
+    try:
+        text = schema if isinstance(schema, str) else json.dumps(schema)
+        _check_text("json_schema", text, MAX_SCHEMA_CHARACTERS)
+        if isinstance(json.loads(text), dict):
+            return
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, InvalidParameter):
+            raise
+    raise InvalidParameter("json_schema is no JSON object; a schema is one, as a mapping or as JSON text.")
+
+
+def _check_text(name: str, value: object, most: int) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise InvalidParameter(f"{name} is {value!r:.60}; it must be a text.")
+    if len(value) > most:
+        raise InvalidParameter(f"{name} has {len(value):,} characters; at most {most:,} are taken.")

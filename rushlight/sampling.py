@@ -1,18 +1,20 @@
 """Logits to a token: the order of the steps is fixed, and the result is bit-identical on every processor.
 
-1. `logit_bias` is added.
-2. `repeat_penalty`, over the last `repeat_last_n` generated tokens (not the prompt's), each token once:
+1. The constraint mask: tokens that the sequence's constraint does not allow are left out. What follows sees
+   only the others, in order of their ids.
+2. `logit_bias` is added.
+3. `repeat_penalty`, over the last `repeat_last_n` generated tokens (not the prompt's), each token once:
    positive logits are divided by it, others multiplied. Source: CTRL (Keskar et al. 2019), as in candle.
-3. `frequency_penalty` times the token's count, plus `presence_penalty`, are subtracted, over all generated
+4. `frequency_penalty` times the token's count, plus `presence_penalty`, are subtracted, over all generated
    tokens. Source: OpenAI's API reference.
-4. `temperature`: 0 takes the highest logit, of equal ones the lowest id; else the logits are divided by it.
-5. `top_k`, of equal logits the lowest ids.
-6. `top_p`: the likeliest tokens, up to and with the one that reaches it (Holtzman et al. 2019).
-7. `min_p`: tokens at least `min_p` times as likely as the likeliest (Nguyen et al. 2024).
-8. One token is drawn by inverting the cumulative distribution of what is left, in order of the ids; of more
+5. `temperature`: 0 takes the highest logit, of equal ones the lowest id; else the logits are divided by it.
+6. `top_k`, of equal logits the lowest ids.
+7. `top_p`: the likeliest tokens, up to and with the one that reaches it (Holtzman et al. 2019).
+8. `min_p`: tokens at least `min_p` times as likely as the likeliest (Nguyen et al. 2024).
+9. One token is drawn by inverting the cumulative distribution of what is left, in order of the ids; of more
    than 512 tokens, in order of (place modulo 512, place), a place being that among what is left.
 
-Each of 5 to 7 sees the probabilities renormalized over what the step before it left. The random number of a
+Each of 6 to 8 sees the probabilities renormalized over what the step before it left. The random number of a
 token depends only on the seed and on how many tokens were generated before it, so a sequence can be stopped,
 resumed, preempted or batched without changing a word.
 
@@ -76,6 +78,7 @@ def sample(
     seed: int,
     argmax: Argmax | None = None,
     row_math: RowMath = NUMPY_ROWS,
+    allowed: IdArray | None = None,
 ) -> Sampled:
     """Choose the token that follows.
 
@@ -86,6 +89,7 @@ def sample(
         seed: of the random numbers, 0 to 2**64 - 1.
         argmax: that of the logits, where it is known.
         row_math: what computes over the whole vocabulary; the result does not depend on it.
+        allowed: the ids that the constraint allows, ascending and at least one; None: all.
 
     Raises:
         RushlightError: a logit is NaN or infinite.
@@ -93,13 +97,17 @@ def sample(
     argmax = argmax or row_math.argmax(logits)
     if argmax.place < 0:
         raise _not_finite(logits)
-    if (changed := _penalized(logits, params, generated)) is None:
+    changed = _penalized(logits, params, generated)
+    if allowed is not None:
+        changed = (logits if changed is None else changed)[allowed]
+    if changed is None:
         token_id = _choose(logits, argmax, params, len(generated), seed, row_math)
     else:
         if (best := row_math.argmax(changed)).place < 0:
             np.clip(changed, -_LARGEST, _LARGEST, out=changed)
             best = row_math.argmax(changed)
         token_id = _choose(changed, best, params, len(generated), seed, row_math)
+        token_id = token_id if allowed is None else int(allowed[token_id])
     if params.logprobs is None:
         return Sampled(token_id)
     return Sampled(token_id, token_logprobs(logits, token_id, params.logprobs, argmax, row_math))
@@ -169,7 +177,7 @@ def _not_finite(logits: Float32Array) -> RushlightError:
 
 
 def _penalized(logits: Float32Array, params: SamplingParams, generated: Sequence[int]) -> Float32Array | None:
-    """Steps 1 to 3, on a copy, which may overflow; None where they change nothing."""
+    """Steps 2 to 4, on a copy, which may overflow; None where they change nothing."""
     repeats = params.repeat_penalty != 1.0 and params.repeat_last_n != 0
     counts = bool(params.presence_penalty or params.frequency_penalty)
     if not (params.logit_bias or (generated and (repeats or counts))):
@@ -193,7 +201,7 @@ def _penalized(logits: Float32Array, params: SamplingParams, generated: Sequence
 def _choose(
     logits: Float32Array, argmax: Argmax, params: SamplingParams, index: int, seed: int, row_math: RowMath
 ) -> int:
-    """Steps 4 to 8."""
+    """Steps 5 to 9."""
     if params.temperature == 0:
         return argmax.place
     ids: IdArray | None = None
@@ -216,7 +224,7 @@ def _choose(
 
 
 def _draw_all(logits: Float32Array, peak: float, temperature: float, number: float, row_math: RowMath) -> int:
-    """Step 8 where nothing was left out: only the weights of one column are kept."""
+    """Step 9 where nothing was left out: only the weights of one column are kept."""
     sums = row_math.exp_column_sums(logits, peak, temperature)
     column, point = _column(sums, number, len(logits))
     of_column = np.ascontiguousarray(logits[column::N_COLUMNS])

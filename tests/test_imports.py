@@ -24,13 +24,17 @@ ROOMS: dict[str, set[str]] = {
     "gguf": {"errors"},
     "quants": {"errors", "gguf"},
     "text": {"errors", "gguf"},
+    "constrain": {"errors", "params", "text"},
     "sampling": {"errors", "params", "portable_math", "row_math"},
     "hub": {"errors", "gguf", "paths", "progress"},
     "backends": {"errors", "gguf", "paths", "portable_math", "quants", "row_math"},
     "models": {"errors", "gguf", "quants", "backends"},
     "engine": {"errors", "params", "row_math", "sampling", "backends"},
 }
-LLM_ROOM = {"llm", "loading", "answer", "completion", "conversation", "prompts"}
+LLM_ROOM = {
+    *("llm", "loading", "answer", "completion", "conversation", "prompts"),
+    *("constraints", "tool_choice"),
+}
 TOP = {"cli", "server", "bench", "perplexity", "__main__", "__init__", "llm_plugin"}
 
 
@@ -107,7 +111,7 @@ def modules_after(code: str) -> set[str]:
 )
 def test_an_import_alone_brings_nothing_heavy_in(code: str) -> None:
     heavy = {"numpy", "numba", "llvmlite", "tokenizers", "jinja2", "huggingface_hub"}
-    heavy |= {"prompt_toolkit", "rich"}
+    heavy |= {"prompt_toolkit", "rich", "llguidance"}
     assert not heavy & modules_after(code)
 
 
@@ -122,4 +126,4 @@ def test_the_parts_that_stand_alone_do() -> None:
     assert not {"numba", "llvmlite", "tokenizers", "jinja2"} & modules_after(
         "import rushlight.gguf, rushlight.quants"
     )
-    assert not {"numba", "jinja2", "huggingface_hub"} & modules_after("import rushlight.llm")
+    assert not {"numba", "jinja2", "huggingface_hub", "llguidance"} & modules_after("import rushlight.llm")

@@ -13,7 +13,7 @@ from rushlight.backends.cache import CacheLayout
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.pace import Pace
 from rushlight.engine.scheduler import Chunk, Scheduler
-from rushlight.engine.sequence import FinishReason, Listener, Sequence, Status
+from rushlight.engine.sequence import FinishReason, Listener, Matcher, Sequence, Status
 from rushlight.engine.stats import BlockStats, Counters, EngineStats
 from rushlight.engine.step_runner import StepRunner
 from rushlight.errors import ContextOverflow, InvalidParameter
@@ -95,6 +95,7 @@ class Engine:
         *,
         listener: Listener | None = None,
         prompt_logits: bool = False,
+        matcher: Matcher | None = None,
     ) -> Sequence:
         """Check a prompt and its parameters; the sequence is not submitted yet. Any thread may call this.
 
@@ -103,6 +104,7 @@ class Engine:
             params: how to sample; None for the defaults.
             listener: hears of every token.
             prompt_logits: gather the logits after every token of the prompt instead of generating.
+            matcher: at its beginning, where a constraint holds the sequence.
 
         Raises:
             InvalidParameter: an empty prompt, or a token id outside the vocabulary.
@@ -116,7 +118,8 @@ class Engine:
         self._check_ids("logit_bias", params.logit_bias)
         n_ctx = self.limits.n_ctx
         seed = draw_seed() if params.seed is None else params.seed
-        sequence = Sequence(ids, dataclasses.replace(params, seed=seed), seed, listener, prompt_logits)
+        params = dataclasses.replace(params, seed=seed)
+        sequence = Sequence(ids, params, seed, listener, prompt_logits, matcher)
         if len(ids) + sequence.writes > n_ctx:
             raise ContextOverflow(
                 f"The prompt has {len(ids)} tokens, but the context of {n_ctx} must hold it and its answer; "
@@ -198,14 +201,20 @@ class Engine:
         """Sample the next token of a sequence, and end the sequence where it must."""
         params, listener = sequence.params, sequence.listener
         row_math = self._executor.row_math
-        sampled = sample(logits, params, sequence.generated, sequence.seed, argmax, row_math)
+        matcher = sequence.matcher
+        allowed = None if matcher is None else matcher.allowed(ends=not params.ignore_eos)
+        sampled = sample(logits, params, sequence.generated, sequence.seed, argmax, row_math, allowed)
         sequence.append(sampled.token_id)
         self._counters.generated_tokens += 1
         if sequence.n_generated == 1:
             sequence.times.first_token = time.perf_counter()
         if listener is not None and listener.token(sampled):
             return self._finish(sequence, "stop")
-        if sampled.token_id in self._eog_ids and not params.ignore_eos:
+        ends = sampled.token_id in self._eog_ids and (matcher is not None or not params.ignore_eos)
+        if matcher is not None and not ends:
+            matcher.advance(sampled.token_id)
+            ends = matcher.is_complete
+        if ends:
             self._finish(sequence, "stop")
         elif sequence.n_generated == params.max_tokens or sequence.n_tokens == self.limits.n_ctx:
             self._finish(sequence, "length")

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from rushlight.backends.base import Float32Array
 from rushlight.params import SamplingParams
-from rushlight.sampling import Sampled, TokenLogprobs
+from rushlight.sampling import IdArray, Sampled, TokenLogprobs
 
 FinishReason = Literal["stop", "length", "abort", "error", "tool_calls"]
 """stop: an end token or a stop string; length: `max_tokens` or the end of the context; tool_calls: a stop
@@ -37,6 +37,23 @@ class Listener(Protocol):
         ...
 
 
+class Matcher(Protocol):
+    """Says which tokens a sequence's constraint allows next; see `rushlight.constrain`."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the text so far matches and no more may follow."""
+        ...
+
+    def allowed(self, ends: bool) -> IdArray:
+        """The ids that may come next, ascending, at least one; see `rushlight.constrain.Matcher.allowed`."""
+        ...
+
+    def advance(self, token_id: int) -> None:
+        """Take in the token that was chosen."""
+        ...
+
+
 @dataclass
 class Times:
     """Moments of a sequence's life, in seconds of `time.perf_counter`; 0 before they come."""
@@ -54,6 +71,7 @@ class Sequence:
         prompt_ids: the prompt.
         params: how to sample; `seed` is the one in use.
         prompt_logits: the logits after every token of the prompt are wanted, and nothing is generated.
+        matcher: holds it to a constraint; it has followed the generated tokens, preempted or not.
         arrival: its place in the queue, lower first; -1 before it is submitted.
         token_ids: prompt and generated tokens; `append` adds one.
         generated: the generated tokens.
@@ -76,6 +94,7 @@ class Sequence:
     seed: int
     listener: Listener | None = None
     prompt_logits: bool = False
+    matcher: Matcher | None = None
     arrival: int = -1
     status: Status = Status.WAITING
     token_ids: list[int] = field(default_factory=list)

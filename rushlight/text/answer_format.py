@@ -30,6 +30,11 @@ class AnswerFormat(NamedTuple):
     is_harmony: bool = False
 
     @property
+    def writes_calls(self) -> bool:
+        """Whether it is known how calls are written, so that they can be demanded."""
+        return self.is_harmony or (self.tools is not None and self.tools.writing is not None)
+
+    @property
     def tokens(self) -> frozenset[str]:
         """The texts of the special tokens that a parser has to see."""
         if self.is_harmony:

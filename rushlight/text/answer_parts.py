@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 
 if TYPE_CHECKING:
@@ -28,6 +29,22 @@ class ToolCall(TypedDict):
     function: CalledFunction
 
 
+@dataclass(frozen=True)
+class ToolDelta:
+    """A piece of a tool call while it comes.
+
+    Attributes:
+        index: which call of the answer it is of, from 0.
+        id, name: those of the call in its first delta, else None.
+        arguments: what comes next of its arguments, which are JSON text.
+    """
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
 class AnswerParts(NamedTuple):
     """What became certain of an answer.
 
@@ -35,17 +52,31 @@ class AnswerParts(NamedTuple):
         text: what is said.
         reasoning: what was thought.
         tool_calls: the calls that are complete.
+        tool_deltas: the calls as they come, pieces of one call that follow each other as one.
     """
 
     text: str = ""
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    tool_deltas: tuple[ToolDelta, ...] = ()
 
     def and_then(self, later: AnswerParts) -> AnswerParts:
         """These parts and later ones."""
         return AnswerParts(
-            self.text + later.text, self.reasoning + later.reasoning, self.tool_calls + later.tool_calls
+            self.text + later.text,
+            self.reasoning + later.reasoning,
+            self.tool_calls + later.tool_calls,
+            joined(self.tool_deltas, later.tool_deltas),
         )
+
+
+def joined(first: tuple[ToolDelta, ...], later: tuple[ToolDelta, ...]) -> tuple[ToolDelta, ...]:
+    """Deltas and later ones, those of one call that meet as one."""
+    if not first or not later or later[0].index != first[-1].index:
+        return first + later
+    last = first[-1]
+    whole = replace(last, arguments=last.arguments + later[0].arguments)
+    return (*first[:-1], whole, *later[1:])
 
 
 class AnswerParser(Protocol):
@@ -59,10 +90,10 @@ class AnswerParser(Protocol):
 
 
 class CallMaker:
-    """Makes tool calls of what a model wrote.
+    """Numbers the calls of an answer and makes tool calls of what a model wrote.
 
-    The id of a call that the model gave none is made of the conversation, the call and its number: the same
-    answer has the same ids.
+    The id of a call that the model gave none is made of the conversation, the call's name and its number: the
+    same answer has the same ids.
 
     Args:
         prompt: the conversation as text.
@@ -72,17 +103,23 @@ class CallMaker:
         self._prompt = prompt
         self._n_calls = 0
 
-    def __call__(self, calls: Sequence[Call]) -> tuple[ToolCall, ...]:
-        """The tool calls, in OpenAI's shape."""
-        return tuple(self._tool_call(call) for call in calls)
-
-    def _tool_call(self, call: Call) -> ToolCall:
-        arguments = json.dumps(call.arguments, ensure_ascii=False)
+    def begin(self, name: str, id: str | None) -> ToolDelta:
+        """The first delta of the next call, without arguments."""
         self._n_calls += 1
-        seed = f"{self._prompt}\0{self._n_calls}\0{call.name}\0{arguments}"
+        seed = f"{self._prompt}\0{self._n_calls}\0{name}"
         made = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_LENGTH]
-        function: CalledFunction = {"name": call.name, "arguments": arguments}
-        return {"id": call.id or made, "type": "function", "function": function}
+        return ToolDelta(self._n_calls - 1, id or made, name, "")
+
+    def whole(self, call: Call) -> ToolDelta:
+        """The only delta of a call that comes as a whole."""
+        arguments = json.dumps(call.arguments, ensure_ascii=False)
+        return replace(self.begin(call.name, call.id), arguments=arguments)
+
+
+def tool_call(call: ToolDelta) -> ToolCall:
+    """The call that its deltas, joined to one, make."""
+    function: CalledFunction = {"name": call.name or "", "arguments": call.arguments}
+    return {"id": call.id or "", "type": "function", "function": function}
 
 
 def argument_schemas(tools: Sequence[Any] | None) -> Mapping[str, Mapping[str, Any]]:

@@ -6,10 +6,14 @@ Source: https://github.com/openai/harmony (``docs/format.md``).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from rushlight.text.answer_parts import AnswerParts, CallMaker, first_mark, n_held
+from rushlight.text.call_stream import CallStream
 from rushlight.text.tool_formats import Call
 from rushlight.text.tool_formats.base import checked_call, read_json
+from rushlight.text.tool_formats.writing import CallWriting, Json, Piece
 
 HARMONY_TOKENS = (
     "<|start|>",
@@ -26,6 +30,18 @@ _RECIPIENT = re.compile(r"to=functions\.([^\s<]+)")
 _MESSAGE = "<|message|>"
 _HEADER_BEGINS = ("<|start|>", "<|channel|>", "to=", _MESSAGE)
 _MAX_HEADER = 256
+_HEADS = (re.compile(r"\s*(?=\{)"),)
+
+
+def _call(name: str, parameters: Mapping[str, Any]) -> tuple[Piece, ...]:
+    head = f"<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"
+    return (head, Json(parameters))
+
+
+HARMONY_WRITING = CallWriting(_call)
+HARMONY_FINAL = "<|channel|>final<|message|>"
+HARMONY_THINKING = ("<|channel|>analysis<|message|>", "<|end|>", "<|start|>assistant")
+"""What stands before a thought, after it, and before what follows it."""
 
 
 class HarmonyAnswer:
@@ -43,10 +59,11 @@ class HarmonyAnswer:
         self._parses_calls = parses_calls
         self._make = make
         self._pending = ""
-        self._searched = 0
         self._in_header = True
         self._thinks = False
         self._function: str | None = None
+        self._stream: CallStream | None = None  # of a message to the function
+        self._heads: tuple[re.Pattern[str], ...] = _HEADS
         self._breaks = {True: "", False: ""}  # before the next text of thinking, and of what is said
 
     def feed(self, text: str) -> AnswerParts:
@@ -62,6 +79,12 @@ class HarmonyAnswer:
         rest, self._pending = self._pending, ""
         if self._in_header:
             return AnswerParts() if rest in _BODY_ENDS else self._shown(rest)
+        if self._stream is not None and self._stream.inside:
+            # Of arguments that do not end: a mark in them may have ended the message.
+            self._heads = ()
+            self._pending = rest
+            self._stream = CallStream((), None, self._make, self._function, start=0)
+            return self.feed("").and_then(self.flush())
         return self._end_of_body(rest)
 
     def _header(self) -> AnswerParts | None:
@@ -82,29 +105,35 @@ class HarmonyAnswer:
         channel, recipient = _CHANNEL.search(header), _RECIPIENT.search(header)
         self._thinks = channel is not None and channel.group(1) == "analysis" and recipient is None
         self._function = recipient.group(1) if recipient is not None and self._parses_calls else None
-        self._pending, self._searched, self._in_header = rest, 0, False
+        self._pending, self._in_header = rest, False
+        if self._function is not None:
+            self._stream = CallStream(self._heads, None, self._make, self._function, start=0)
         return AnswerParts()
 
     def _body(self) -> AnswerParts | None:
-        found = first_mark(self._pending, _BODY_ENDS, max(0, self._searched - len(_BODY_ENDS[-1])))
+        if self._stream is not None:
+            deltas, found = self._stream.follow(self._pending, _BODY_ENDS)
+            parts = AnswerParts(tool_deltas=deltas) if deltas else None
+        else:
+            parts, found = None, first_mark(self._pending, _BODY_ENDS)
         if found is not None:
             place, mark = found
             body = self._pending[:place]
             self._pending = self._pending[place if mark == "<|start|>" else place + len(mark) :]
             self._in_header = True
-            return self._end_of_body(body)
-        if self._function is not None:
-            self._searched = len(self._pending)
-            return None
+            return (parts or AnswerParts()).and_then(self._end_of_body(body))
+        if self._stream is not None:
+            return parts
         end = len(self._pending) - n_held(self._pending, _BODY_ENDS)
         certain, self._pending = self._pending[:end], self._pending[end:]
         return self._shown(certain) if certain else None
 
     def _end_of_body(self, body: str) -> AnswerParts:
         calls = self._calls(body)
-        parts = self._shown(body) if calls is None else AnswerParts(tool_calls=self._make(calls))
+        parts = None if self._stream is None else self._stream.finish(calls)
+        parts = self._shown(body) if parts is None else parts
         self._breaks[self._thinks] = self._breaks[self._thinks] and "\n\n"
-        self._function = None
+        self._function, self._stream = None, None
         return parts
 
     def _calls(self, body: str) -> list[Call] | None:

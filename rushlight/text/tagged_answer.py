@@ -6,18 +6,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rushlight.text.answer_parts import AnswerParts, CallMaker, first_mark, n_held
+from rushlight.text.call_stream import CallStream
 from rushlight.text.reasoning import ReasoningTags
 
 if TYPE_CHECKING:
-    from rushlight.text.tool_formats import Call, Schemas, ToolFormat
+    from rushlight.text.tool_formats import Schemas, ToolFormat
 
 
 class TaggedAnswer:
     """Takes such an answer apart (see `rushlight.text.answer_parts.AnswerParser`).
 
     Thinking stands at the beginning; white space around it belongs to no part. A block of tool calls is held
-    until it is complete; one that is malformed is text, as it was written. White space before a block and
-    between blocks belongs to no part.
+    until it is complete; one that is malformed is text, as it was written, though deltas of it came before.
+    Inside of arguments that are followed no mark ends a block. White space before a block and between blocks
+    belongs to no part.
 
     Args:
         tags: of the thinking, or None.
@@ -40,8 +42,9 @@ class TaggedAnswer:
         self._schemas = schemas
         self._make = make
         self._pending = ""  # what no part has got yet
-        self._searched = 0  # of it, how much of a block was searched for its end
         self._space = ""  # that stands before a block
+        self._stream = CallStream((), None, make)  # of the block
+        self._follows = True
         self._skips_space = False
         self._at_start = True
         self._step: Callable[[], AnswerParts | None] = self._begin
@@ -64,9 +67,13 @@ class TaggedAnswer:
         if self._step == self._reason:
             return AnswerParts(reasoning=rest.rstrip())
         if self._step == self._call:
-            calls = self._calls_of_unended(rest)
-            if calls is not None:
-                return AnswerParts(tool_calls=self._make(calls))
+            parts = self._parts_of_unended(rest)
+            if parts is not None:
+                return parts
+            if self._stream.inside:  # of arguments that do not end: a mark in them may have been one
+                self._pending, self._follows = rest, False
+                self._begin_block()
+                return self.feed("").and_then(self.flush())
             rest = self._space + rest
         return AnswerParts(self._without_space(rest))
 
@@ -105,47 +112,47 @@ class TaggedAnswer:
             if any(start.startswith(text) for start in tools.starts):
                 return None
             if text.startswith(tools.starts or "\0"):
-                self._pending = text
-                self._step, self._searched, self._space = self._call, 0, ""
+                self._pending, self._space = text, ""
+                self._begin_block()
                 return AnswerParts()
         found = first_mark(self._pending, tools.begins)
         if found is None:
             return AnswerParts(said) if (said := self._certain(tools.begins)) else None
         said, self._pending = self._pending[: found[0]], self._pending[found[0] :]
-        self._step, self._searched = self._call, 0
+        self._begin_block()
         said = self._without_space(said)
         self._space = said[len(said.rstrip()) :]
         return AnswerParts(said.rstrip())
 
+    def _begin_block(self) -> None:
+        assert self._tools is not None
+        self._step = self._call
+        self._stream = CallStream(self._tools.heads if self._follows else (), self._schemas, self._make)
+
     def _call(self) -> AnswerParts | None:
         assert self._tools is not None
         self._at_start = False
-        marks = self._tools.ends or self._tools.begins
-        longest = max(map(len, marks))
-        found = first_mark(self._pending, marks, max(1, self._searched - longest))
-        self._searched = len(self._pending)
+        deltas, found = self._stream.follow(self._pending, self._tools.ends or self._tools.begins)
+        parts = AnswerParts(tool_deltas=deltas)
         if found is None:
-            return None
+            return parts if deltas else None
         end = found[0] + (len(found[1]) if self._tools.ends else 0)
         block, self._pending = self._pending[:end], self._pending[end:]
         self._step = self._speak
-        return self._parts_of(block)
+        return parts.and_then(self._parts_of(block))
 
     def _parts_of(self, block: str) -> AnswerParts:
         assert self._tools is not None
-        calls = self._tools.calls(block, self._schemas)
-        self._skips_space = calls is not None
-        return (
-            AnswerParts(self._space + block) if calls is None else AnswerParts(tool_calls=self._make(calls))
-        )
+        parts = self._stream.finish(self._tools.calls(block, self._schemas))
+        self._skips_space = parts is not None
+        return AnswerParts(self._space + block) if parts is None else parts
 
-    def _calls_of_unended(self, block: str) -> list[Call] | None:
+    def _parts_of_unended(self, block: str) -> AnswerParts | None:
         """The calls of a block that the answer ends in: the end token may have stood for its end."""
         assert self._tools is not None
         ends = ("", *self._tools.ends)
-        return next(
-            (calls for end in ends if (calls := self._tools.calls(block.rstrip() + end, self._schemas))), None
-        )
+        calls = (self._tools.calls(block.rstrip() + end, self._schemas) for end in ends)
+        return self._stream.finish(next(filter(None, calls), None))
 
     def _certain(self, marks: tuple[str, ...], holds_space: bool = True) -> str:
         """Take what is no mark, without white space at its end if that may have to be dropped."""

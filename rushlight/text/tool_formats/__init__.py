@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rushlight.text.tool_formats.base import Call, Schemas, ToolFormat
-from rushlight.text.tool_formats.deepseek import DEEPSEEK
+from rushlight.text.tool_formats.deepseek import DEEPSEEK, DEEPSEEK_R1
 from rushlight.text.tool_formats.gemma import FUNCTION_GEMMA, GEMMA4
 from rushlight.text.tool_formats.glm import GLM
 from rushlight.text.tool_formats.json_blocks import APRIEL, COHERE, GRANITE, HERMES, NEMOTRON, PHI4
@@ -11,7 +11,7 @@ from rushlight.text.tool_formats.kimi_k2 import KIMI_K2
 from rushlight.text.tool_formats.lfm2 import LFM2
 from rushlight.text.tool_formats.llama3 import LLAMA3
 from rushlight.text.tool_formats.minimax_m2 import MINIMAX_M2
-from rushlight.text.tool_formats.mistral import MISTRAL
+from rushlight.text.tool_formats.mistral import MISTRAL, MISTRAL_JSON
 from rushlight.text.tool_formats.qwen3_coder import QWEN3_CODER, SEED_OSS
 
 __all__ = ["TOOL_FORMATS", "Call", "Schemas", "ToolFormat", "tool_format_of"]
@@ -25,8 +25,10 @@ TOOL_FORMATS: tuple[ToolFormat, ...] = (
     HERMES,
     LLAMA3,
     MISTRAL,
+    MISTRAL_JSON,
     GEMMA4,
     FUNCTION_GEMMA,
+    DEEPSEEK_R1,
     DEEPSEEK,
     KIMI_K2,
     MINIMAX_M2,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
+
+from rushlight.text.tool_formats.writing import CallWriting
 
 Schemas = Mapping[str, Mapping[str, Any]]
 """The JSON schema of each argument, by name, of each tool by its name."""
@@ -38,6 +41,9 @@ class ToolFormat:
         parse: the calls of a block, begin and end included; raises ValueError where it is malformed.
         starts: what a block may begin with at the beginning of an answer only.
         tokens: texts of special tokens inside of a block, beside `begins` and `ends`.
+        heads: what stands before arguments that are JSON objects, see `rushlight.text.call_stream`; none: the
+            calls come as a whole.
+        writing: how calls are written, for grammars of them.
     """
 
     name: str
@@ -48,6 +54,8 @@ class ToolFormat:
     parse: Callable[[str, Schemas], list[Call]]
     starts: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
+    heads: tuple[re.Pattern[str], ...] = ()
+    writing: CallWriting | None = None
 
     def calls(self, block: str, schemas: Schemas) -> list[Call] | None:
         """The calls of a block, None where it is malformed or holds none."""
@@ -70,7 +78,7 @@ def between(block: str, begin: str, end: str) -> str:
 
 def read_json(text: str) -> Any:
     """The value of a JSON text. Raises ValueError where it is none."""
-    return json.loads(text, parse_constant=_refuse)
+    return JSON.decode(text)
 
 
 def json_call(value: Any) -> Call:
@@ -104,3 +112,22 @@ def checked_call(name: Any, arguments: Any, id: Any = None) -> Call:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+JSON = json.JSONDecoder(parse_constant=_refuse)
+
+
+_OBJECT_HEAD = (
+    r'\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?(?:"(?:tool_call_)?id"\s*:\s*"(?P<id>[^"\\]*)"\s*,\s*)?'
+    r'"(?:tool_)?name"\s*:\s*"(?P<name>[^"\\]+)"\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)'
+)
+
+
+def json_head(*begins: str) -> re.Pattern[str]:
+    """What stands before the arguments of calls that are objects of JSON, alone or in a list.
+
+    Args:
+        begins: what the block begins with.
+    """
+    begin = "|".join(map(re.escape, begins))
+    return re.compile(rf"(?:(?:{begin})\s*\[?\s*|[^{{}}\[\]]*\}}\s*[,;]?\s*){_OBJECT_HEAD}")

@@ -6,10 +6,13 @@ Source: https://docs.liquid.ai (LFM2, tool use).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from rushlight.text.tool_formats.arguments import arguments_of, separated
 from rushlight.text.tool_formats.base import Call, Schemas, ToolFormat, between, checked_call
 from rushlight.text.tool_formats.values import Values
+from rushlight.text.tool_formats.writing import CallWriting, Json, Piece
 
 _BEGIN, _END = "<|tool_call_start|>", "<|tool_call_end|>"
 _NAME = re.compile(r"\s*([\w.\-]+)\s*\(")
@@ -35,6 +38,20 @@ def _parse(block: str, schemas: Schemas) -> list[Call]:
     return found
 
 
+def _argument(key: str, schema: Any) -> tuple[Piece, ...]:
+    return (f"{key}=", Json(schema))  # JSON's values read as Python's do
+
+
+def _call(name: str, parameters: Mapping[str, Any]) -> tuple[Piece, ...]:
+    return (f"{name}(", *separated(arguments_of(name, parameters), _argument, ", "), ")")
+
+
 LFM2 = ToolFormat(
-    "lfm2", "LFM2 and LFM2.5", ("List of tools: ",), begins=(_BEGIN,), ends=(_END,), parse=_parse
+    "lfm2",
+    "LFM2 and LFM2.5",
+    ("List of tools: ",),
+    begins=(_BEGIN,),
+    ends=(_END,),
+    parse=_parse,
+    writing=CallWriting(_call, f"{_BEGIN}[", f"]{_END}", between=", "),
 )

@@ -5,25 +5,26 @@ Source: https://github.com/meta-llama/llama-models (``models/llama3_1/prompt_for
 
 from __future__ import annotations
 
-from rushlight.text.tool_formats.base import Call, Schemas, ToolFormat, json_call, read_json
+from rushlight.text.tool_formats.base import JSON, Call, Schemas, ToolFormat, json_call, json_head
+from rushlight.text.tool_formats.writing import CallWriting, json_object_call
 
 _TAG = "<|python_tag|>"
 
 
 def _parse(block: str, schemas: Schemas) -> list[Call]:
     text = block.removeprefix(_TAG).strip()
-    try:
-        return [_call(text)]
-    except ValueError:
-        # A semicolon inside of a string is followed by no object, so such a text is no call at all.
-        return [_call(part) for part in text.replace("};", "}\0").split("\0") if part.strip()]
-
-
-def _call(text: str) -> Call:
-    value = read_json(text)
-    if not isinstance(value, dict) or not {"parameters", "arguments"} & value.keys():
-        raise ValueError("an object with parameters was expected")
-    return json_call(value)
+    found: list[Call] = []
+    while text:
+        if found:
+            if not text.startswith(";"):
+                raise ValueError("something other than calls")
+            text = text[1:].lstrip()
+        value, end = JSON.raw_decode(text)
+        if not isinstance(value, dict) or not {"parameters", "arguments"} & value.keys():
+            raise ValueError("an object with parameters was expected")
+        found.append(json_call(value))
+        text = text[end:].lstrip()
+    return found
 
 
 LLAMA3 = ToolFormat(
@@ -34,4 +35,6 @@ LLAMA3 = ToolFormat(
     ends=(),
     parse=_parse,
     starts=('{"name"', '{ "name"', '{\n  "name"', '{"type"', '{ "type"', '{\n  "type"'),
+    heads=(json_head(_TAG, ""),),
+    writing=CallWriting(json_object_call("name", "parameters"), between="; "),
 )

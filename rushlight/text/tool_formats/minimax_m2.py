@@ -6,9 +6,13 @@ Source: https://huggingface.co/MiniMaxAI/MiniMax-M2 (``docs/tool_calling_guide.m
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from rushlight.text.tool_formats.arguments import arguments_of, one_by_one, plain_value
 from rushlight.text.tool_formats.base import Call, Schemas, ToolFormat, between, checked_call
 from rushlight.text.tool_formats.values import typed_value
+from rushlight.text.tool_formats.writing import CallWriting, Piece
 
 _BEGIN, _END = "<minimax:tool_call>", "</minimax:tool_call>"
 _INVOKE = re.compile(r'<invoke name="([^"]+)">\s*(.*?)\s*</invoke>\s*', re.DOTALL)
@@ -29,4 +33,22 @@ def _parse(block: str, schemas: Schemas) -> list[Call]:
     return found
 
 
-MINIMAX_M2 = ToolFormat("minimax-m2", "MiniMax M2", (_BEGIN,), begins=(_BEGIN,), ends=(_END,), parse=_parse)
+def _argument(key: str, schema: Any) -> tuple[Piece, ...]:
+    value = plain_value(key, schema, "</parameter>", ("</invoke>", _END))
+    return (f'<parameter name="{key}">', *value, "\n")
+
+
+def _call(name: str, parameters: Mapping[str, Any]) -> tuple[Piece, ...]:
+    arguments = one_by_one(arguments_of(name, parameters), _argument)
+    return (f'<invoke name="{name}">\n', *arguments, "</invoke>\n")
+
+
+MINIMAX_M2 = ToolFormat(
+    "minimax-m2",
+    "MiniMax M2",
+    (_BEGIN,),
+    begins=(_BEGIN,),
+    ends=(_END,),
+    parse=_parse,
+    writing=CallWriting(_call, f"{_BEGIN}\n", _END, between=""),
+)

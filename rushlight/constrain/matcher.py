@@ -1,0 +1,70 @@
+"""Which tokens may come next in one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from rushlight.errors import RushlightError
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher
+
+IdArray = npt.NDArray[np.intp]
+
+
+class Matcher:
+    """Follows one answer through a grammar. One thread at a time may use it.
+
+    Args:
+        matcher: llguidance's, at its beginning.
+        n_vocab: the number of tokens.
+        eog_ids: tokens that end an answer.
+    """
+
+    def __init__(self, matcher: LLMatcher, n_vocab: int, eog_ids: Collection[int]) -> None:
+        self._matcher = matcher
+        self._n_vocab = n_vocab
+        self._eog_ids = np.array(sorted(eog_ids), np.intp)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the text so far matches and no more may follow."""
+        return self._matcher.is_stopped() and not self._matcher.is_error()
+
+    def allowed(self, ends: bool = True) -> IdArray:
+        """The ids of the tokens that may come next, ascending.
+
+        Args:
+            ends: whether an end token may where the text so far matches; one may anyway where nothing else
+                can.
+
+        Raises:
+            RushlightError: no token may, or the grammar has become too large on the way.
+        """
+        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        self._check()
+        ids = np.flatnonzero(np.unpackbits(bits, bitorder="little")[: self._n_vocab])
+        if not ends:
+            others = ids[~np.isin(ids, self._eog_ids)]
+            ids = others if len(others) else ids
+        if not len(ids):
+            raise RushlightError("The constraint leaves no token of this model that could come next.")
+        return ids
+
+    def advance(self, token_id: int) -> None:
+        """Take in the token that was chosen.
+
+        Raises:
+            RushlightError: the grammar does not allow it.
+        """
+        self._matcher.consume_token(token_id)
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            reason = self._matcher.get_error().strip().splitlines()
+            raise RushlightError(f"The constraint cannot be held any further: {reason[0] if reason else ''}")
