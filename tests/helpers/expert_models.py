@@ -108,6 +108,22 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
         },
     ),
     RandomModel(
+        "phimoe",
+        "phimoe",
+        f"{BIASED_ATTENTION} attn_norm.bias ffn_norm.bias attn_output.bias {EXPERTS}",
+        rest="output_norm output_norm.bias output output.bias rope_factors_long rope_factors_short",
+        oracle="transformers",
+        metadata={
+            "rope.scaling.type": "longrope",
+            "rope.scaling.original_context_length": 16,
+            "rope.scaling.attn_factor": 1.2,
+            "rope.freq_base": 1e4,
+            "attention.sliding_window": 24,
+            "expert_count": 16,
+            "expert_used_count": 2,
+        },
+    ),
+    RandomModel(
         "olmoe",
         "olmoe",
         f"{ATTENTION} attn_q_norm attn_k_norm {EXPERTS}",

@@ -45,6 +45,7 @@ class RandomModel:
         gains: of tensors whose gain is not the usual one.
         sizes: what further names in a shape stand for.
         alone: further tensors whose names have no ``.weight``.
+        oracle: what its golden is from: "llama.cpp" or "transformers".
     """
 
     name: str
@@ -67,6 +68,7 @@ class RandomModel:
     sizes: Mapping[str, int] = field(default_factory=dict)
     other_metadata: Mapping[str, Any] = field(default_factory=dict)
     alone: tuple[str, ...] = ()
+    oracle: str = "llama.cpp"
 
 
 # The usual shapes, a row being one output; a bias has as many numbers as its matrix has rows.

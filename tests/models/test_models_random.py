@@ -1,5 +1,7 @@
 """Architectures on random weights against llama.cpp (tests/goldens/make_random_logits.py).
 
+Where llama.cpp deviates from the model, against transformers (tests/goldens/make_transformers_logits.py).
+
 The files are written here, and their SHA-256 says that they are those llama.cpp read.
 """
 
@@ -62,6 +64,7 @@ WITHOUT_EFFECT = {
     "deepseek2-dense: leading_dense_block_count",  # keys of experts in a file that has none
     "deepseek2-dense: expert_shared_count",
     "deepseek2-dense: expert_feed_forward_length",
+    "phimoe.rope.scaling.type",  # its factors are used wherever a file has them, as llama.cpp does
     "command-r.rope.scaling.type",  # its converters write none, and no factor either
 }
 
