@@ -125,20 +125,24 @@ class Ops(Protocol):
 
         Scores are ``q . k * scale``, then ``softcap * tanh(score / softcap)`` if `softcap` is not 0; softmax
         over the positions of the token's own sequence up to its own, the last ``window`` of them where the
-        layer's cache has one. Query head h reads key-value head ``h // (H / KH)``. Keys and values are
-        rounded to the cache's dtype before they are used, in prefill as in decode.
+        layer's cache has one, or those since the last multiple of it where that is ``chunked``. Query head h
+        reads key-value head ``h // (H / KH)``. Keys and values are rounded to the cache's dtype before they
+        are used, in prefill as in decode.
 
         `sinks` [H] holds one more score for each head, which takes its share of the softmax and has no value.
         """
         ...
 
-    def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> Routes:
+    def route(
+        self, logits: Tensor, routing: Routing, bias: Weight | None = None, scales: Weight | None = None
+    ) -> Routes:
         """Choose experts for each row of router logits [rows, X].
 
         An expert's score is its probability plus `bias` [X]; without bias and groups it is the logit, which
         is in the same order. The `n_used` highest scores are chosen, the highest first, of equal ones the
         expert with the lower index. `Routing` says how groups take part and what the weights are; `bias` has
-        no part in them. A row whose logits are not all finite uses the first experts, with weights NaN.
+        no part in them. In the end an expert's weight is multiplied by its own of `scales` [X]. A row whose
+        logits are not all finite uses the first experts, with weights NaN.
         """
         ...
 
@@ -245,6 +249,10 @@ class Ops(Protocol):
         """``x / (1 + exp(-gate))``: every row of x times one number, `gate` being [rows, 1]."""
         ...
 
+    def relu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
+        """``max(gate, 0) * up``."""
+        ...
+
     def gelu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
         """``gelu(gate) * up``."""
         ...
@@ -286,7 +294,7 @@ class Ops(Protocol):
         ...
 
     def scale_rows(self, x: Tensor, factors: Tensor) -> Tensor:
-        """``x * factors``: each row times its own of `factors` [rows, 1]."""
+        """``x * factors``: each of G equal runs of columns of a row times its own of `factors` [rows, G]."""
         ...
 
     def match_magnitude(self, x: Tensor, target: Tensor) -> Tensor:

@@ -21,12 +21,16 @@ def whole_vectors(n: int) -> int:
 
 
 class AttentionCache(NamedTuple):
-    """Keys and values of a layer: every position, or the last `window` of them (0: every position)."""
+    """Keys and values of a layer: every position, or the last `window` of them (0: every position).
+
+    Where it is `chunked`, a token sees no more than the positions since the last multiple of `window`.
+    """
 
     n_head_kv: int
     head_dim_k: int
     head_dim_v: int
     window: int = 0
+    chunked: bool = False
 
     def block_values(self) -> int:
         """Most values in a block: keys of `BLOCK_TOKENS` positions, and their values in whole vectors."""

@@ -30,6 +30,7 @@ class Heads:
     softcap: float = 0.0
     kv_dtype: str = "f16"
     sinks: tuple[float, ...] = ()
+    chunked: bool = False
 
     def __str__(self) -> str:
         """The id of a parameter."""
@@ -37,12 +38,13 @@ class Heads:
         return (
             f"{self.n_head}over{self.n_head_kv}heads{size}-window{self.window}-cap{self.softcap:.0f}"
             + "-sinks" * bool(self.sinks)
+            + "-chunked" * self.chunked
         )
 
     @property
     def spec(self) -> AttentionCache:
         return AttentionCache(
-            self.n_head_kv, self.head_dim_k, self.head_dim_v or self.head_dim_k, self.window
+            self.n_head_kv, self.head_dim_k, self.head_dim_v or self.head_dim_k, self.window, self.chunked
         )
 
     @property

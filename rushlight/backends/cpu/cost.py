@@ -104,7 +104,9 @@ class _Counter:
     def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Tensor:
         return x
 
-    def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> Routes:
+    def route(
+        self, logits: Tensor, routing: Routing, bias: Weight | None = None, scales: Weight | None = None
+    ) -> Routes:
         return routing
 
     def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Tensor:
@@ -164,6 +166,9 @@ class _Counter:
         return v
 
     def silu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
+        return gate
+
+    def relu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
         return gate
 
     def gelu_mul(self, gate: Tensor, up: Tensor) -> Tensor:

@@ -15,6 +15,10 @@ class ElementwiseRecorder(OpRecorder):
         """See `Ops.silu_mul`."""
         return self._binary("silu_mul", gate, up)
 
+    def relu_mul(self, gate: Tensor, up: Tensor) -> Value:
+        """See `Ops.relu_mul`."""
+        return self._binary("relu_mul", gate, up)
+
     def gelu_mul(self, gate: Tensor, up: Tensor) -> Value:
         """See `Ops.gelu_mul`."""
         return self._binary("gelu_mul", gate, up)
@@ -86,12 +90,12 @@ class ElementwiseRecorder(OpRecorder):
     def scale_rows(self, x: Tensor, factors: Tensor) -> Value:
         """See `Ops.scale_rows`."""
         x, z = as_value(x), as_value(factors)
-        if z.n_columns != 1 or x.buffer.rows != z.buffer.rows:
-            raise ValueError(f"scale_rows with {z.n_columns} columns of factors")
+        n, rest = divmod(x.n_columns, z.n_columns)
+        if rest or x.buffer.rows != z.buffer.rows:
+            raise ValueError(f"scale_rows of {x.n_columns} columns with {z.n_columns} columns of factors")
         y = self._new(x.buffer.rows, x.n_columns)
-        self._add_op(
-            "scale_rows", {**rows_of(x, y), "z": z, "z_stride": z.buffer.row_bytes, "n": x.n_columns}
-        )
+        sizes = {"n": n, "n_group": z.n_columns}
+        self._add_op("scale_rows", {**rows_of(x, y), "z": z, "z_stride": z.buffer.row_bytes, **sizes})
         return y
 
     def match_magnitude(self, x: Tensor, target: Tensor) -> Value:

@@ -46,13 +46,16 @@ class ExpertRecorder(OpRecorder):
         super().__init__(cache, kv_dtype)
         self._every: dict[tuple[int, int], RecordedRoutes] = {}
 
-    def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> RecordedRoutes:
+    def route(
+        self, logits: Tensor, routing: Routing, bias: Weight | None = None, scales: Weight | None = None
+    ) -> RecordedRoutes:
         """See `Ops.route`."""
         x, n_used = as_value(logits), routing.n_used
         routing.check(x.n_columns)
-        if bias is not None and bias.shape != (x.n_columns,):
-            raise ValueError(f"route of {x.n_columns} columns with bias {bias.shape}")
-        self.recording.keep.append(bias)
+        for vector in (bias, scales):
+            if vector is not None and vector.shape != (x.n_columns,):
+                raise ValueError(f"route of {x.n_columns} columns with bias or scales {vector.shape}")
+        self.recording.keep += [bias, scales]
         self._need_scratch(expert_bytes(0, x.n_columns))
         y, ids = self._new(x.buffer.rows, n_used), self._new_buffer(x.buffer.rows, 4 * n_used)
         chosen: dict[str, Field] = {
@@ -63,6 +66,7 @@ class ExpertRecorder(OpRecorder):
         }
         how: dict[str, Field] = {
             "bias": 0 if bias is None else as_vector(bias).address,
+            "scales": 0 if scales is None else as_vector(scales).address,
             "gating": GATING_OF[routing.gating],
             "normalize": int(routing.normalize),
             "n_group": routing.n_group,

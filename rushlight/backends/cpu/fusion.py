@@ -10,7 +10,7 @@ from collections import defaultdict
 
 from rushlight.backends.cpu.recording import Buffer, Field, RecordedOp, Recording, Value
 
-_INTO_QUANTIZE = ("rms_norm", "silu_mul", "gelu_mul", "gelu", "relu_squared", "swiglu_oai")
+_INTO_QUANTIZE = ("rms_norm", "silu_mul", "relu_mul", "gelu_mul", "gelu", "relu_squared", "swiglu_oai")
 _PRODUCTS = ("linear", "experts")
 _WRITTEN = {"y", "meta", "parts"}
 

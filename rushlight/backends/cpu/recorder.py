@@ -223,6 +223,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
         sizes = {
             "n_head": n_head,
             "window": spec.window,
+            "chunked": int(spec.chunked and spec.window > 0),
             "sinks": 0 if sinks is None else as_vector(sinks).address,
             "scale": scale,
             "softcap": softcap,

@@ -119,6 +119,7 @@ ATTENTION = _record(
     "head_dim_k",
     "head_dim_v",
     "window",
+    "chunked",
     "sinks",
     floats=("scale", "softcap"),
 )
@@ -165,6 +166,7 @@ SSM_SCAN = _record(
     "head_dim",
 )
 BINARY = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n")
+SCALE_ROWS = _record("rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "n", "n_group")
 BINARY_QUANTIZE = _record(
     "rows", "x", "x_stride", "z", "z_stride", "y", "y_stride", "meta", "meta_stride", "n"
 )
@@ -191,6 +193,7 @@ ROUTE = _record(
     "normalize",
     "n_group",
     "n_group_used",
+    "scales",
     floats=("scale", "smallest_sum", "width"),
 )
 SORT_EXPERTS = _record("rows", "ids", "ids_stride", "order", "runs", "n", "n_used")

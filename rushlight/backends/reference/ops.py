@@ -143,8 +143,10 @@ class ReferenceOps:
             first, last = int(batch.positions[tokens][0]), int(batch.positions[tokens][-1])
             pool.store(table, first, keys[tokens], values[tokens])
             oldest = max(0, first - pool.window + 1) if pool.window else 0
+            if pool.chunked:
+                oldest = first - first % pool.window
             seen_keys, seen_values = pool.load(table, oldest, last + 1)
-            visible = _visible(np.arange(first, last + 1), np.arange(oldest, last + 1), pool.window)
+            visible = _visible(np.arange(first, last + 1), np.arange(oldest, last + 1), pool)
             for h in range(n_head_kv):
                 out[tokens, h] = _attend(
                     queries[tokens, h],
@@ -157,9 +159,14 @@ class ReferenceOps:
                 )
         return Values(out.reshape(batch.n_tokens, -1))
 
-    def route(self, logits: Tensor, routing: Routing, bias: Weight | None = None) -> ChosenExperts:
+    def route(
+        self, logits: Tensor, routing: Routing, bias: Weight | None = None, scales: Weight | None = None
+    ) -> ChosenExperts:
         """Choose experts for each row."""
-        return choose_experts(_array(logits), routing, None if bias is None else _vector(bias))
+        chosen = choose_experts(_array(logits), routing, None if bias is None else _vector(bias))
+        if scales is None:
+            return chosen
+        return ChosenExperts(chosen.ids, chosen.weights * _vector(scales)[chosen.ids])
 
     def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Values:
         """The products of each row's experts, one expert after the other."""
@@ -277,6 +284,10 @@ class ReferenceOps:
         """``sigmoid(gate) * x`` with one gate a row."""
         return Values(_array(x) / (1 + np.exp(-_array(gate))))
 
+    def relu_mul(self, gate: Tensor, up: Tensor) -> Values:
+        """``max(gate, 0) * up``."""
+        return Values(np.maximum(_array(gate), np.float32(0)) * _array(up))
+
     def gelu_mul(self, gate: Tensor, up: Tensor) -> Values:
         """``gelu(gate) * up``."""
         return Values(_gelu(_array(gate)) * _array(up))
@@ -323,7 +334,9 @@ class ReferenceOps:
 
     def scale_rows(self, x: Tensor, factors: Tensor) -> Values:
         """``x * factors``."""
-        return Values(_array(x) * _array(factors))
+        rows = _array(x)
+        runs = rows.reshape(len(rows), factors.n_columns, -1) * _array(factors)[:, :, None]
+        return Values(runs.reshape(rows.shape))
 
     def match_magnitude(self, x: Tensor, target: Tensor) -> Values:
         """Rows of x as long as those of `target`; the sums are taken in float64."""
@@ -379,11 +392,15 @@ def _attend(
     return attended
 
 
-def _visible(queries: npt.NDArray[np.intp], keys: npt.NDArray[np.intp], window: int) -> npt.NDArray[np.bool_]:
+def _visible(
+    queries: npt.NDArray[np.intp], keys: npt.NDArray[np.intp], pool: KVPool
+) -> npt.NDArray[np.bool_]:
     """Which key positions each query position attends to: bool [queries, keys]."""
     distance = queries[:, None] - keys[None, :]
     visible: npt.NDArray[np.bool_] = distance >= 0
-    return visible & (distance < window) if window else visible
+    if pool.chunked:
+        return visible & (queries[:, None] // pool.window == keys[None, :] // pool.window)
+    return visible & (distance < pool.window) if pool.window else visible
 
 
 def _gelu(x: Float32Array) -> Float32Array:

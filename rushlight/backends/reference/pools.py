@@ -25,11 +25,13 @@ class KVPool:
         keys: f16 or f32 [n_blocks, BLOCK_TOKENS, KH, D].
         values: f16 or f32 [n_blocks, BLOCK_TOKENS, KH, Dv].
         window: how many positions a token sees, its own included; 0: all.
+        chunked: a token sees those since the last multiple of `window` instead.
     """
 
     keys: FloatArray
     values: FloatArray
     window: int
+    chunked: bool
 
     @classmethod
     def allocate(cls, spec: AttentionCache, n_blocks: int, dtype: type[np.floating[Any]]) -> KVPool:
@@ -39,6 +41,7 @@ class KVPool:
             np.zeros((*shape, spec.head_dim_k), dtype),
             np.zeros((*shape, spec.head_dim_v), dtype),
             spec.window,
+            spec.chunked,
         )
 
     def store(self, table: Int32Array, first: int, k: Float32Array, v: Float32Array) -> None:

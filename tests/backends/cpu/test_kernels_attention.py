@@ -102,6 +102,7 @@ def test_chunks_batches_and_blocks_do_not_change_a_bit(heads: Heads) -> None:
         Heads(3, 1, 16),
         Heads(4, 4, 8, window=300),
         Heads(5, 1, 24, 40, window=2 * CHUNK),
+        Heads(2, 1, 16, window=CHUNK + 24, chunked=True),
         Heads(2, 1, 16, window=40, softcap=5.0),
         Heads(4, 2, 24, sinks=SINKS[:4]),
     ],
@@ -135,11 +136,13 @@ def test_splitting_the_positions_does_not_change_a_bit(heads: Heads) -> None:
     assert_close(every, expected, 4e-6 + 2e-7 * heads.softcap)
 
 
-@pytest.mark.parametrize("window", [0, 1, 2, 15, 16, 17, 32, 33, 99])
-def test_which_positions_are_seen(window: int) -> None:
+@pytest.mark.parametrize(
+    ("window", "chunked"), [*((n, False) for n in (0, 1, 2, 15, 16, 17, 32, 33, 99)), (1, True), (23, True)]
+)
+def test_which_positions_are_seen(window: int, chunked: bool) -> None:
     """Queries of 0 weigh every visible position alike, and value p is 1 in column p alone."""
     n = 100
-    heads = Heads(2, 1, 16, 112, window=window, kv_dtype="f32")
+    heads = Heads(2, 1, 16, 112, window=window, kv_dtype="f32", chunked=chunked)
     x = heads.table(n)
     q, _, v = heads.split(x)
     q[:], v[:] = 0, np.eye(n, 112)
@@ -151,6 +154,8 @@ def test_which_positions_are_seen(window: int) -> None:
     position = np.arange(n)
     distance = position[:, None] - np.arange(112)
     seen = (distance >= 0) & (distance < (window or n))
+    if chunked:
+        seen &= position[:, None] // window == np.arange(112) // window
     for head in range(2):
         np.testing.assert_array_equal(found[:, head] != 0, seen)
         assert_close(found[:, head], seen / seen.sum(axis=1, keepdims=True), atol=1e-8)

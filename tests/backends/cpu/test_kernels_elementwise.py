@@ -79,6 +79,7 @@ def hard_numbers() -> Floats:
         ("add", lambda x, y: x + y),
         ("multiply", lambda x, y: x * y),
         ("silu_mul", lambda x, y: silu(x) * y),
+        ("relu_mul", lambda x, y: np.maximum(x, 0) * y),
         ("gelu_mul", lambda x, y: gelu(x) * y),
         ("swiglu_oai", swiglu_oai),
     ],
@@ -226,17 +227,19 @@ def test_multiply_by_a_vector(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
-def test_rows_times_numbers_of_their_own(n: int) -> None:
-    x = randn(max(TOKEN_COUNTS), n + 3)
+@pytest.mark.parametrize("n_run", [1, 3])
+def test_runs_of_rows_times_numbers_of_their_own(n: int, n_run: int) -> None:
+    x = randn(max(TOKEN_COUNTS), n_run * n + 4)
+    expected = x[:, 4:] * np.repeat(x[:, 1 : n_run + 1], n, axis=1)
 
     def build(backend: Any) -> Any:
-        return lambda ops, y: ops.scale_rows(y.columns(3, n + 3), y.columns(1, 2))
+        return lambda ops, y: ops.scale_rows(y.columns(4, y.n_columns), y.columns(1, n_run + 1))
 
     executor = PoisonedExecutor(build, x)
     for n_tokens in TOKEN_COUNTS:
-        np.testing.assert_array_equal(executor.rows(n_tokens), (x[:, 3:] * x[:, 1:2])[:n_tokens])
+        np.testing.assert_array_equal(executor.rows(n_tokens), expected[:n_tokens])
     executor.close()
-    np.testing.assert_array_equal(reference_rows(build, x), x[:, 3:] * x[:, 1:2])
+    np.testing.assert_array_equal(reference_rows(build, x), expected)
 
 
 def test_softcap_over_the_whole_range() -> None:

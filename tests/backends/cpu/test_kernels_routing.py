@@ -29,7 +29,9 @@ ROUTINGS = {
 }
 
 
-def ids_and_weights(rows: Rows, logits: Floats, routing: Routing, bias: Floats | None) -> tuple[Any, Floats]:
+def ids_and_weights(
+    rows: Rows, logits: Floats, routing: Routing, bias: Floats | None, scales: Floats | None = None
+) -> tuple[Any, Floats]:
     """Expert e is made to give e; the weights come out of a sum of unit vectors."""
     n_expert, n_used = logits.shape[1], routing.n_used
     units = np.tile(np.eye(n_used, dtype=np.float32).reshape(-1), (len(logits), 1))
@@ -38,10 +40,10 @@ def ids_and_weights(rows: Rows, logits: Floats, routing: Routing, bias: Floats |
     def build(weights: bool) -> Build:
         def with_backend(backend: Any) -> Any:
             numbered = backend.experts(tensor(np.arange(n_expert).reshape(-1, 1, 1)))
-            vector = None if bias is None else backend.vector(tensor(bias))
+            vectors = [None if v is None else backend.vector(tensor(v)) for v in (bias, scales)]
 
             def forward(ops: Any, x: Any) -> Any:
-                routes = ops.route(x.columns(0, n_expert), routing, vector)
+                routes = ops.route(x.columns(0, n_expert), routing, *vectors)
                 if weights:
                     return ops.combine(x.columns(n_expert + 1, x.n_columns), routes)
                 return ops.experts(x.columns(n_expert, n_expert + 1), numbered, routes)
@@ -99,6 +101,16 @@ def test_a_bias_chooses_and_does_not_weigh(rows: Rows) -> None:
     ids, weights = ids_and_weights(rows, logits, Routing(2, "sigmoid"), bias)
     assert ids.tolist() == [[6, 3]]
     assert weights.tolist() == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize("rows", BACKENDS)
+def test_weights_are_scaled_by_expert_in_the_end(rows: Rows) -> None:
+    logits, scales = randn(9, 7), np.arange(7, dtype=np.float32) - 2
+    routing = Routing(3, "sigmoid", scale=1.5)
+    ids, plain = ids_and_weights(rows, logits, routing, None)
+    scaled_ids, scaled = ids_and_weights(rows, logits, routing, None, scales)
+    np.testing.assert_array_equal(scaled_ids, ids)
+    np.testing.assert_array_equal(scaled, plain * scales[ids.astype(np.int64)])
 
 
 @pytest.mark.parametrize("rows", BACKENDS)

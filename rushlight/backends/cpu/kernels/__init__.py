@@ -35,6 +35,7 @@ KERNELS: dict[str, KernelSource] = {
     "ssm_scan": KernelSource("ssm_scan", records.SSM_SCAN),
     "selective_scan": KernelSource("ssm_scan", records.SSM_SCAN),
     "silu_mul": KernelSource("elementwise", records.BINARY),
+    "relu_mul": KernelSource("elementwise", records.BINARY),
     "gelu_mul": KernelSource("elementwise", records.BINARY),
     "gelu": KernelSource("elementwise", records.BINARY),
     "silu": KernelSource("elementwise", records.BINARY),
@@ -45,13 +46,13 @@ KERNELS: dict[str, KernelSource] = {
     **{f"rms_norm_quantize_{n}": KernelSource("norms", records.NORM_QUANTIZE) for n in records.META_BYTES},
     **{
         f"{name}_quantize_{n}": KernelSource("elementwise", records.BINARY_QUANTIZE)
-        for name in ("silu_mul", "gelu_mul", "gelu", "relu_squared", "swiglu_oai")
+        for name in ("silu_mul", "relu_mul", "gelu_mul", "gelu", "relu_squared", "swiglu_oai")
         for n in records.META_BYTES
     },
     "add": KernelSource("elementwise", records.BINARY),
     "scale": KernelSource("elementwise", records.BY_SCALAR),
     "multiply": KernelSource("elementwise", records.BINARY),
-    "scale_rows": KernelSource("elementwise", records.BINARY),
+    "scale_rows": KernelSource("elementwise", records.SCALE_ROWS),
     "match_magnitude": KernelSource("norms", records.BINARY),
     "sparsify": KernelSource("norms", records.BY_SCALAR),
     "clamp": KernelSource("elementwise", records.BY_SCALAR),

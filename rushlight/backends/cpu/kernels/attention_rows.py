@@ -106,6 +106,8 @@ def finish_part(total, y, head_dim_v):
 @inline
 def first_position(op, position):
     """The first position that a token sees."""
+    if op.chunked != 0:
+        return position - position % op.window
     return larger(0, position - op.window + 1) if op.window > 0 else 0
 
 

@@ -81,6 +81,11 @@ def _softplus(x, z):
 
 
 @inline
+def _relu_mul(x, z):
+    return maximum(x, splat_f32(0.0)) * z
+
+
+@inline
 def _relu_squared(x, z):
     positive = maximum(x, splat_f32(0.0))
     return positive * positive
@@ -202,18 +207,20 @@ def xielu(op, step, thread, n_threads):
 
 
 def scale_rows(op, step, thread, n_threads):
-    """Every row times a number of its own."""
+    """Each of `n_group` runs of a row times a number of its own."""
     rows = row_count(step, op.rows)
     whole = op.n - op.n % 16
     row = take(op)
     while row < rows:
-        x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
-        factor = splat_f32(load_f32(op.z + row * op.z_stride))
-        for i in range(0, 4 * whole, 64):
-            store_f32x16(y + i, load_f32x16(x + i) * factor)
-        if whole < op.n:
-            i, rest = 4 * whole, op.n - whole
-            store_f32_partial(y + i, load_f32_partial(x + i, rest) * factor, rest)
+        for group in range(op.n_group):
+            start = 4 * group * op.n
+            x, y = op.x + row * op.x_stride + start, op.y + row * op.y_stride + start
+            factor = splat_f32(load_f32(op.z + row * op.z_stride + 4 * group))
+            for i in range(0, 4 * whole, 64):
+                store_f32x16(y + i, load_f32x16(x + i) * factor)
+            if whole < op.n:
+                i, rest = 4 * whole, op.n - whole
+                store_f32_partial(y + i, load_f32_partial(x + i, rest) * factor, rest)
         row = take(op)
 
 
@@ -246,6 +253,7 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The kernels, by name."""
     functions = {
         "silu_mul": _silu_mul,
+        "relu_mul": _relu_mul,
         "gelu_mul": _gelu_mul,
         "gelu": _gelu,
         "relu_squared": _relu_squared,

@@ -161,7 +161,10 @@ def _choose(op, x, state, ids, y):
             total = total + load_f32(y + 4 * slot)
         total = larger(total, op.smallest_sum)
     for slot in range(op.n_used):
-        store_f32(y + 4 * slot, load_f32(y + 4 * slot) / total * op.scale)
+        weight = load_f32(y + 4 * slot) / total * op.scale
+        if op.scales != 0:
+            weight = weight * load_f32(op.scales + 4 * types.intp(load_i32(ids + 4 * slot)))
+        store_f32(y + 4 * slot, weight)
 
 
 def route(op, step, thread, n_threads):
