@@ -1,4 +1,4 @@
-"""DeepSeek-V2, V2.5, V3 and R1, Kimi K2, GLM-4.7-Flash and others of that design.
+"""DeepSeek-V2, V2.5, V3 and R1, Kimi K2, Mistral Large 3, GLM-4.7-Flash and others of that design.
 
 Beside a llama block (see `rushlight.models.llama`):
 
@@ -12,6 +12,8 @@ Beside a llama block (see `rushlight.models.llama`):
   choice of groups first (``expert_group_count``, ``expert_group_used_count``); weights divided by their sum
   (``expert_weights_norm``) and multiplied (``expert_weights_scale``); and ``expert_shared_count`` experts
   that every token uses. In a file without ``expert_count`` no layer is one.
+- With ``attention.temperature_scale`` queries grow with their position p, by
+  ``1 + scale * ln(1 + floor(p / attention.temperature_length))`` (Mistral Large 3).
 - ``nextn_predict_layers`` layers at the end, which predict a further token, are left out.
 
 Source: DeepSeek-AI 2024, "DeepSeek-V2" and "DeepSeek-V3 Technical Report"; ``deepseek2.cpp`` in llama.cpp's
@@ -31,6 +33,7 @@ from rushlight.models.expert_config import ExpertConfig, read_deepseek_experts
 from rushlight.models.experts import ffn_of
 from rushlight.models.latent_attention import LatentAttention, LatentSizes
 from rushlight.models.layers import RmsNorm
+from rushlight.models.rope import position_growth
 from rushlight.models.rope_scaling import RopeScaling
 from rushlight.models.weights import Weights
 
@@ -51,15 +54,20 @@ class Block:
         self.ffn = ffn_of(weights, config, experts, layer)
 
 
-class Model(Decoder):
-    """A model of the deepseek2 architecture."""
+class LatentDecoder(Decoder):
+    """A model of such layers.
 
-    def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
+    Args:
+        accounts: of the file.
+        arch: ``general.architecture``.
+        backend: takes the weights over.
+        n_ctx: positions to load for; None: as many as the model was trained for.
+    """
+
+    def __init__(self, accounts: Accounting, arch: str, backend: Backend, n_ctx: int | None) -> None:
         n_next = accounts.get_int("nextn_predict_layers", 0, min=0, max=64)
-        config = read_config(accounts, "deepseek2", experts=True, n_layer_nextn=n_next)
-        accounts.expect(
-            "attention.temperature_scale", 0.0, "scores that grow with positions are not implemented"
-        )
+        config = read_config(accounts, arch, experts=True, n_layer_nextn=n_next)
+        growth = _read_growth(accounts)
         weights = Weights(accounts, backend)
         sizes = _read_sizes(accounts, weights, config)
         for i in range(config.n_layer, config.n_layer + n_next):
@@ -77,6 +85,7 @@ class Model(Decoder):
             accounts.ignore("expert_*", "no layer is a mixture")
             accounts.ignore("leading_dense_block_count", "no layer is a mixture")
         self.rope = self.rope_table(interleaved=True)
+        self.growth = weights.of_positions(position_growth(self.n_ctx, *growth)) if growth else None
         self.attention_scale = temperature**2 / math.sqrt(sizes.n_key)
         self.blocks = [Block(weights, config, sizes, experts, i) for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
@@ -84,13 +93,31 @@ class Model(Decoder):
     def forward(self, ops: Ops) -> Tensor:
         """The logits [R, V] of one step."""
         x = ops.embed(self.token_embd)
+        growth = None if self.growth is None else ops.embed_positions(self.growth)
         for i, block in enumerate(self.blocks):
-            attended = block.attention(ops, block.attn_norm(ops, x), i, self.rope, self.attention_scale)
+            normed = block.attn_norm(ops, x)
+            attended = block.attention(ops, normed, i, self.rope, self.attention_scale, growth)
             if block is self.blocks[-1]:
                 x, attended = ops.outputs(x), ops.outputs(attended)
             x = ops.add(x, block.attn_output(ops, attended))
             x = ops.add(x, block.ffn(ops, block.ffn_norm(ops, x)))
         return self.output(ops, self.output_norm(ops, x))
+
+
+class Model(LatentDecoder):
+    """A model of the deepseek2 architecture."""
+
+    def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
+        super().__init__(accounts, "deepseek2", backend, n_ctx)
+
+
+def _read_growth(accounts: Accounting) -> tuple[float, int] | None:
+    """How queries grow with their positions, as `position_growth` takes it; None: they do not."""
+    scale = accounts.get_float("attention.temperature_scale", 0.0)
+    if not scale:
+        accounts.ignore("attention.temperature_length", "queries do not grow with positions")
+        return None
+    return scale, accounts.get_int("attention.temperature_length", min=1)
 
 
 def _read_sizes(accounts: Accounting, weights: Weights, config: Config) -> LatentSizes:

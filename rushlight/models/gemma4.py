@@ -1,4 +1,4 @@
-"""Gemma 4, text, without experts: E2B, E4B and 31B.
+"""Gemma 4, text: E2B, E4B, 26B-A4B and 31B.
 
 Beside a gemma block with second norms (see `rushlight.models.gemma2`, which caps the logits too; here norms
 scale by their weight alone):
@@ -17,8 +17,7 @@ scale by their weight alone):
   ``embedding_length_per_layer_input`` columns. It is joined with a projection of the first embedding, gated
   by the residual, projected, normed and added at the end of the layer.
 - Then the residual is multiplied by ``layer_output_scale``, one number.
-
-Layers with experts (26B) are refused.
+- 26B-A4B: layers have experts beside their feed-forward network (see `rushlight.models.gemma4_experts`).
 
 Source: Gemma Team 2026, Gemma 4; ``gemma4.cpp`` in llama.cpp's ``src/models``; ``modeling_gemma4.py`` in
 transformers.
@@ -33,7 +32,9 @@ from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config, read_window_layers
 from rushlight.models.decoder import Decoder
-from rushlight.models.layers import GeGLU, RmsNorm
+from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts
+from rushlight.models.gemma4_experts import normed_ffn
+from rushlight.models.layers import RmsNorm
 from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
 
@@ -74,9 +75,18 @@ class Block:
         name: of the layer.
         has_kv: whether it has keys and values of its own.
         width: columns of its own embedding; 0: it has none.
+        experts: those of layers that have some; None: no layer has.
     """
 
-    def __init__(self, weights: Weights, config: Config, name: str, has_kv: bool, width: int) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        config: Config,
+        name: str,
+        has_kv: bool,
+        width: int,
+        experts: ExpertConfig | None,
+    ) -> None:
         n_embd, eps = config.n_embd, config.norm_eps
         head_dim, n_kv = config.n_embd_head_k, config.n_head_kv * config.n_embd_head_k
         self.config, self.has_kv = config, has_kv
@@ -90,8 +100,7 @@ class Block:
             self.attn_v = weights.linear(f"{name}.attn_v", n_kv, n_embd) if has_v else None
         self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * head_dim)
         self.post_attention_norm = RmsNorm(weights, f"{name}.post_attention_norm", n_embd, eps)
-        self.ffn_norm = RmsNorm(weights, f"{name}.ffn_norm", n_embd, eps)
-        self.ffn = GeGLU(weights, config, name)
+        self.ffn = normed_ffn(weights, config, experts, name)
         self.post_ffw_norm = RmsNorm(weights, f"{name}.post_ffw_norm", n_embd, eps)
         if width:
             self.inp_gate = weights.linear(f"{name}.inp_gate", width, n_embd)
@@ -121,8 +130,14 @@ class Model(Decoder):
         n_shared = accounts.get_int("attention.shared_kv_layers", 0, min=0)
         self.width = accounts.get_int("embedding_length_per_layer_input", min=0, max=1 << 16)
         self.softcap = accounts.get_float("final_logit_softcapping", 0.0, min=0.0)
-        accounts.expect("expert_feed_forward_length", 0, "mixtures of experts are not implemented here")
-        config = read_config(accounts, "gemma4", n_swa=n_swa, by_layer=True)
+        has_experts = accounts.get_int("expert_count", 0, min=0) > 0
+        config = read_config(accounts, "gemma4", n_swa=n_swa, by_layer=True, experts=has_experts)
+        experts = None
+        if has_experts:
+            n_ff = read_expert_ff(accounts, config.n_layer)
+            experts = read_experts(accounts, config.n_layer, n_ff)
+        else:
+            accounts.expect("expert_feed_forward_length", 0, "the model has no experts")
         self.is_local = read_window_layers(accounts, config.n_layer, period=6)
         self.kv_of = kv_of("gemma4", self.is_local, n_shared)
         configs = _layer_configs(accounts, config, self.is_local)
@@ -139,7 +154,7 @@ class Model(Decoder):
         self.local_rope = rope_table(self.n_ctx, local_rot, local_base, interleaved=False)
         self.inputs = PerLayerInputs(weights, config, self.n_vocab, self.width) if self.width else None
         self.blocks = [
-            Block(weights, own, f"blk.{i}", i < config.n_layer - n_shared, self.width)
+            Block(weights, own, f"blk.{i}", i < config.n_layer - n_shared, self.width, experts)
             for i, own in enumerate(configs)
         ]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
@@ -162,7 +177,7 @@ class Model(Decoder):
                 x, attended = ops.outputs(x), ops.outputs(attended)
                 inputs = [ops.outputs(own) if own is inputs[-1] else own for own in inputs]
             x = ops.add(x, block.post_attention_norm(ops, block.attn_output(ops, attended)))
-            x = ops.add(x, block.post_ffw_norm(ops, block.ffn(ops, block.ffn_norm(ops, x))))
+            x = ops.add(x, block.post_ffw_norm(ops, block.ffn(ops, x)))
             if inputs:
                 x = block.add_own_embedding(ops, x, inputs[i])
             x = ops.scale(x, block.output_scale)

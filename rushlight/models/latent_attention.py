@@ -71,12 +71,22 @@ class LatentAttention:
             n_kv = sizes.n_head * (sizes.n_nope + sizes.n_value)
             self._kv_b = weights.linear(f"{name}.attn_kv_b", n_kv, sizes.n_lora_kv)
 
-    def __call__(self, ops: Ops, x: Tensor, layer: int, rope: RopeTable, scale: float) -> Tensor:
-        """What the heads attend to: [T, H * n_value]."""
+    def __call__(
+        self,
+        ops: Ops,
+        x: Tensor,
+        layer: int,
+        rope: RopeTable,
+        scale: float,
+        growth: Tensor | None = None,
+    ) -> Tensor:
+        """What the heads attend to: [T, H * n_value]; queries are multiplied by `growth` [T, 1]."""
         sizes, n_head = self._sizes, self._sizes.n_head
         q = self._q(ops, x if self._q_a_norm is None else self._q_a_norm(ops, self._q_a(ops, x)))
         q_nope = ops.head_columns(q, n_head, 0, sizes.n_nope)
         q_rope = ops.rope(ops.head_columns(q, n_head, sizes.n_nope, sizes.n_key), rope, n_head)
+        if growth is not None:
+            q_nope, q_rope = ops.scale_rows(q_nope, growth), ops.scale_rows(q_rope, growth)
         kv = self._kv_a(ops, x)
         latent = self._kv_a_norm(ops, kv.columns(0, sizes.n_lora_kv))
         k_rope = ops.rope(kv.columns(sizes.n_lora_kv, kv.n_columns), rope, 1)

@@ -27,6 +27,7 @@ _SHARED = frozenset(
         "expert_hybrid",
         "experts",
         "gated_hybrid",
+        "gemma4_experts",
         "latent_attention",
         "layers",
         "llama_block",
@@ -46,6 +47,7 @@ _WITH_HYPHENS = {
     "gpt_oss": "gpt-oss",
     "hunyuan_dense": "hunyuan-dense",
     "hunyuan_moe": "hunyuan-moe",
+    "minimax_m2": "minimax-m2",
 }
 
 

@@ -10,7 +10,8 @@ adds:
   attention stays sharp beyond the original context (Llama 4's temperature tuning). The table of angles for
   queries has it in it.
 
-Mixtures of experts in this format are not implemented.
+With ``expert_count`` feed-forward networks are mixtures as wide as ``feed_forward_length``: softmax over all
+experts, the weights of the chosen divided by their sum.
 
 Source: Mistral AI 2025, "Ministral 3"; ``mistral3.cpp`` in llama.cpp's ``src/models``;
 ``modeling_ministral3.py`` in transformers.
@@ -23,6 +24,8 @@ from rushlight.errors import UnsupportedModel
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import read_config
 from rushlight.models.decoder import Decoder
+from rushlight.models.expert_config import read_experts
+from rushlight.models.experts import ffn_of
 from rushlight.models.layers import RmsNorm
 from rushlight.models.llama_block import LlamaBlock
 from rushlight.models.rope import grow_with_position
@@ -34,7 +37,9 @@ class Model(Decoder):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         temperature_scale = accounts.get_float("attention.temperature_scale", 0.0)
-        config, weights = read_config(accounts, "mistral3"), Weights(accounts, backend)
+        has_experts = accounts.get_int("expert_count", 0, min=0) > 0
+        config, weights = read_config(accounts, "mistral3", experts=has_experts), Weights(accounts, backend)
+        experts = read_experts(accounts, config.n_layer, config.n_ff) if has_experts else None
         if config.n_rot != config.n_embd_head_k:
             raise UnsupportedModel(
                 "mistral3.rope.dimension_count is less than a head, which mistral3 never has."
@@ -44,7 +49,10 @@ class Model(Decoder):
         self.q_rope: RopeTable = self.k_rope
         if temperature_scale:
             self.q_rope = grow_with_position(self.k_rope, temperature_scale, config.rope_scaling.n_ctx_orig)
-        self.blocks = [LlamaBlock(weights, config, f"blk.{i}") for i in range(config.n_layer)]
+        self.blocks = [
+            LlamaBlock(weights, config, f"blk.{i}", ffn=ffn_of(weights, config, experts, i))
+            for i in range(config.n_layer)
+        ]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
 
     def forward(self, ops: Ops) -> Tensor:

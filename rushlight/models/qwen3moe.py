@@ -19,11 +19,18 @@ from rushlight.models.layers import RmsNorm
 from rushlight.models.weights import Weights
 
 
-class Model(Blocks):
-    """A model of the qwen3moe architecture."""
+class ExpertBlocks(Blocks):
+    """A model of such blocks.
 
-    def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
-        config, weights = read_config(accounts, "qwen3moe", experts=True), Weights(accounts, backend)
+    Args:
+        accounts: of the file.
+        arch: ``general.architecture``.
+        backend: takes the weights over.
+        n_ctx: positions to load for; None: as many as the model was trained for.
+    """
+
+    def __init__(self, accounts: Accounting, arch: str, backend: Backend, n_ctx: int | None) -> None:
+        config, weights = read_config(accounts, arch, experts=True), Weights(accounts, backend)
         experts = read_experts(accounts, config.n_layer, config.n_ff)
         n_ff = read_expert_ff(accounts, config.n_layer, config.n_ff // experts.routing.n_used)
         experts = experts._replace(n_ff=n_ff)
@@ -38,3 +45,10 @@ class Model(Blocks):
 
         self.blocks = [block(f"blk.{i}") for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
+
+
+class Model(ExpertBlocks):
+    """A model of the qwen3moe architecture."""
+
+    def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
+        super().__init__(accounts, "qwen3moe", backend, n_ctx)

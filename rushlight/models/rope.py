@@ -89,11 +89,17 @@ def grow_with_position(table: RopeTable, scale: float, period: int) -> RopeTable
 
     Every column of a head must be turned, or the others would keep their length.
     """
-    runs = range(-(-len(table.cos) // period))
-    logs = np.array([float(_DECIMAL.ln(Decimal(run + 1))) for run in runs])
-    growth = np.repeat(1.0 + scale * logs, period)[: len(table.cos), None]
+    growth = position_growth(len(table.cos), scale, period)[:, None]
     cos, sin = ((array * growth).astype(np.float32) for array in (table.cos, table.sin))
     return RopeTable(cos, sin, table.interleaved)
+
+
+def position_growth(n_ctx: int, scale: float, period: int, offset: int = 0) -> Float64Array:
+    """``1 + scale * ln(1 + floor((position + offset) / period))`` of each position: float64 [n_ctx]."""
+    runs = range((n_ctx - 1 + offset) // period + 1)
+    logs = np.array([float(_DECIMAL.ln(Decimal(run + 1))) for run in runs])
+    growth: Float64Array = 1.0 + scale * np.repeat(logs, period)[offset : offset + n_ctx]
+    return growth
 
 
 def _frequencies(n_rot: int, freq_base: float) -> Float64Array:

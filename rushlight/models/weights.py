@@ -217,6 +217,11 @@ class Weights:
         raw = np.ascontiguousarray(values, np.float32).view(np.uint8)
         return self._backend.embedding(replace(tensor, type=GGMLType.F32, raw=raw))
 
+    def of_positions(self, values: Float64Array) -> Weight:
+        """One number for each position, float64 [n], for `Ops.embed_positions`."""
+        raw = values.astype(np.float32).view(np.uint8).reshape(len(values), -1)
+        return self._backend.embedding(GGUFTensor("of positions", (len(values), 1), GGMLType.F32, raw))
+
     def table(self, name: str, n: int, k: int) -> Weight:
         """A table [n, k] for `Ops.embed` beside that of the embedding."""
         return self._backend.embedding(self._accounts.tensor(name, (n, k)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from helpers.dense_models import YARN
 from helpers.random_models import RandomModel
 
@@ -121,6 +122,81 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
             "attention.sliding_window": 24,
             "expert_count": 16,
             "expert_used_count": 2,
+        },
+    ),
+    RandomModel(
+        "minimax-m2",
+        "minimax-m2",
+        f"{ATTENTION} attn_q_norm attn_k_norm {EXPERTS} exp_probs_b.bias",
+        shapes={"attn_q_norm": ("n_q",), "attn_k_norm": ("n_kv",)},
+        head_dim=32,
+        metadata={
+            "rope.dimension_count": 16,
+            "rope.freq_base": 5e6,
+            "expert_count": 16,
+            "expert_used_count": 4,
+            "expert_feed_forward_length": 96,
+            "expert_gating_func": 2,
+        },
+    ),
+    RandomModel(
+        "qwen3vlmoe",
+        "qwen3vlmoe",
+        f"{ATTENTION} attn_q_norm attn_k_norm {EXPERTS}",
+        head_dim=32,
+        metadata={
+            "rope.dimension_sections": np.array([6, 5, 5, 0], np.int32),
+            "n_deepstack_layers": 0,
+            "rope.freq_base": 5e6,
+            "expert_count": 12,
+            "expert_used_count": 4,
+            "expert_feed_forward_length": 32,
+        },
+    ),
+    RandomModel(
+        "bailingmoe2",
+        "bailingmoe2",
+        f"attn_norm attn_qkv attn_q_norm attn_k_norm attn_output ffn_norm {DENSE} {EXPERTS} {SHARED}"
+        " exp_probs_b.bias",
+        n_layer=3,
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        sizes={"n_ff_shexp": 80},
+        metadata={
+            **DEEPSEEK,
+            "expert_gating_func": 2,
+            "expert_group_count": 4,
+            "expert_group_used_count": 2,
+            "expert_shared_feed_forward_length": 40,
+            "rope.dimension_count": 8,
+            "rope.freq_base": 6e5,
+        },
+    ),
+    RandomModel(
+        "mistral3-experts",
+        "mistral3",
+        f"{ATTENTION} {EXPERTS}",
+        head_dim=32,
+        metadata={**YARN, "rope.dimension_count": 32, "expert_count": 8, "expert_used_count": 2},
+    ),
+    RandomModel(
+        "mistral4",
+        "mistral4",
+        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {DENSE} {EXPERTS} {SHARED}",
+        n_layer=3,
+        n_head_kv=1,
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        shapes=LATENT_SHAPES,
+        metadata={
+            **LATENT_KEYS,
+            "rope.scaling.yarn_log_multiplier": 0.1,
+            "attention.q_lora_rank": 48,
+            "attention.key_length": 40,
+            "attention.value_length": 32,
+            "attention.key_length_mla": 24,
+            "attention.value_length_mla": 20,
+            "attention.temperature_scale": 0.3,
+            "attention.temperature_length": 10,
+            "expert_gating_func": 1,
         },
     ),
     RandomModel(

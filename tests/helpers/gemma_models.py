@@ -84,6 +84,29 @@ GEMMA_MODELS: tuple[RandomModel, ...] = (
         },
     ),
     RandomModel(
+        "gemma4-experts",
+        "gemma4",
+        f"{GEMMA4} layer_output_scale ffn_gate_inp ffn_gate_inp.scale ffn_gate_up_exps ffn_down_exps"
+        " ffn_down_exps.scale pre_ffw_norm_2 post_ffw_norm_1 post_ffw_norm_2",
+        rest="output_norm rope_freqs",
+        n_layer=3,
+        n_head_kv=1,
+        head_dim=32,
+        gains={"ffn_gate_inp": 24.0},
+        sizes=GEMMA4_SIZES,
+        shapes={f"{i}.{name}": shape for i in (0, 1) for name, shape in GEMMA4_LOCAL.items()},
+        only_in={"attn_v": (0, 1), "layer_output_scale": (0,)},
+        metadata={
+            **GEMMA4_KEYS,
+            "attention.sliding_window_pattern": np.array([True, True, False]),
+            "attention.head_count_kv": np.array([2, 2, 1], np.int32),
+            "embedding_length_per_layer_input": 0,
+            "expert_count": 10,
+            "expert_used_count": 3,
+            "expert_feed_forward_length": 64,
+        },
+    ),
+    RandomModel(
         "gemma3n",
         "gemma3n",
         f"{GEMMA4} inp_gate proj post_norm laurel_l laurel_r laurel_post_norm altup_router altup_router_norm"

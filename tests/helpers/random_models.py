@@ -125,6 +125,11 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "proj": ("n_embd", "n_own"),
     "post_norm": ("n_embd",),
     "layer_output_scale": ("one",),
+    "pre_ffw_norm_2": ("n_embd",),
+    "post_ffw_norm_1": ("n_embd",),
+    "post_ffw_norm_2": ("n_embd",),
+    "ffn_gate_inp.scale": ("n_embd",),
+    "ffn_down_exps.scale": ("n_expert",),
     "token_embd_norm": ("n_embd",),
     "attn_gate": ("n_value", "n_embd"),
     "ssm_conv1d": ("n_conv", "n_taps"),
@@ -146,7 +151,7 @@ GAINS = {"attn_q": 2.0, "attn_k": 2.0, "attn_qkv": 1.7, "attn_output": 2.5, "ffn
 # Routers choose clearly, so that no rounding chooses another expert.
 GAINS |= {"ffn_gate_inp": 3.0, "ffn_down_exps": 4.0, "ffn_down_shexp": 2.5}
 TIED_GAIN = 1.0
-NAMES_ALONE = {"ssm_a", "ssm_d"}
+NAMES_ALONE = {"ssm_a", "ssm_d", "ffn_gate_inp.scale", "ffn_down_exps.scale"}
 """Tensors whose names have no ``.weight``."""
 
 
@@ -236,7 +241,7 @@ def _values(
         return noise * np.float32(0.1) - np.float32(0.2)
     if kind == "bias":
         return noise * np.float32(0.3)
-    if name.endswith("_norm") or (len(shape) == 1 and not name.startswith("ffn")):
+    if name.endswith(("_norm", ".scale")) or (len(shape) == 1 and not name.startswith("ffn")):
         return noise * np.float32(0.3) + np.float32(1.0)
     return noise * np.float32(gain / shape[-1] ** 0.5)
 

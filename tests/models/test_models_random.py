@@ -55,6 +55,8 @@ WITHOUT_EFFECT = {
     "n_deepstack_layers",  # of images
     "qwen3moe.feed_forward_length",  # that of the experts is another key, here and below
     "gpt-oss.feed_forward_length",
+    "minimax-m2.feed_forward_length",
+    "qwen3vlmoe.feed_forward_length",
     "bailingmoe.feed_forward_length",
     "qwen35moe.feed_forward_length",
     "qwen3next.feed_forward_length",
