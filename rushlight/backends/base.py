@@ -398,6 +398,22 @@ class Executor(Protocol):
         """Copy block `source` of a cache group over block `target`, in all the group's layers."""
         ...
 
+    def read_block(self, group: int, block: int) -> bytes:
+        """What a block of a cache group holds, in all the group's layers; only `write_block` can tell how.
+
+        Raises:
+            InvalidParameter: there is no such group or block.
+        """
+        ...
+
+    def write_block(self, group: int, block: int, content: bytes) -> None:
+        """Let a block of a cache group hold what `read_block` gave, of this executor or of one like it.
+
+        Raises:
+            InvalidParameter: there is no such group or block, or the content is of another size.
+        """
+        ...
+
     def close(self) -> None:
         """Give back memory and threads; `step` may not be called again."""
         ...

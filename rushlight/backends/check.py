@@ -115,6 +115,20 @@ def _check_blocks(
         raise InvalidParameter(f"block_tables[{g}] of a batch lets one block be written twice in a step.")
 
 
+def check_blocks(limits: Limits, group: int, *blocks: int) -> None:
+    """Raises InvalidParameter where a cache group, or one of its blocks, does not exist."""
+    n_blocks = limits.n_blocks[group] if 0 <= group < len(limits.n_blocks) else 0
+    if not all(0 <= block < n_blocks for block in blocks):
+        named = " and ".join(map(str, blocks))
+        raise InvalidParameter(f"Cache group {group} has {n_blocks} blocks, not {named}.")
+
+
+def check_content(content: bytes, n_bytes: int, group: int) -> None:
+    """Raises InvalidParameter where what a block is to hold has not the size of a block."""
+    if len(content) != n_bytes:
+        raise InvalidParameter(f"A block of cache group {group} has {n_bytes} bytes, not {len(content)}.")
+
+
 def check_range(name: str, values: list[int], stop: int) -> None:
     """Raises InvalidParameter where a value of an array of a batch is not 0 to ``stop - 1``."""
     if values and (min(values) < 0 or max(values) >= stop):

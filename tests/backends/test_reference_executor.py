@@ -60,6 +60,12 @@ def test_a_copied_state_is_the_whole_state() -> None:
             assert (array[1:] == 7).all()
             assert (array[0] == 0).all()
             assert array.dtype == np.float32
+    content = executor.read_block(1, 1)
+    assert len(content) == 4 * (3 * 5 + 2 * 6 + 4)
+    executor.write_block(1, 0, content)
+    assert all((array == 7).all() for pool in states for array in (pool.states, pool.conv))
+    with pytest.raises(InvalidParameter, match="group 1 has 124 bytes, not 123"):
+        executor.write_block(1, 0, content[1:])
 
 
 @pytest.mark.parametrize(("group", "source", "target"), [(2, 0, 0), (-1, 0, 0), (0, 4, 0), (0, 0, -1)])
@@ -69,6 +75,21 @@ def test_a_block_that_does_not_exist_is_not_copied(
     executor, _ = open_executor(*gemma, 128)
     with pytest.raises(InvalidParameter, match=f"group {group}"):
         executor.copy_block(group, source, target)
+    with pytest.raises(InvalidParameter, match=f"group {group}"):
+        executor.write_block(group, source, executor.read_block(group, target))
+
+
+def test_a_block_that_was_read_serves_another_executor(gemma: tuple[ReferenceBackend, CausalModel]) -> None:
+    backend, model = gemma
+    executor, paging = open_executor(backend, model, 128)
+    executor.step(paging.batch([Piece(range(40))]))
+    other, other_paging = open_executor(backend, model, 128, n_slots=2)
+    for g, tables in enumerate(paging.tables):
+        for source, target in zip(tables[0][:2], other_paging.tables[g][1][:2], strict=True):
+            other.write_block(g, int(target), executor.read_block(g, int(source)))
+    want = executor.step(paging.batch([Piece([7, 8, 9], 40)]))
+    got = other.step(other_paging.batch([Piece([7, 8, 9], 40, slot=1)]))
+    np.testing.assert_array_equal(got, want)
 
 
 def test_limits_that_do_not_fit(gemma: tuple[ReferenceBackend, CausalModel]) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rushlight.backends.base import Float32Array, Limits, Model
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
-from rushlight.backends.check import check_batch, check_range
+from rushlight.backends.check import check_batch, check_blocks, check_range
 from rushlight.backends.cpu.binding import Binding
 from rushlight.backends.cpu.kv_memory import KV_BYTES
 from rushlight.backends.cpu.objects import KernelLibrary
@@ -92,10 +92,18 @@ class CpuExecutor:
         Raises:
             InvalidParameter: there is no such group or block.
         """
-        n_blocks = self._limits.n_blocks[group] if 0 <= group < len(self._limits.n_blocks) else 0
-        if not (0 <= source < n_blocks and 0 <= target < n_blocks):
-            raise InvalidParameter(f"Cache group {group} has {n_blocks} blocks, not {source} and {target}.")
+        check_blocks(self._limits, group, source, target)
         self.binding.cache.copy(group, source, target)
+
+    def read_block(self, group: int, block: int) -> bytes:
+        """See `backends.base.Executor.read_block`."""
+        check_blocks(self._limits, group, block)
+        return self.binding.cache.read(group, block)
+
+    def write_block(self, group: int, block: int, content: bytes) -> None:
+        """See `backends.base.Executor.write_block`."""
+        check_blocks(self._limits, group, block)
+        self.binding.cache.write(group, block, content)
 
     def close(self) -> None:
         """See `backends.base.Executor.close`. Memory goes once no view of logits is held any more."""

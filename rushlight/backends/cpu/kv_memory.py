@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Limits
 from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout, CacheSpec, RecurrentCache, whole_vectors
+from rushlight.backends.check import check_content
 from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.recording import CacheAddress
 
@@ -44,11 +46,34 @@ class KVMemory:
 
     def copy(self, group: int, source: int, target: int) -> None:
         """Copy a block in every layer of a group."""
+        pairs = zip(self._places(group, source), self._places(group, target), strict=True)
+        for source_bytes, target_bytes in pairs:
+            target_bytes[:] = source_bytes
+
+    def read(self, group: int, block: int) -> bytes:
+        """The bytes of a block, of one layer of a group after the other."""
+        return b"".join(place.data for place in self._places(group, block))
+
+    def write(self, group: int, block: int, content: bytes) -> None:
+        """Write what `read` gave.
+
+        Raises:
+            InvalidParameter: it has another size.
+        """
+        places = list(self._places(group, block))
+        check_content(content, sum(map(len, places)), group)
+        given = np.frombuffer(content, np.uint8)
+        start = 0
+        for place in places:
+            place[:] = given[start : start + len(place)]
+            start += len(place)
+
+    def _places(self, group: int, block: int) -> Iterator[npt.NDArray[np.uint8]]:
+        """A block's bytes in each part of each layer of a group."""
         for layer in self._layout.groups[group].layers:
             for part in range(_PARTS):
                 n_bytes = self._block_bytes[layer, part]
-                memory = self.bytes_of(layer, part)
-                memory[target * n_bytes :][:n_bytes] = memory[source * n_bytes :][:n_bytes]
+                yield self.bytes_of(layer, part)[block * n_bytes :][:n_bytes]
 
 
 def block_bytes(spec: CacheSpec, kv_dtype: str) -> int:

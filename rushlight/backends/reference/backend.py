@@ -8,9 +8,9 @@ import numpy as np
 
 from rushlight.backends.base import Float32Array, Limits, Model
 from rushlight.backends.batch import Batch
-from rushlight.backends.check import check_batch
+from rushlight.backends.check import check_batch, check_blocks, check_content
 from rushlight.backends.reference.ops import ReferenceOps, Values
-from rushlight.backends.reference.pools import KV_DTYPES, allocate_pools
+from rushlight.backends.reference.pools import KV_DTYPES, FloatArray, allocate_pools
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGUFTensor
@@ -120,11 +120,29 @@ class ReferenceExecutor:
         Raises:
             InvalidParameter: there is no such group or block.
         """
-        n_blocks = self._limits.n_blocks[group] if 0 <= group < len(self._limits.n_blocks) else 0
-        if not (0 <= source < n_blocks and 0 <= target < n_blocks):
-            raise InvalidParameter(f"Cache group {group} has {n_blocks} blocks, not {source} and {target}.")
+        check_blocks(self._limits, group, source, target)
         for layer in self._model.cache.groups[group].layers:
             self._pools[layer].copy_block(source, target)
+
+    def read_block(self, group: int, block: int) -> bytes:
+        """See `backends.base.Executor.read_block`."""
+        check_blocks(self._limits, group, block)
+        return b"".join(place.tobytes() for place in self._places(group, block))
+
+    def write_block(self, group: int, block: int, content: bytes) -> None:
+        """See `backends.base.Executor.write_block`."""
+        check_blocks(self._limits, group, block)
+        places = self._places(group, block)
+        check_content(content, sum(place.nbytes for place in places), group)
+        start = 0
+        for place in places:
+            place[:] = np.frombuffer(content, place.dtype, place.size, start).reshape(place.shape)
+            start += place.nbytes
+
+    def _places(self, group: int, block: int) -> list[FloatArray]:
+        """What a block holds in each layer of a group."""
+        layers = self._model.cache.groups[group].layers
+        return [array[block] for layer in layers for array in self._pools[layer].arrays]
 
     def close(self) -> None:
         """Give back the memory of the caches."""

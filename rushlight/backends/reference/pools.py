@@ -57,6 +57,11 @@ class KVPool:
         rows = table[positions // BLOCK_TOKENS], positions % BLOCK_TOKENS
         return self.keys[rows].astype(np.float32), self.values[rows].astype(np.float32)
 
+    @property
+    def arrays(self) -> tuple[FloatArray, FloatArray]:
+        """All that a block is a row of."""
+        return self.keys, self.values
+
     def copy_block(self, source: int, target: int) -> None:
         """Copy block `source` over block `target`."""
         self.keys[target] = self.keys[source]
@@ -74,6 +79,11 @@ class StatePool:
 
     states: Float32Array
     conv: Float32Array
+
+    @property
+    def arrays(self) -> tuple[FloatArray, FloatArray]:
+        """All that a block is a row of."""
+        return self.states, self.conv
 
     def copy_block(self, source: int, target: int) -> None:
         """Copy block `source` over block `target`."""

@@ -146,6 +146,10 @@ def test_limits_that_do_not_fit_the_model_are_refused(change: dict[str, Any], wo
 def test_copying_a_block_that_is_not_there_is_refused(group: int, source: int, target: int) -> None:
     with pytest.raises(InvalidParameter, match=f"Cache group {group} has"):
         executor().copy_block(group, source, target)
+    with pytest.raises(InvalidParameter, match=f"Cache group {group} has"):
+        executor().read_block(group, min(source, target) or max(source, target))
+    with pytest.raises(InvalidParameter, match=f"Cache group {group} has"):
+        executor().write_block(group, min(source, target) or max(source, target), b"")
 
 
 def test_a_copied_state_is_the_whole_state() -> None:
@@ -161,6 +165,12 @@ def test_a_copied_state_is_the_whole_state() -> None:
         blocks = region.reshape(3, len(region) // 3)
         assert (blocks[1:] == 7).all()
         assert (blocks[0] == 0).all()
+    content = cache.read(0, 1)
+    assert content == bytes([7]) * (192 + 64 + 64)
+    cache.write(0, 0, content)
+    assert all((region == 7).all() for region in regions.values())
+    with pytest.raises(InvalidParameter, match="group 0 has 320 bytes, not 319"):
+        cache.write(0, 0, content[1:])
 
 
 def test_memory_that_cannot_be_had_is_told_as_such() -> None:

@@ -282,8 +282,15 @@ def test_a_copied_block_reads_as_the_original() -> None:
     tables = attention.paging.tables[0]
     for column in (0, 1):
         attention.poisoned.executor.copy_block(0, int(tables[0, column]), int(tables[2, column]))
+    other = Attention(heads, heads.table(), seed=9)
+    for column in (0, 1):
+        content = attention.poisoned.executor.read_block(0, int(tables[0, column]))
+        other.poisoned.executor.write_block(0, int(other.paging.tables[0][1, column]), content)
+    elsewhere = other.step([Piece(IDS[0][40:41], 40, 1)])
     again = attention.step([piece(0, 40, 41), Piece(IDS[0][40:41], 40, 2)])
     np.testing.assert_array_equal(again[0], again[1])
+    np.testing.assert_array_equal(again[:1], elsewhere)
+    other.close()
     fresh = run_steps(Attention(heads, heads.table(), seed=3), [[piece(0, 0, 41)]])[0]
     np.testing.assert_array_equal(np.concatenate([first, again[:1]]), fresh)
     attention.close()
