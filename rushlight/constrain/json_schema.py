@@ -10,63 +10,20 @@ from typing import Any
 
 from rushlight.errors import InvalidParameter
 
-# What follows the order of https://json-schema.org/draft/2020-12.
-HELD = frozenset(
-    [
-        "$ref",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "prefixItems",
-        "items",
-        "additionalItems",
-        "properties",
-        "patternProperties",
-        "additionalProperties",
-        "type",
-        "enum",
-        "const",
-        "multipleOf",
-        "maximum",
-        "exclusiveMaximum",
-        "minimum",
-        "exclusiveMinimum",
-        "maxLength",
-        "minLength",
-        "pattern",
-        "maxItems",
-        "minItems",
-        "maxProperties",
-        "minProperties",
-        "required",
-        "format",
-    ]
-)
+# In the order of https://json-schema.org/draft/2020-12.
+HELD = frozenset((
+    "$ref", "allOf", "anyOf", "oneOf", "prefixItems", "items", "properties", "patternProperties",
+    "additionalProperties", "type", "enum", "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum",
+    "exclusiveMinimum", "maxLength", "minLength", "pattern", "maxItems", "minItems", "maxProperties",
+    "minProperties", "required", "format",
+))  # fmt: skip
 # These say nothing about what is valid. `discriminator` (OpenAPI) only helps to read a oneOf.
-ANNOTATIONS = frozenset(
-    [
-        "$schema",
-        "$id",
-        "id",
-        "$anchor",
-        "$comment",
-        "$defs",
-        "definitions",
-        "title",
-        "description",
-        "default",
-        "deprecated",
-        "readOnly",
-        "writeOnly",
-        "examples",
-        "example",
-        "contentEncoding",
-        "contentMediaType",
-        "contentSchema",
-        "discriminator",
-    ]
-)
-_ONE = ("additionalItems", "items", "additionalProperties")
+ANNOTATIONS = frozenset((
+    "$schema", "$id", "id", "$anchor", "$comment", "$defs", "definitions", "title", "description", "default",
+    "deprecated", "readOnly", "writeOnly", "examples", "example", "contentEncoding", "contentMediaType",
+    "contentSchema", "discriminator",
+))  # fmt: skip
+_ONE = ("items", "additionalProperties")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPS = ("$defs", "definitions", "properties", "patternProperties")
 _MAX_DEPTH = 100
@@ -98,7 +55,11 @@ def _check(schema: Any, path: str, where: str, depth: int) -> None:
                 f"The keyword {key!r:.60} at {path} of {where} is not supported; leave it out, and check "
                 "the answer for it."
             )
-        if key in _LISTS or (key == "items" and isinstance(value, list | tuple)):
+        if key == "items" and isinstance(value, list | tuple):
+            raise InvalidParameter(f"At {path}/items of {where} stands a list; write it as prefixItems.")
+        if key.startswith("exclusive") and isinstance(value, bool):
+            raise InvalidParameter(f"{key} at {path} of {where} is {value}; a number was expected.")
+        if key in _LISTS:
             if not isinstance(value, list | tuple):
                 raise InvalidParameter(f"At {path}/{key} of {where} a list of schemas was expected.")
             for i, each in enumerate(value):

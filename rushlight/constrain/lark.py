@@ -21,6 +21,8 @@ _OPTIONS = '%llguidance {"no_forcing": true}\n'
 _INLINE_SCHEMA = re.compile(r"%json\s*(?=\{)")
 _LARK = re.compile(r"^\s*(%llguidance\b|start\s*(\[[^\]]*\]\s*)?:)", re.MULTILINE)
 
+_SPECIAL = re.compile(r"[.^$*+?()\[\]{}|\\/]")
+
 
 class GrammarText:
     """Rules, one after the other, and what they are made of.
@@ -66,9 +68,11 @@ class GrammarText:
 
     def up_to(self, end: str, without: tuple[str, ...] = ()) -> str:
         """Any text up to and with its end; it holds none of some other texts."""
+        # A special token's text may be spelled with others, which would read as its end.
+        never = (end, *without) if end in self._tokens else without
+        others = "".join(f" & ~/(?s:.*){_escaped(each)}(?s:.*)/" for each in never)
         if end in self._tokens:
-            return f"{self.terminal('/(?s:.*)/')} <[{self._tokens[end]}]>"
-        others = "".join(f" & ~/(?s:.*){_escaped(each)}(?s:.*)/" for each in without)
+            return f"{self.terminal(f'/(?s:.*)/{others}')} <[{self._tokens[end]}]>"
         return self.rule(self.terminal(f"/(?s:.*){_escaped(end)}/{others}"), "[lazy]")
 
     def constraint(self, wanted: Constraint) -> str:
@@ -125,4 +129,4 @@ def _quoted(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[^\w\s]", lambda match: "\\" + match.group(), text.replace("\n", r"\n"), flags=re.ASCII)
+    return _SPECIAL.sub(r"\\\g<0>", text).replace("\n", r"\n")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 IdArray = npt.NDArray[np.intp]
 
+_NO_WAY_ON = "NoExtension"
+_NO_TOKEN = "The constraint leaves no token of this model that could come next."
+
 
 class Matcher:
     """Follows one answer through a grammar. One thread at a time may use it.
@@ -52,7 +55,7 @@ class Matcher:
             others = ids[~np.isin(ids, self._eog_ids)]
             ids = others if len(others) else ids
         if not len(ids):
-            raise RushlightError("The constraint leaves no token of this model that could come next.")
+            raise RushlightError(_NO_TOKEN)
         return ids
 
     def advance(self, token_id: int) -> None:
@@ -66,5 +69,7 @@ class Matcher:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            reason = self._matcher.get_error().strip().splitlines()
-            raise RushlightError(f"The constraint cannot be held any further: {reason[0] if reason else ''}")
+            reason = self._matcher.get_error().strip()
+            if reason.startswith(_NO_WAY_ON):
+                raise RushlightError(_NO_TOKEN)
+            raise RushlightError(f"The constraint cannot be held any further: {reason.splitlines()[0]}")

@@ -11,27 +11,14 @@ from rushlight.text.tool_formats.writing import Choice, Json, Maybe, Piece, Raw
 Pieces = tuple[Piece, ...]
 
 # Of strings that are written as they are, without quotes, nothing else can be held.
-_HELD_OF_STRINGS = frozenset(
-    ["type", "enum", "const", "title", "description", "default", "examples", "deprecated"]
-)
-_HELD_OF_OBJECTS = frozenset(
-    [
-        "type",
-        "properties",
-        "required",
-        "additionalProperties",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "$defs",
-        "definitions",
-        "$schema",
-        "$id",
-        "$comment",
-        "deprecated",
-    ]
-)
+_HELD_OF_STRINGS = frozenset((
+    "type", "enum", "const", "title", "description", "default", "examples", "deprecated", "$defs",
+    "definitions",
+))  # fmt: skip
+_HELD_OF_OBJECTS = frozenset((
+    "type", "properties", "required", "additionalProperties", "title", "description", "default", "examples",
+    "deprecated", "$defs", "definitions", "$schema", "$id", "$comment",
+))  # fmt: skip
 
 
 def arguments_of(name: str, parameters: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
@@ -75,7 +62,7 @@ def string_value(
     key: str, schema: Mapping[str, Any], end: str, without: tuple[str, ...], before_end: str = ""
 ) -> Pieces:
     """A string without quotes; see `plain_value`."""
-    if other := schema.keys() - _HELD_OF_STRINGS - {"$defs", "definitions"}:
+    if other := schema.keys() - _HELD_OF_STRINGS:
         raise InvalidParameter(
             f"The keyword {min(other)!r} of the argument {key} is not supported with this model, which "
             "writes strings without quotes."
