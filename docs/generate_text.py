@@ -72,7 +72,8 @@ def text_page() -> str:
         ),
         "## Tool calls",
         "`llm.chat(messages, tools=[...])` gives `tool_calls` as OpenAI's API writes them, and the finish "
-        'reason `"tool_calls"`; `llm.stream` gives each call in the chunk that completes it. Put the calls '
+        'reason `"tool_calls"`; `llm.stream` gives each call in the chunk that completes it, and before '
+        "that in pieces (`tool_deltas`). [Calls can be demanded](constraints.md#calls-of-tools). Put calls "
         'into the conversation as they are (`{"role": "assistant", "content": out.text, "tool_calls": '
         "out.tool_calls}`) and answer each with a message of the role `tool`. Without `tools`, calls are "
         "text. A call that is malformed stays text, as the model wrote it.",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rushlight.cli.constraint_options import add_constraint_options, constraint_fields
 from rushlight.cli.output import say
 from rushlight.cli.parser import Parser
 from rushlight.errors import InvalidParameter
@@ -98,6 +99,7 @@ def add_sampling_options(parser: Parser, *, max_tokens: int | None) -> None:
         metavar="TEXT",
         help="end the answer at this text; may be repeated",
     )
+    add_constraint_options(parser)
 
 
 def sampling_params(parser: Parser, args: Namespace) -> SamplingParams:
@@ -115,6 +117,7 @@ def sampling_params(parser: Parser, args: Namespace) -> SamplingParams:
             repeat_last_n=args.repeat_last_n,
             seed=args.seed,
             stop=tuple(args.stop),
+            **constraint_fields(args),
         )
     except InvalidParameter as error:
         parser.error(str(error).rstrip("."))
