@@ -120,16 +120,20 @@ class Ops(Protocol):
         scale: float,
         softcap: float = 0.0,
         sinks: Weight | None = None,
+        slopes: Weight | None = None,
     ) -> Tensor:
-        """Keep k and v in the cache of `layer`, then attend causally: [T, H * D] gives [T, H * Dv].
+        """Keep k and v in the cache of `layer`, then attend: [T, H * D] gives [T, H * Dv].
 
         Scores are ``q . k * scale``, then ``softcap * tanh(score / softcap)`` if `softcap` is not 0; softmax
         over the positions of the token's own sequence up to its own, the last ``window`` of them where the
-        layer's cache has one, or those since the last multiple of it where that is ``chunked``. Query head h
-        reads key-value head ``h // (H / KH)``. Keys and values are rounded to the cache's dtype before they
-        are used, in prefill as in decode.
+        layer's cache has one, or those since the last multiple of it where that is ``chunked``, and up to
+        ``ahead`` positions behind its own, as far as the step has them. Query head h reads key-value head
+        ``h // (H / KH)``. Keys and values are rounded to the cache's dtype before they are used, in prefill
+        as in decode.
 
         `sinks` [H] holds one more score for each head, which takes its share of the softmax and has no value.
+        `slopes` [H] are those of ALiBi (Press et al. 2021): a score loses its head's slope times the distance
+        between the two positions.
         """
         ...
 
@@ -281,8 +285,8 @@ class Ops(Protocol):
         """``alpha_p x^2 + beta x`` where x > 0, elsewhere ``alpha_n (exp(min(x, eps)) - 1 - x) + beta x``."""
         ...
 
-    def add(self, x: Tensor, y: Tensor) -> Tensor:
-        """``x + y``."""
+    def add(self, x: Tensor, y: Tensor | Weight) -> Tensor:
+        """``x + y``; a weight y is a vector [columns], which is added to every row."""
         ...
 
     def scale(self, x: Tensor, factor: float) -> Tensor:
@@ -318,6 +322,14 @@ class Ops(Protocol):
 
     def outputs(self, x: Tensor) -> Tensor:
         """The rows of the tokens whose logits are wanted: [T, columns] gives [R, columns]."""
+        ...
+
+    def sequence_first(self, x: Tensor) -> Tensor:
+        """For each output token the row of its sequence's first token in the step: [T, C] gives [R, C]."""
+        ...
+
+    def sequence_mean(self, x: Tensor) -> Tensor:
+        """For each output token the mean of its sequence's rows in the step: [T, C] gives [R, C]."""
         ...
 
 

@@ -21,9 +21,14 @@ def whole_vectors(n: int) -> int:
 
 
 class AttentionCache(NamedTuple):
-    """Keys and values of a layer: every position, or the last `window` of them (0: every position).
+    """Keys and values of a layer.
 
-    Where it is `chunked`, a token sees no more than the positions since the last multiple of `window`.
+    Attributes:
+        n_head_kv: key-value heads.
+        head_dim_k, head_dim_v: columns of a key head and of a value head.
+        window: how many positions a token sees up to its own, which is the last of them; 0: every one.
+        chunked: of these it sees no more than those since the last multiple of `window`.
+        ahead: how many positions it sees behind its own, as far as the step has them; 0: attention is causal.
     """
 
     n_head_kv: int
@@ -31,6 +36,7 @@ class AttentionCache(NamedTuple):
     head_dim_v: int
     window: int = 0
     chunked: bool = False
+    ahead: int = 0
 
     def block_values(self) -> int:
         """Most values in a block: keys of `BLOCK_TOKENS` positions, and their values in whole vectors."""
@@ -90,6 +96,11 @@ class CacheLayout(NamedTuple):
         )
         group_of = {layer: g for g, group in enumerate(groups) for layer in group.layers}
         return cls(specs, groups, tuple(group_of[layer] for layer in range(len(specs))))
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether no token sees one that comes after it; otherwise a step must hold whole sequences."""
+        return not any(isinstance(spec, AttentionCache) and spec.ahead for spec in self.specs)
 
     def block_bytes(self, group: int, kv_itemsize: int) -> int:
         """Most bytes of a block of `group` over all its layers; `kv_itemsize` is 2 (f16) or 4 (f32)."""

@@ -31,6 +31,8 @@ class Heads:
     kv_dtype: str = "f16"
     sinks: tuple[float, ...] = ()
     chunked: bool = False
+    ahead: int = 0
+    slopes: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         """The id of a parameter."""
@@ -39,12 +41,19 @@ class Heads:
             f"{self.n_head}over{self.n_head_kv}heads{size}-window{self.window}-cap{self.softcap:.0f}"
             + "-sinks" * bool(self.sinks)
             + "-chunked" * self.chunked
+            + f"-ahead{self.ahead}" * bool(self.ahead)
+            + "-slopes" * bool(self.slopes)
         )
 
     @property
     def spec(self) -> AttentionCache:
         return AttentionCache(
-            self.n_head_kv, self.head_dim_k, self.head_dim_v or self.head_dim_k, self.window, self.chunked
+            self.n_head_kv,
+            self.head_dim_k,
+            self.head_dim_v or self.head_dim_k,
+            self.window,
+            self.chunked,
+            self.ahead,
         )
 
     @property
@@ -75,11 +84,11 @@ class Heads:
         scale = self.head_dim_k**-0.5
 
         def build(backend: Backend) -> Forward:
-            sinks = backend.vector(tensor(self.sinks)) if self.sinks else None
+            sinks, slopes = (backend.vector(tensor(v)) if v else None for v in (self.sinks, self.slopes))
 
             def forward(ops: Ops, x: Tensor) -> Tensor:
                 q, k, v = x.columns(0, n_q), x.columns(n_q, n_q + n_k), x.columns(n_q + n_k, n_q + n_k + n_v)
-                return ops.attention(q, k, v, 0, scale, self.softcap, sinks)
+                return ops.attention(q, k, v, 0, scale, self.softcap, sinks, slopes)
 
             return forward
 

@@ -138,6 +138,7 @@ class _Counter:
         scale: float,
         softcap: float = 0.0,
         sinks: Weight | None = None,
+        slopes: Weight | None = None,
     ) -> Tensor:
         spec = self._cache.specs[layer]
         assert isinstance(spec, AttentionCache)
@@ -198,7 +199,7 @@ class _Counter:
     def xielu(self, x: Tensor, alpha_p: float, alpha_n: float, beta: float, eps: float) -> Tensor:
         return x
 
-    def add(self, x: Tensor, y: Tensor) -> Tensor:
+    def add(self, x: Tensor, y: Tensor | Weight) -> Tensor:
         return x
 
     def scale(self, x: Tensor, factor: float) -> Tensor:
@@ -223,4 +224,10 @@ class _Counter:
         return x
 
     def outputs(self, x: Tensor) -> Tensor:
+        return _Shape(x.n_columns, OUTPUTS)
+
+    def sequence_first(self, x: Tensor) -> Tensor:
+        return _Shape(x.n_columns, OUTPUTS)
+
+    def sequence_mean(self, x: Tensor) -> Tensor:
         return _Shape(x.n_columns, OUTPUTS)

@@ -65,9 +65,9 @@ class ElementwiseRecorder(OpRecorder):
         self._add_op("xielu", {**rows_of(x, y), "n": x.n_columns, **scalars})
         return y
 
-    def add(self, x: Tensor, y: Tensor) -> Value:
+    def add(self, x: Tensor, y: Tensor | Weight) -> Value:
         """See `Ops.add`."""
-        return self._binary("add", x, y)
+        return self._with_tensor_or_columns("add", x, y)
 
     def scale(self, x: Tensor, factor: float) -> Value:
         """See `Ops.scale`."""
@@ -75,16 +75,20 @@ class ElementwiseRecorder(OpRecorder):
 
     def multiply(self, x: Tensor, y: Tensor | Weight) -> Value:
         """See `Ops.multiply`."""
-        if isinstance(y, Value):
-            return self._binary("multiply", x, y)
-        return self._multiply_columns(as_value(x), as_vector(y))
+        return self._with_tensor_or_columns("multiply", x, y)
 
-    def _multiply_columns(self, x: Value, vector: Vector) -> Value:
+    def _with_tensor_or_columns(self, kernel: str, x: Tensor, y: Tensor | Weight) -> Value:
+        """An op with another tensor, or with a vector for every row."""
+        if isinstance(y, Value):
+            return self._binary(kernel, x, y)
+        return self._with_columns(kernel, as_value(x), as_vector(y))
+
+    def _with_columns(self, kernel: str, x: Value, vector: Vector) -> Value:
         if vector.shape != (x.n_columns,):
-            raise ValueError(f"multiply of {x.n_columns} columns with weights {vector.shape}")
+            raise ValueError(f"{kernel} of {x.n_columns} columns with weights {vector.shape}")
         y = self._new(x.buffer.rows, x.n_columns)
         self.recording.keep.append(vector)
-        self._add_op("multiply", {**rows_of(x, y), "z": vector.address, "z_stride": 0, "n": x.n_columns})
+        self._add_op(kernel, {**rows_of(x, y), "z": vector.address, "z_stride": 0, "n": x.n_columns})
         return y
 
     def scale_rows(self, x: Tensor, factors: Tensor) -> Value:

@@ -70,7 +70,9 @@ def _fuse_add(ops: list[RecordedOp | None], products: list[int], j: int) -> None
         return
     between, total = add.fields["z"], add.fields["y"]
     residual, written = add.fields["x"], product.fields["y"]
-    assert isinstance(between, Value) and isinstance(total, Value)
+    if not isinstance(between, Value):
+        return  # a vector is added to every row
+    assert isinstance(total, Value)
     assert isinstance(residual, Value) and isinstance(written, Value)
     buffer = written.buffer
     fits = residual.offset == 0 and residual.buffer.row_bytes == buffer.row_bytes == total.buffer.row_bytes

@@ -183,6 +183,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
         scale: float,
         softcap: float = 0.0,
         sinks: Weight | None = None,
+        slopes: Weight | None = None,
     ) -> Value:
         """See `Ops.attention`."""
         q, k, v = as_value(q), as_value(k), as_value(v)
@@ -194,9 +195,11 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
             raise ValueError(f"attention of {q.n_columns} query columns with {spec}")
         if (k.n_columns, v.n_columns) != (spec.n_head_kv * spec.head_dim_k, spec.n_head_kv * spec.head_dim_v):
             raise ValueError(f"attention of {k.n_columns} key and {v.n_columns} value columns with {spec}")
-        if sinks is not None and sinks.shape != (n_head,):
-            raise ValueError(f"attention of {n_head} heads with sinks {sinks.shape}")
-        self.recording.keep.append(sinks)
+        vectors = [None if each is None else as_vector(each) for each in (sinks, slopes)]
+        if any(vector is not None and vector.shape != (n_head,) for vector in vectors):
+            raise ValueError(f"attention of {n_head} heads with sinks or slopes of another number")
+        self.recording.keep += vectors
+        sinks_at, slopes_at = (0 if vector is None else vector.address for vector in vectors)
         self.recording.heads.append((n_head, spec.head_dim_k, spec.head_dim_v))
         y = self._new(TOKENS, n_head * spec.head_dim_v)
         shared: dict[str, Field] = {
@@ -224,7 +227,9 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
             "n_head": n_head,
             "window": spec.window,
             "chunked": int(spec.chunked and spec.window > 0),
-            "sinks": 0 if sinks is None else as_vector(sinks).address,
+            "ahead": spec.ahead,
+            "sinks": sinks_at,
+            "slopes": slopes_at,
             "scale": scale,
             "softcap": softcap,
         }
@@ -234,10 +239,21 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
 
     def outputs(self, x: Tensor) -> Value:
         """See `Ops.outputs`."""
+        return self._for_outputs("outputs", x)
+
+    def sequence_first(self, x: Tensor) -> Value:
+        """See `Ops.sequence_first`."""
+        return self._for_outputs("sequence_first", x)
+
+    def sequence_mean(self, x: Tensor) -> Value:
+        """See `Ops.sequence_mean`."""
+        return self._for_outputs("sequence_mean", x)
+
+    def _for_outputs(self, kernel: str, x: Tensor) -> Value:
         x = as_value(x)
         y = self._new(OUTPUTS, x.n_columns)
         strides: dict[str, Field] = {"x_stride": x.buffer.row_bytes, "y_stride": y.buffer.row_bytes}
-        self._add_op("outputs", {"x": x, "y": y, "n": x.n_columns, **strides})
+        self._add_op(kernel, {"x": x, "y": y, "n": x.n_columns, **strides})
         return y
 
     def argmax(self, x: Value) -> Buffer:

@@ -120,7 +120,9 @@ ATTENTION = _record(
     "head_dim_v",
     "window",
     "chunked",
+    "ahead",
     "sinks",
+    "slopes",
     floats=("scale", "softcap"),
 )
 SHORT_CONV = _record("x", "x_stride", "weight", "bias", "kept", "group", "y", "y_stride", "n", "n_taps")

@@ -3,8 +3,9 @@
 A *part* is what a row has gathered over some positions: largest score and sum of weights in a head of 64
 bytes, then the weighted sum of values, padded to 16 columns.
 
-A thread's scratch holds, for each of `ROWS` rows: the first and last position that it sees; then the weights
-of a chunk's positions; then the scaled queries, a part for the chunk at hand and one for all chunks so far.
+A thread's scratch holds, for each of `ROWS` rows: the first and last position that it sees, its own position
+and its head's slope; then the weights of a chunk's positions; then the scaled queries, a part for the chunk
+at hand and one for all chunks so far.
 The workspace holds a part for every token, head and chunk of a small step; its chunks go to several threads.
 """
 
@@ -25,7 +26,7 @@ TILE_ROWS = 8
 """Most rows in a tile of the kernels that gather them (`kernels.experts`)."""
 
 ROWS = 4
-FIRST, LAST = 0, 4 * ROWS
+FIRST, LAST, OWN, SLOPE = 0, 4 * ROWS, 8 * ROWS, 12 * ROWS
 WEIGHTS = 64
 QUERIES = WEIGHTS + 4 * CHUNK * ROWS
 

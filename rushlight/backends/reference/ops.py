@@ -125,8 +125,9 @@ class ReferenceOps:
         scale: float,
         softcap: float = 0.0,
         sinks: Weight | None = None,
+        slopes: Weight | None = None,
     ) -> Values:
-        """Keep k and v, then attend causally, one sequence after the other."""
+        """Keep k and v, then attend, one sequence after the other."""
         pool = self._pools[layer]
         assert isinstance(pool, KVPool)
         batch = self._batch
@@ -136,7 +137,9 @@ class ReferenceOps:
         n_group = q.n_columns // (n_head_kv * keys.shape[2])
         queries = _array(q).reshape(batch.n_tokens, n_head_kv, n_group, -1)
         out = np.empty((batch.n_tokens, n_head_kv, n_group, values.shape[2]), np.float32)
-        head_sinks = None if sinks is None else _vector(sinks).reshape(n_head_kv, n_group)
+        head_sinks, head_slopes = (
+            None if heads is None else _vector(heads).reshape(n_head_kv, n_group) for heads in (sinks, slopes)
+        )
         tables = batch.block_tables[self._layout.group_of_layer[layer]]
         for s, table in enumerate(tables):
             tokens = slice(batch.query_start[s], batch.query_start[s + 1])
@@ -147,6 +150,7 @@ class ReferenceOps:
                 oldest = first - first % pool.window
             seen_keys, seen_values = pool.load(table, oldest, last + 1)
             visible = _visible(np.arange(first, last + 1), np.arange(oldest, last + 1), pool)
+            distance = np.arange(first, last + 1)[:, None] - np.arange(oldest, last + 1)
             for h in range(n_head_kv):
                 out[tokens, h] = _attend(
                     queries[tokens, h],
@@ -156,6 +160,7 @@ class ReferenceOps:
                     scale,
                     softcap,
                     None if head_sinks is None else head_sinks[h],
+                    None if head_slopes is None else np.abs(distance)[:, None] * head_slopes[h][:, None],
                 )
         return Values(out.reshape(batch.n_tokens, -1))
 
@@ -319,9 +324,9 @@ class ReferenceOps:
         negative = n * (np.expm1(np.minimum(v, np.float32(eps))) - v) + b * v
         return Values(np.where(v > 0, p * v * v + b * v, negative))
 
-    def add(self, x: Tensor, y: Tensor) -> Values:
+    def add(self, x: Tensor, y: Tensor | Weight) -> Values:
         """``x + y``."""
-        return Values(_array(x) + _array(y))
+        return Values(_array(x) + (y.array if isinstance(y, Values) else _vector(y)))
 
     def scale(self, x: Tensor, factor: float) -> Values:
         """``x * factor``."""
@@ -363,6 +368,17 @@ class ReferenceOps:
         """The rows of the tokens whose logits are wanted."""
         return Values(_array(x)[self._batch.outputs])
 
+    def sequence_first(self, x: Tensor) -> Values:
+        """The rows of the first tokens of the output tokens' sequences."""
+        return Values(_array(x)[self._batch.query_start[self._batch.token_seq[self._batch.outputs]]])
+
+    def sequence_mean(self, x: Tensor) -> Values:
+        """The means of the output tokens' sequences, taken in float64."""
+        rows, starts = _array(x), self._batch.query_start
+        own = self._batch.token_seq[self._batch.outputs]
+        means = [rows[starts[s] : starts[s + 1]].mean(axis=0, dtype=np.float64) for s in own]
+        return Values(np.array(means, np.float32).reshape(len(own), x.n_columns))
+
 
 def _attend(
     q: Float32Array,
@@ -372,14 +388,17 @@ def _attend(
     scale: float,
     softcap: float,
     sinks: Float32Array | None,
+    losses: Float32Array | None,
 ) -> Float32Array:
     """Query heads [T, G, D] of one key-value head over keys [P, D] and values [P, Dv]: [T, G, Dv].
 
-    `sinks` [G] are scores without values.
+    `sinks` [G] are scores without values, `losses` [T, G, P] what ALiBi takes from scores.
     """
     scores = q @ keys.T * np.float32(scale)
     if softcap:
         scores = np.float32(softcap) * np.tanh(scores / np.float32(softcap))
+    if losses is not None:
+        scores = scores - losses.astype(np.float32)
     scores = np.where(visible[:, None, :], scores, np.float32(-np.inf))
     largest = scores.max(axis=-1, keepdims=True)
     if sinks is not None:
@@ -397,7 +416,7 @@ def _visible(
 ) -> npt.NDArray[np.bool_]:
     """Which key positions each query position attends to: bool [queries, keys]."""
     distance = queries[:, None] - keys[None, :]
-    visible: npt.NDArray[np.bool_] = distance >= 0
+    visible: npt.NDArray[np.bool_] = distance >= -pool.ahead
     if pool.chunked:
         return visible & (queries[:, None] // pool.window == keys[None, :] // pool.window)
     return visible & (distance < pool.window) if pool.window else visible

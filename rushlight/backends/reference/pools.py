@@ -24,14 +24,16 @@ class KVPool:
     Attributes:
         keys: f16 or f32 [n_blocks, BLOCK_TOKENS, KH, D].
         values: f16 or f32 [n_blocks, BLOCK_TOKENS, KH, Dv].
-        window: how many positions a token sees, its own included; 0: all.
+        window: how many positions a token sees up to its own; 0: all.
         chunked: a token sees those since the last multiple of `window` instead.
+        ahead: how many it sees behind its own.
     """
 
     keys: FloatArray
     values: FloatArray
     window: int
     chunked: bool
+    ahead: int
 
     @classmethod
     def allocate(cls, spec: AttentionCache, n_blocks: int, dtype: type[np.floating[Any]]) -> KVPool:
@@ -42,6 +44,7 @@ class KVPool:
             np.zeros((*shape, spec.head_dim_v), dtype),
             spec.window,
             spec.chunked,
+            spec.ahead,
         )
 
     def store(self, table: Int32Array, first: int, k: Float32Array, v: Float32Array) -> None:

@@ -20,6 +20,7 @@ IDS = np.random.default_rng(5).integers(0, 256, (4, 400)).tolist()
 
 
 SINKS = (0.5, -2.0, 3.0, 1.0, -1000.0, 12.0)
+SLOPES = (0.5, 0.25, 0.125, 0.0625, 0.7, 0.03)
 
 
 def piece(slot: int, start: int, stop: int) -> Piece:
@@ -52,6 +53,12 @@ RAGGED = [
         Heads(9, 3, 7, 5, window=70, softcap=50.0),
         Heads(6, 2, 24, window=20, sinks=SINKS),
         Heads(5, 1, 16, 40, sinks=SINKS[:5]),
+        Heads(6, 2, 24, slopes=SLOPES),
+        Heads(3, 1, 40, window=21, softcap=9.0, slopes=SLOPES[:3]),
+        Heads(3, 3, 24, ahead=1024),
+        Heads(6, 2, 16, 40, window=12, ahead=11),
+        Heads(2, 1, 7, 5, window=40, ahead=1),
+        Heads(6, 3, 24, ahead=1024, slopes=SLOPES, sinks=SINKS),
     ],
     ids=str,
 )
@@ -75,6 +82,7 @@ def test_agrees_with_the_reference(heads: Heads, kv_dtype: str) -> None:
         Heads(1, 1, 80, softcap=9.0, kv_dtype="f32"),
         Heads(4, 4, 8),
         Heads(6, 2, 40, window=30, sinks=SINKS),
+        Heads(6, 2, 40, slopes=SLOPES),
     ],
 )
 def test_chunks_batches_and_blocks_do_not_change_a_bit(heads: Heads) -> None:
@@ -105,6 +113,7 @@ def test_chunks_batches_and_blocks_do_not_change_a_bit(heads: Heads) -> None:
         Heads(2, 1, 16, window=CHUNK + 24, chunked=True),
         Heads(2, 1, 16, window=40, softcap=5.0),
         Heads(4, 2, 24, sinks=SINKS[:4]),
+        Heads(4, 2, 24, slopes=SLOPES[:4]),
     ],
     ids=str,
 )

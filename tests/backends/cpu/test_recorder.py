@@ -155,7 +155,7 @@ def test_tensors_and_weights_of_another_backend_are_refused() -> None:
     recorder, x = record()
     other = ReferenceBackend()
     with pytest.raises(TypeError, match="tensor of the cpu backend"):
-        recorder.add(x, object())  # type: ignore[arg-type]
+        recorder.silu_mul(x, object())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="vector of the cpu backend"):
         recorder.rms_norm(x, other.vector(tensor(randn(64))), 1e-5)
     with pytest.raises(TypeError, match="table of the cpu backend"):

@@ -67,6 +67,8 @@ KERNELS: dict[str, KernelSource] = {
     "xielu": KernelSource("elementwise", records.XIELU),
     "embed_positions": KernelSource("elementwise", records.GATHER),
     "outputs": KernelSource("elementwise", records.GATHER),
+    "sequence_first": KernelSource("sequence_rows", records.GATHER),
+    "sequence_mean": KernelSource("sequence_rows", records.GATHER),
     "argmax_parts": KernelSource("argmax", records.ARGMAX),
     "argmax": KernelSource("argmax", records.ARGMAX),
     "exp_scaled": KernelSource("sampling", records.EXP_SCALED),

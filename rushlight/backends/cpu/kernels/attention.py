@@ -1,4 +1,4 @@
-"""Causal attention over the paged cache.
+"""Attention over the paged cache.
 
 A row gathers its positions in chunks of `CHUNK`, and folds the chunks' parts in ascending order. A step of
 many tokens hands out runs of tokens, whose chunks one thread gathers and folds; a step of few tokens, deep in
@@ -20,6 +20,7 @@ from rushlight.backends.cpu.kernels.attention_rows import (
     first_position,
     fold_part,
     fold_sink,
+    last_position,
     load_rows,
 )
 from rushlight.backends.cpu.kernels.kv_cache import KV_FORMATS, KVFormat
@@ -134,7 +135,8 @@ def attention_merge(op, step, thread, n_threads):
         token, head = piece // op.n_head, piece % op.n_head
         position = types.intp(load_i32(step.positions + 4 * token))
         empty_part(total, v_bytes)
-        for chunk in range(first_position(op, position) // CHUNK, position // CHUNK + 1):
+        last = last_position(op, step, token, position)
+        for chunk in range(first_position(op, position) // CHUNK, last // CHUNK + 1):
             fold_part(total, _workspace(op, step, token, head, chunk, n_chunks, VALUES + v_bytes), v_bytes)
         fold_sink(op, total, head, v_bytes)
         finish_part(total, op.y + token * op.y_stride + 4 * head * op.head_dim_v, op.head_dim_v)

@@ -19,8 +19,10 @@ from rushlight.backends.cpu.scratch import (
     FIRST,
     LARGEST,
     LAST,
+    OWN,
     QUERIES,
     ROWS,
+    SLOPE,
     SUM,
     VALUES,
     WEIGHTS,
@@ -52,6 +54,7 @@ from rushlight.backends.cpu.simd import (
     store_i32,
     store_tile,
     tanh,
+    to_f32,
     zero_tile,
 )
 
@@ -112,6 +115,17 @@ def first_position(op, position):
 
 
 @inline
+def last_position(op, step, token, position):
+    """The last position that a token sees: its own, or one up to `ahead` behind it that the step has."""
+    last = position
+    if op.ahead > 0:
+        sequence = types.intp(load_i32(step.token_seq + 4 * token))
+        stop = types.intp(load_i32(step.query_start + 4 * (sequence + 1)))
+        last = smaller(position + op.ahead, types.intp(load_i32(step.positions + 4 * (stop - 1))))
+    return last
+
+
+@inline
 def load_rows(op, step, state, start, row, n_rows, kv_head, q_bytes, rows):
     """Set up `rows` rows from `row` on: scaled queries and positions; rows past `n_rows` see none."""
     per_head = op.n_head // op.n_head_kv
@@ -124,9 +138,13 @@ def load_rows(op, step, state, start, row, n_rows, kv_head, q_bytes, rows):
             count = smaller(16, op.head_dim_k - column)
             scaled = load_f32_partial(source + 4 * column, count) * splat_f32(op.scale)
             store_f32_partial(query + 4 * column, scaled, count)
-        last = types.intp(load_i32(step.positions + 4 * token))
-        store_i32(state + FIRST + 4 * i, types.int32(first_position(op, last)))
+        own = types.intp(load_i32(step.positions + 4 * token))
+        last = last_position(op, step, token, own)
+        store_i32(state + FIRST + 4 * i, types.int32(first_position(op, own)))
         store_i32(state + LAST + 4 * i, types.int32(last if row + i < n_rows else -1))
+        if op.slopes != 0:
+            store_i32(state + OWN + 4 * i, types.int32(own))
+            store_f32(state + SLOPE + 4 * i, load_f32(op.slopes + 4 * head))
 
 
 @inline
@@ -138,14 +156,30 @@ def _visible(scores, base, first, last):
 
 
 @inline
-def _softmax(weights, begin, end, first, last, softcap, part):
+def _lower_by_distance(weights, begin, end, own, slope):
+    """Take from the scores of positions `begin` to ``end - 1`` their distances from `own` times `slope`."""
+    for base in range(begin, end, 16):
+        place = weights + 4 * (base - begin)
+        distance = to_f32(splat_i32(types.int32(base) - own) + lane_index())
+        distance = maximum(distance, splat_f32(types.float32(0.0)) - distance)
+        store_f32x16(place, load_f32x16(place) - distance * splat_f32(slope))
+
+
+@inline
+def _cap(weights, begin, end, softcap):
+    """Keep the scores of positions `begin` to ``end - 1`` within `softcap` of 0."""
+    for base in range(begin, end, 16):
+        place = weights + 4 * (base - begin)
+        store_f32x16(place, splat_f32(softcap) * tanh(load_f32x16(place) / splat_f32(softcap)))
+
+
+@inline
+def _softmax(weights, begin, end, first, last, part):
     """Scores of positions `begin` to ``end - 1`` to weights, in place; their peak and sum to the part."""
     largest = splat_f32(types.float32(LOWEST))
     for base in range(begin, end, 16):
         place = weights + 4 * (base - begin)
         scores = load_f32x16(place)
-        if softcap != types.float32(0.0):
-            scores = splat_f32(softcap) * tanh(scores / splat_f32(softcap))
         if base < first or base + 15 > last:
             scores = _visible(scores, base, first, last)
         store_f32x16(place, scores)
@@ -256,7 +290,12 @@ def attend_chunk(format: KVFormat, rows: int) -> Any:
             own_first, own_last = load_i32(state + FIRST + 4 * i), load_i32(state + LAST + 4 * i)
             weights, part = state + WEIGHTS + 4 * CHUNK * i, parts + i * part_bytes
             empty_part(part, v_bytes)
-            _softmax(weights, begin, end, own_first, own_last, op.softcap, part)
+            if op.softcap != types.float32(0.0):
+                _cap(weights, begin, end, op.softcap)
+            if op.slopes != 0:
+                own, slope = load_i32(state + OWN + 4 * i), load_f32(state + SLOPE + 4 * i)
+                _lower_by_distance(weights, begin, end, own, slope)
+            _softmax(weights, begin, end, own_first, own_last, part)
         for start in range(begin, end, BLOCK_TOKENS):
             next = values
             if start + BLOCK_TOKENS < end:
