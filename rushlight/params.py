@@ -109,7 +109,8 @@ class EngineOptions:
     """The sizes of the engine, fixed when a model is loaded.
 
     Attributes:
-        n_batch_tokens: most tokens computed in one step; longer prompts are computed in chunks.
+        n_batch_tokens: most tokens computed in one step; longer prompts are computed in chunks. A model that
+            reads whole texts at once, such as BERT, computes as many as its context holds, if that is more.
         n_sequences: most sequences that run at once; more wait.
         kv_tokens: positions that the KV cache holds over all sequences; None: one context, and as many more
             (up to `n_sequences` of them) as 1 GiB holds.

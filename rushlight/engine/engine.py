@@ -64,7 +64,8 @@ class Engine:
         self._runner = StepRunner(executor)
         self._blocks = blocks
         self._counters = Counters()
-        self._scheduler = Scheduler(blocks, limits, Pace(step_seconds, limits.n_tokens), self._counters)
+        pace = Pace(step_seconds, limits.n_tokens)
+        self._scheduler = Scheduler(blocks, limits, pace, self._counters, not layout.is_causal)
         self._clock = clock
         self._n_arrived = 0
 
@@ -95,6 +96,7 @@ class Engine:
         *,
         listener: Listener | None = None,
         prompt_logits: bool = False,
+        every_row: bool = True,
         matcher: Matcher | None = None,
     ) -> Sequence:
         """Check a prompt and its parameters; the sequence is not submitted yet. Any thread may call this.
@@ -103,7 +105,8 @@ class Engine:
             prompt_ids: at least one token id.
             params: how to sample; None for the defaults.
             listener: hears of every token.
-            prompt_logits: gather the logits after every token of the prompt instead of generating.
+            prompt_logits: gather logits of the prompt instead of generating.
+            every_row: those after each of its tokens, or only those after the last.
             matcher: at its beginning, where a constraint holds the sequence.
 
         Raises:
@@ -120,6 +123,8 @@ class Engine:
         seed = draw_seed() if params.seed is None else params.seed
         params = dataclasses.replace(params, seed=seed)
         sequence = Sequence(ids, params, seed, listener, prompt_logits, matcher)
+        if not every_row:
+            sequence.n_read = len(ids) - 1
         if len(ids) + sequence.writes > n_ctx:
             raise ContextOverflow(
                 f"The prompt has {len(ids)} tokens, but the context of {n_ctx} must hold it and its answer; "

@@ -81,7 +81,7 @@ class KVBlocks:
         self.pools = tuple(BlockPool(n) for n in n_blocks)
         self._n_chunk = n_chunk
         self._copy_block = copy_block
-        self._prefix_cache = prefix_cache
+        self._prefix_cache = prefix_cache and layout.is_causal  # else what comes later changes what is kept
         self._has_states = any(group.recurrent for group in layout.groups)
 
     def fits(self, n_tokens: int) -> bool:

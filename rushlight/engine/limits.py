@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from typing import NamedTuple
 
 from rushlight.backends.base import Limits
@@ -21,7 +22,8 @@ def limits_for(layout: CacheLayout, n_ctx: int, kv_dtype: str, options: EngineOp
     """The sizes for a model's cache groups.
 
     A group with a window gets what `n_sequences` sequences can hold at once, if that is less; a recurrent
-    group gets `STATES_PER_SEQUENCE` blocks for each, the state and checkpoints.
+    group gets `STATES_PER_SEQUENCE` blocks for each, the state and checkpoints. A step of a model without
+    causality holds whole sequences, so it has room for `n_ctx` tokens, and for the rows of all of them.
 
     Raises:
         InvalidParameter: the KV cache is smaller than one context, or `kv_dtype` is unknown.
@@ -32,6 +34,10 @@ def limits_for(layout: CacheLayout, n_ctx: int, kv_dtype: str, options: EngineOp
         raise InvalidParameter(
             f"kv_tokens is {options.kv_tokens}, less than the context of {n_ctx}; raise it or lower n_ctx."
         )
+    n_outputs = options.n_sequences + EXTRA_LOGIT_ROWS
+    if not layout.is_causal:
+        options = replace(options, n_batch_tokens=max(n_ctx, options.n_batch_tokens))
+        n_outputs = options.n_sequences + options.n_batch_tokens
     sizes = _Sizes(layout, n_ctx, KV_ITEMSIZE[kv_dtype], options)
     if options.kv_bytes is not None:
         n_blocks = sizes.within(options.kv_bytes)
@@ -42,7 +48,7 @@ def limits_for(layout: CacheLayout, n_ctx: int, kv_dtype: str, options: EngineOp
     return Limits(
         n_tokens=options.n_batch_tokens,
         n_sequences=options.n_sequences,
-        n_outputs=options.n_sequences + EXTRA_LOGIT_ROWS,
+        n_outputs=n_outputs,
         n_ctx=n_ctx,
         n_blocks=n_blocks,
         kv_dtype=kv_dtype,

@@ -14,6 +14,8 @@ tokens lets streams stand still for 0.21 s at most, where steps of 512 tokens ma
 tokens that comes behind it has its first word after 0.2 s instead of 2.6; the long prompt is done after 23.8
 s instead of 22.8.
 
+Where a model is not causal, a sequence is computed in the one step that holds all of it.
+
 Source: Orca (Yu et al. 2022), Sarathi-Serve (Agrawal et al. 2024) and vLLM's scheduler.
 """
 
@@ -58,15 +60,24 @@ class Scheduler:
         limits: of a step.
         pace: how much of prompts a step takes.
         counters: of the engine.
+        whole_sequences: a step holds all of a sequence or nothing.
     """
 
-    def __init__(self, blocks: KVBlocks, limits: Limits, pace: Pace, counters: Counters) -> None:
+    def __init__(
+        self,
+        blocks: KVBlocks,
+        limits: Limits,
+        pace: Pace,
+        counters: Counters,
+        whole_sequences: bool = False,
+    ) -> None:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self._blocks = blocks
         self._limits = limits
         self._pace = pace
         self._counters = counters
+        self._whole_sequences = whole_sequences
         self._plan: dict[Sequence, Chunk] = {}
         self._n_rows_left = 0
         self._turn = 0
@@ -105,6 +116,8 @@ class Scheduler:
         """Start waiting sequences while there is room for them."""
         while self.waiting and len(self.running) < self._limits.n_sequences:
             sequence = self.waiting[0]
+            if self._whole_sequences and self.running and not self._has_room_for_all_of(sequence):
+                return
             prefix = self._blocks.find_prefix(sequence)
             if not self._blocks.can_start(sequence, prefix, self.running):
                 return
@@ -117,11 +130,17 @@ class Scheduler:
             self.running.append(sequence)
             sequence.status = Status.RUNNING
 
+    def _has_room_for_all_of(self, sequence: Sequence) -> bool:
+        """Whether a step may hold a sequence besides those that run, whole ones all."""
+        n_tokens = sequence.n_tokens + sum(other.n_tokens for other in self.running)
+        return n_tokens <= min(self._limits.n_tokens, self._pace.n_tokens(alone=False))
+
     def _plan_prompts(self, prefilling: list[Sequence]) -> None:
         """Plan chunks of prompts, in order of arrival, within what the step has left."""
         alone = len(self._plan) + len(prefilling) == 1
         budget = min(self._limits.n_tokens - len(self._plan), self._pace.n_tokens(alone=alone))
-        shares = prompt_shares([s.n_tokens - s.n_computed for s in prefilling], budget, self._turn)
+        wanted = [s.n_tokens - s.n_computed for s in prefilling]
+        shares = wanted if self._whole_sequences else prompt_shares(wanted, budget, self._turn)
         for sequence, n_tokens in zip(prefilling, shares, strict=True):
             if n_tokens and sequence.status is Status.RUNNING:
                 self._plan_chunk(sequence, n_tokens)

@@ -70,7 +70,7 @@ class Sequence:
     Attributes:
         prompt_ids: the prompt.
         params: how to sample; `seed` is the one in use.
-        prompt_logits: the logits after every token of the prompt are wanted, and nothing is generated.
+        prompt_logits: the logits after the prompt's tokens from `n_read` on are wanted, nothing is generated.
         matcher: holds it to a constraint; it has followed the generated tokens, preempted or not.
         arrival: its place in the queue, lower first; -1 before it is submitted.
         token_ids: prompt and generated tokens; `append` adds one.
