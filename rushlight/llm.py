@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from rushlight.backends.base import Float32Array
-from rushlight.errors import InvalidParameter, UnsupportedModel
+from rushlight.errors import InvalidParameter
 from rushlight.gguf import open_gguf
 from rushlight.hub import resolve
 from rushlight.loading import load_engine
@@ -32,6 +32,7 @@ from rushlight.prompts import (
     batch_of,
     encode_rendered,
     is_messages,
+    is_texts,
     prompt_of,
 )
 
@@ -279,6 +280,12 @@ class LLM:
         """The token ids of a text; see `Tokenizer.encode`."""
         return self.tokenizer.encode(text, add_special, parse_special)
 
+    def tokenize_pair(self, query: str, document: str) -> list[int]:
+        """The token ids that `rerank` reads of a pair; see `rushlight.text.pairs.encode_pair`."""
+        from rushlight.text.pairs import encode_pair
+
+        return encode_pair(self.tokenizer, query, document)
+
     def detokenize(self, ids: list[int], skip_special: bool = False) -> str:
         """The text of token ids; see `Tokenizer.decode`."""
         return self.tokenizer.decode(ids, skip_special)
@@ -321,38 +328,67 @@ class LLM:
             InvalidParameter, ContextOverflow: as `generate`; here the whole context may be used.
         """
         self._check_writes()
-        params = SamplingParams()
-        answer = self._answer(params, strip_prefix=False)
-        sequence = self._engine.sequence(token_ids, params, listener=answer, prompt_logits=True)
-        self._complete([(sequence, answer)])
-        return np.concatenate(sequence.logit_rows)
+        return self._rows([token_ids])[0]
 
     def embed(self, texts: Prompt | Prompts) -> Float32Array:
         """The embeddings of texts: float32 [N, E], each of length 1, pooled as the file says.
 
         Args:
-            texts: a text or token ids, or a list of such; each gets the special tokens that the model wants.
+            texts: a text or token ids, or a list of such; a text gets the special tokens that the model wants
+                (see `tokenize`), token ids are taken as they are.
 
         Raises:
-            UnsupportedModel: the file is no model for embeddings.
+            UnsupportedModel: the file is no model for embeddings, or does not say how to pool them.
             InvalidParameter, ContextOverflow: as `logits`.
         """
-        from rushlight.models.pooling import pool
+        from rushlight.models.pooling import Pooling, pool
+        from rushlight.models.purpose import check_embeds, pooling_left
 
-        if not self.config.pooling:
-            raise UnsupportedModel(
-                f"{self.path.name} is no model for embeddings, or of an architecture whose embeddings are "
-                "not supported; load one, such as Qwen3-Embedding."
-            )
-        requests = []
-        for text in batch_of(texts)[0]:
-            ids = self.tokenizer.encode(text) if isinstance(text, str) else text
-            answer = self._answer(SamplingParams(), strip_prefix=False)
-            sequence = self._engine.sequence(ids, listener=answer, prompt_logits=True)
-            requests.append((sequence, answer))
-        self._complete(requests)
-        rows = (np.concatenate(sequence.logit_rows) for sequence, _ in requests)
-        return np.stack([pool(each, self.config.pooling) for each in rows])
+        check_embeds(self.config, self.path.name)
+        each = [self.tokenize(text) if isinstance(text, str) else text for text in batch_of(texts)[0]]
+        pooling = pooling_left(self.config)
+        rows = self._rows(each, every_row=pooling is not Pooling.LAST)
+        return np.stack([pool(of_text, pooling) for of_text in rows])
+
+    def hidden_states(self, text: Prompt) -> Float32Array:
+        """What is pooled into an embedding: float32 [T, E], a row for each token, not normalized.
+
+        Args:
+            text: as in `embed`.
+
+        Raises:
+            UnsupportedModel: the model writes text, or pools its hidden states itself.
+            InvalidParameter, ContextOverflow: as `logits`.
+        """
+        from rushlight.models.purpose import check_gives_hidden_states
+
+        check_gives_hidden_states(self.config, self.path.name)
+        return self._rows([self.tokenize(text) if isinstance(text, str) else text])[0]
+
+    def rerank(self, query: str, documents: list[str]) -> Float32Array:
+        """How well each document answers a query: float32 [N], the higher the better.
+
+        What the numbers are depends on the model, as with llama.cpp's ``/rerank``: those of a BERT are what
+        its head gives, those of Qwen3-Reranker are probabilities.
+
+        Args:
+            query: what is asked for.
+            documents: at least one.
+
+        Raises:
+            UnsupportedModel: the file is no reranker.
+            InvalidParameter: `documents` is no list of texts, or empty.
+            ContextOverflow: a pair is longer than the context.
+        """
+        from rushlight.models.purpose import check_ranks
+        from rushlight.models.ranking import score_of
+
+        check_ranks(self.config, self.path.name)
+        if not isinstance(query, str) or not is_texts(documents):
+            raise InvalidParameter("A reranker takes a query, a text, and documents, a list of texts.")
+        pairs = [self.tokenize_pair(query, document) for document in documents]
+        rows = self._rows(pairs, every_row=False)
+        return np.array([score_of(row[-1], self.model.softmax_scores) for row in rows], np.float32)
 
     def stats(self) -> EngineStats:
         """What the engine does and has done: queue, blocks, tokens, ends. It may be asked at any time."""
@@ -423,12 +459,20 @@ class LLM:
 
         return AnswerConstraints(self.tokenizer)
 
+    def _rows(self, prompts: list[list[int]], every_row: bool = True) -> list[Float32Array]:
+        """What the model gives after each token of some prompts, or after the last: float32 [n, columns]."""
+        requests = []
+        for ids in prompts:
+            answer = self._answer(SamplingParams(), strip_prefix=False)
+            sequence = self._engine.sequence(ids, listener=answer, prompt_logits=True, every_row=every_row)
+            requests.append((sequence, answer))
+        self._complete(requests)
+        return [np.concatenate(sequence.logit_rows) for sequence, _ in requests]
+
     def _check_writes(self) -> None:
-        if self.config.pooling:
-            raise UnsupportedModel(
-                f"{self.path.name} is a model for embeddings, which writes no text; use LLM.embed, or load "
-                "another model."
-            )
+        from rushlight.models.purpose import check_writes
+
+        check_writes(self.config, self.path.name)
 
     def _answer(
         self,

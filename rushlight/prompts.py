@@ -55,6 +55,11 @@ def is_messages(prompt: object) -> TypeGuard[list[Message]]:
     return True
 
 
+def is_texts(texts: object) -> TypeGuard[list[str]]:
+    """Whether this is a list of texts, not an empty one."""
+    return isinstance(texts, list | tuple) and bool(texts) and all(isinstance(t, str) for t in texts)
+
+
 def prompt_of(prompt: object) -> Prompt:
     """A single prompt, token ids as a list of int.
 

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from goldens.small_vocabularies import SMALL_VOCABULARIES
 from goldens.tiny_vocab import vocabulary_of
+from helpers.embedding_models import EMBEDDING_MODELS, RANK_MODELS
 from helpers.mutations import Sound, mutate, take_apart
 from helpers.random_models import RandomModel, metadata_of, tensors_of, write_model
 from helpers.random_tables import RANDOM_MODELS
@@ -32,6 +33,7 @@ from rushlight.errors import OutOfMemory, RushlightError
 from rushlight.gguf import GGMLType, GGUFFile, open_gguf
 from rushlight.gguf.writer import write_gguf
 from rushlight.llm import LLM
+from rushlight.models.pooling import Pooling
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.quants import dequantize
 from rushlight.text import load_tokenizer
@@ -40,7 +42,9 @@ from rushlight.text import load_tokenizer
 # positions, layers that share keys and values; then two models whose matrices are of every type.
 MODELS = ("gemma2", "mixtral", "gpt-oss", "deepseek2", "olmo2", "minicpm-longrope", "gpt2", "gemma3n")
 TYPES = tuple(GGMLType)
-N_MODELS = len(MODELS) + 2
+# What reads both ways: positions, a head of its own; windows, dense layers; ALiBi.
+READERS = ("bert-rank", "gemma-embedding", "jina-bert-v2")
+N_MODELS = len(MODELS) + len(READERS) + 2
 SECONDS = 20.0  # of processor time, for one file
 MEMORY = 1 << 30  # beyond what the process has when it begins
 FEW = EngineOptions(n_batch_tokens=8, n_sequences=1)
@@ -57,11 +61,11 @@ def sound_files(tmp_path_factory: pytest.TempPathFactory) -> list[Sound]:
     """What is damaged: tiny models, and small vocabularies of every kind."""
     path = tmp_path_factory.mktemp("sound") / "file.gguf"
     found = []
-    for model in RANDOM_MODELS:
-        if model.name in MODELS:
+    for model in (*RANDOM_MODELS, *EMBEDDING_MODELS, *RANK_MODELS):
+        if model.name in (*MODELS, *READERS):
             write_model(path, metadata_of(model), tensors_of(model), GGMLType.Q8_0)
             found.append(take_apart(path.read_bytes()))
-    assert len(found) == len(MODELS)
+    assert len(found) == len(MODELS) + len(READERS)
     for types in (TYPES[0::2], TYPES[1::2]):
         _write_types(path, types)
         found.append(take_apart(path.read_bytes()))
@@ -171,13 +175,26 @@ def try_file(path: Path, number: int) -> str:
         how_far = "loaded"
         if rng.random() < 0.15:
             with LLM(path, n_threads=1, n_ctx=64, options=FEW) as llm:
-                llm.generate([5, 6, 7], SamplingParams(max_tokens=1, temperature=0))
+                use(llm)
             how_far = "ran"
     except OutOfMemory as error:
         raise AssertionError(f"a small file asks for much memory: {error}") from error
     except RushlightError as error:
         assert str(error).strip() and "\n" not in str(error)
     return how_far
+
+
+def use(llm: LLM) -> None:
+    """Do what a model is for."""
+    if llm.config.writes:
+        params = SamplingParams(max_tokens=1, temperature=0, ignore_eos=True)
+        assert len(llm.generate([5, 6, 7], params).token_ids) == 1
+    elif llm.config.pooling is Pooling.RANK:
+        assert llm.rerank("Hello", ["wörld", ""]).shape == (2,)
+    elif llm.config.pooling is Pooling.NONE:
+        assert len(llm.hidden_states([5, 6, 7])) == 3
+    else:
+        assert len(llm.embed([[5, 6, 7], [8]])) == 2
 
 
 def read_all(file: GGUFFile) -> None:
@@ -210,9 +227,7 @@ def test_sound_files_work(sound_files: list[Sound], tmp_path: Path) -> None:
         path.write_bytes(sound.build())
         if sound.infos:
             with LLM(path, n_threads=1, n_ctx=64, options=FEW) as llm:
-                assert (
-                    len(llm.generate([5, 6, 7], SamplingParams(max_tokens=1, ignore_eos=True)).token_ids) == 1
-                )
+                use(llm)
         else:
             with open_gguf(path) as file:
                 assert "error" not in {finding.level for finding in check_text(file)}

@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "sampling": {"errors", "params", "portable_math", "row_math"},
     "hub": {"errors", "gguf", "paths", "progress"},
     "backends": {"errors", "gguf", "paths", "portable_math", "quants", "row_math"},
-    "models": {"errors", "gguf", "quants", "backends"},
+    "models": {"errors", "gguf", "portable_math", "quants", "backends"},
     "engine": {"errors", "params", "row_math", "sampling", "backends"},
 }
 LLM_ROOM = {

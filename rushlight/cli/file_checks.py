@@ -48,17 +48,20 @@ _TWO_TURNS: list[Message] = [
 ]
 
 
-def check_text(file: GGUFFile) -> Iterator[Finding]:
-    """Check tokenizer, special tokens and chat template, without any weights."""
+def check_text(file: GGUFFile, writes: bool = True) -> Iterator[Finding]:
+    """Check tokenizer and special tokens, and the chat template of a model that writes, without weights."""
     try:
         tokenizer = load_tokenizer(file)
     except RushlightError as error:
         yield Finding(ERROR, str(error))
         return
     yield from _special_tokens(file, tokenizer)
+    if writes and not tokenizer.eog_ids:
+        yield Finding(WARNING, "No token ends an answer; every answer runs to its limit.")
     if file.metadata["tokenizer.ggml.model"] not in _LOSSY:
         yield from _round_trips(tokenizer)
-    yield from _chat_template(tokenizer)
+    if writes:
+        yield from _chat_template(tokenizer)
 
 
 def _special_tokens(file: GGUFFile, tokenizer: Tokenizer) -> Iterator[Finding]:
@@ -71,8 +74,6 @@ def _special_tokens(file: GGUFFile, tokenizer: Tokenizer) -> Iterator[Finding]:
                     WARNING,
                     f"{key} is {id}, but the vocabulary has {tokenizer.n_vocab} tokens; it is ignored.",
                 )
-    if not tokenizer.eog_ids:
-        yield Finding(WARNING, "No token ends an answer; every answer runs to its limit.")
 
 
 def _round_trips(tokenizer: Tokenizer) -> Iterator[Finding]:

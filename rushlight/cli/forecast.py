@@ -12,6 +12,7 @@ from rushlight.errors import RushlightError
 from rushlight.gguf import GGUFFile
 from rushlight.loading import context_for
 from rushlight.models import load_model
+from rushlight.models.purpose import purpose_of
 from rushlight.params import EngineOptions
 from rushlight.progress import format_bytes
 
@@ -22,7 +23,7 @@ class LayerCache(NamedTuple):
     """What a layer keeps of one sequence that fills the context.
 
     Attributes:
-        kind: ``"attention"`` or ``"recurrent"``.
+        kind: ``"attention"``, ``"attention both ways"`` or ``"recurrent"``.
         window: positions that stay visible, 0 for all of them.
         n_bytes: of memory.
     """
@@ -94,12 +95,14 @@ class Forecast(NamedTuple):
 
     Attributes:
         runs_on: by tensor name, what reads it and how large it becomes.
-        pooling: how the model makes embeddings, None if it writes text or does not load.
+        purpose: what the model makes, None if it does not load.
+        pooling: how it makes embeddings, None if it writes text or does not load.
         memory: None if the model does not load.
         error: why it does not load.
     """
 
     runs_on: dict[str, tuple[str, int]]
+    purpose: str | None = None
     pooling: str | None = None
     memory: Memory | None = None
     error: str | None = None
@@ -124,23 +127,25 @@ def forecast(file: GGUFFile, machine: Machine, n_ctx: int | None) -> Forecast:
     n_ctx = context_for(file, n_ctx)
     try:
         model = load_model(file, planner, n_ctx)
-        limits = limits_for(model.cache, model.n_ctx, KV_DTYPE, options := EngineOptions())
+        limits = limits_for(model.cache, model.n_ctx, KV_DTYPE, EngineOptions())
         needs = planner.needs(model, limits)
     except RushlightError as error:
         return Forecast(_runs_on(planner), error=str(error))
+    attention = "attention" if model.cache.is_causal else "attention both ways"
     cache = []
     of_layers = list(zip(model.cache.group_of_layer, needs.cache_blocks, strict=True))
     for g, block_bytes in of_layers:
         group = model.cache.groups[g]
-        n_blocks = most_blocks(model.n_ctx, group.window, options.n_batch_tokens)
+        n_blocks = most_blocks(model.n_ctx, group.window, limits.n_tokens)
         if group.recurrent:
             n_blocks = STATES_PER_SEQUENCE
-        kind = "recurrent" if group.recurrent else "attention"
+        kind = "recurrent" if group.recurrent else attention
         cache.append(LayerCache(kind, group.window, n_blocks * block_bytes))
     most = sum(limits.n_blocks[g] * block_bytes for g, block_bytes in of_layers)
     memory = Memory(model.n_ctx, needs.weights, tuple(cache), most, needs.working)
-    pooling = model.config.pooling
-    return Forecast(_runs_on(planner), pooling.name.lower() if pooling else None, memory)
+    config = model.config
+    pooling = None if config.writes else config.pooling.name.lower()
+    return Forecast(_runs_on(planner), purpose_of(config), pooling, memory)
 
 
 def _runs_on(planner: Any) -> dict[str, tuple[str, int]]:
@@ -153,4 +158,6 @@ def _runs_on(planner: Any) -> dict[str, tuple[str, int]]:
 def _reach(layer: LayerCache) -> str:
     if layer.kind == "recurrent":
         return "a state"
+    if layer.window and layer.kind != "attention":
+        return f"{layer.window - 1:,} tokens to each side"
     return f"the last {layer.window:,} tokens" if layer.window else "all tokens"

@@ -74,7 +74,7 @@ def _report(file: GGUFFile, n_ctx: int | None) -> _Report:
     machine = this_machine()
     found = forecast(file, machine, n_ctx)
     findings = [] if found.error is None else [Finding(ERROR, found.error)]
-    findings += check_text(file)
+    findings += check_text(file, writes=found.pooling is None)
     memory = found.memory
     if memory is not None and machine.memory is not None and memory.total > machine.memory:
         findings.append(
@@ -118,7 +118,7 @@ def _overview(report: _Report) -> str:
     from rushlight.gguf.summary import summarize
     from rushlight.models import supported_architectures
 
-    file, machine, pooling = report.file, report.machine, report.forecast.pooling
+    file, machine = report.file, report.machine
     summary = summarize(file)
     supported = supported_architectures()
     verdict = (
@@ -135,7 +135,7 @@ def _overview(report: _Report) -> str:
         ("parameters", f"{summary.n_params:,}"),
         ("vocabulary", "none" if summary.n_vocab is None else f"{summary.n_vocab:,} tokens"),
         ("context", "unknown" if summary.context_length is None else f"{summary.context_length:,} tokens"),
-        ("makes", "text" if pooling is None else f"embeddings, pooled by {pooling}, and no text"),
+        ("makes", report.forecast.purpose or "unknown, the model does not load"),
         ("runs on", f"{machine.backend} backend, kernel target {machine.target}, {machine.cores} cores"),
     ]
     types = [

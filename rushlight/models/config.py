@@ -1,4 +1,4 @@
-"""Hyper-parameters of decoder-only transformers, read from a file's metadata and checked."""
+"""Hyper-parameters of transformers, read from a file's metadata and checked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class Config(NamedTuple):
         rope_freq_base: its base.
         rope_scaling: how its context was extended.
         n_swa: width of the sliding window; 0: none.
-        pooling: how the hidden states of a text become its embedding; NONE: the model writes tokens.
+        pooling: how the hidden states of a text become its embedding, or RANK: its score.
+        causal: no token sees what comes after it.
+        cls_pooling: how they become what a reranker's head reads.
+        n_cls_out: numbers that this head gives.
     """
 
     arch: str
@@ -48,6 +51,14 @@ class Config(NamedTuple):
     rope_scaling: RopeScaling
     n_swa: int = 0
     pooling: Pooling = Pooling.NONE
+    causal: bool = True
+    cls_pooling: Pooling = Pooling.LAST
+    n_cls_out: int = 1
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model gives logits of tokens; otherwise its results are of texts."""
+        return self.causal and self.pooling is Pooling.NONE
 
 
 def read_config(
@@ -64,8 +75,12 @@ def read_config(
     n_layer_nextn: int = 0,
     by_layer: bool = False,
     pools: bool = False,
+    ranks: bool = False,
+    causal: bool = True,
+    cls_pooling: Pooling = Pooling.CLS,
+    max_alibi_bias: float = 0.0,
 ) -> Config:
-    """Read what every decoder-only transformer has; keys that change nothing here are ignored by name.
+    """Read what every transformer of this kind has; keys that change nothing here are ignored by name.
 
     Args:
         accounts: of the file.
@@ -81,6 +96,10 @@ def read_config(
         by_layer: key-value heads and feed-forward networks may differ by layer; the configuration has the
             first layer's, and the architecture reads each layer's.
         pools: what goes into the head of this architecture is what embeddings are made of.
+        ranks: files of the architecture may have a reranker's head.
+        causal: no token sees what comes after it.
+        cls_pooling: what a reranker's head reads in a model that is not causal and does not say it.
+        max_alibi_bias: that of the architecture.
 
     Raises:
         InvalidFile: a key that is missing, of another type or out of range, or that contradicts another.
@@ -104,7 +123,8 @@ def read_config(
         accounts.expect("attention.clamp_kqv", 0.0, "clamping of queries, keys and values is not implemented")
     if n_ff is None:
         n_ff = same_in_all_layers(accounts, "feed_forward_length", n_layer, by_layer, None if dense else 0)
-    account_for_the_rest(accounts, n_embd, n_layer_nextn)
+    account_for_the_rest(accounts, n_embd, n_layer_nextn, causal, max_alibi_bias)
+    pooling = _read_pooling(accounts, causal, ranks) if pools else Pooling.NONE
     if not experts:
         accounts.expect("expert_count", 0, _NO_EXPERTS)
         accounts.expect("expert_used_count", 0, _NO_EXPERTS)
@@ -123,17 +143,44 @@ def read_config(
         rope_freq_base=accounts.get_float("rope.freq_base", 10000.0, min=1.0 + 1e-6),
         rope_scaling=read_rope_scaling(accounts, n_ctx_train),
         n_swa=n_swa,
-        pooling=_read_pooling(accounts) if pools else Pooling.NONE,
+        pooling=pooling,
+        causal=causal,
+        cls_pooling=_read_cls_pooling(accounts, Pooling.LAST if causal else cls_pooling, ranks),
+        n_cls_out=_count_labels(accounts) if ranks else 1,
     )
 
 
-def _read_pooling(accounts: Accounting) -> Pooling:
-    """``pooling_type``; a reranker runs as a model of tokens, without its second head."""
+def _read_pooling(accounts: Accounting, causal: bool, ranks: bool) -> Pooling:
+    """``pooling_type``; without a head, a reranker that is causal runs as a model of tokens."""
     pooling = Pooling(accounts.get_int("pooling_type", 0, min=0, max=max(Pooling)))
-    return Pooling.NONE if pooling is Pooling.RANK else pooling
+    if ranks and pooling is not Pooling.RANK:
+        accounts.ignore_tensor("cls.*", "the file does not say that it is a reranker, whose head this is")
+    if pooling is not Pooling.RANK or ranks:
+        return pooling
+    if not causal:
+        raise UnsupportedModel("Rerankers of this architecture (pooling_type 4) are not supported.")
+    return Pooling.NONE
 
 
-def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple[bool, ...]:
+def _read_cls_pooling(accounts: Accounting, default: Pooling, ranks: bool) -> Pooling:
+    """``classifier.pooling_type``, which is MEAN or CLS; a causal model reads its last token."""
+    if not ranks:
+        return default
+    if default is Pooling.LAST:
+        accounts.expect("classifier.pooling_type", int(default), "a causal reranker reads its last token")
+        return default
+    return Pooling(accounts.get_int("classifier.pooling_type", int(default), min=1, max=2))
+
+
+def _count_labels(accounts: Accounting) -> int:
+    """The number of ``classifier.output_labels``; 1 without them."""
+    labels = accounts.get_array("classifier.output_labels", None)
+    return 1 if labels is None else max(1, len(labels))
+
+
+def read_window_layers(
+    accounts: Accounting, n_layer: int, period: int, first: bool = False
+) -> tuple[bool, ...]:
     """Which layers see only a sliding window, as ``attention.sliding_window_pattern`` says.
 
     The key holds a bool for each layer, or a period: of so many layers the last one sees everything, and
@@ -143,6 +190,7 @@ def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple
         accounts: of the file.
         n_layer: layers.
         period: that of a file without the key.
+        first: not the last but the first layer of a period sees everything.
 
     Raises:
         InvalidFile: the key is neither.
@@ -150,7 +198,7 @@ def read_window_layers(accounts: Accounting, n_layer: int, period: int) -> tuple
     pattern = accounts.get_int_or_bools("attention.sliding_window_pattern", n_layer, period, min=0)
     if isinstance(pattern, tuple):
         return pattern
-    return tuple(pattern == 0 or i % pattern < pattern - 1 for i in range(n_layer))
+    return tuple(pattern == 0 or i % pattern != (0 if first else pattern - 1) for i in range(n_layer))
 
 
 def read_heads(accounts: Accounting) -> tuple[int, ...]:
@@ -182,13 +230,19 @@ def same_in_all_layers(
     return sizes[0]
 
 
-def account_for_the_rest(accounts: Accounting, n_embd: int, n_layer_nextn: int = 0) -> None:
+def account_for_the_rest(
+    accounts: Accounting,
+    n_embd: int,
+    n_layer_nextn: int = 0,
+    causal: bool = True,
+    max_alibi_bias: float = 0.0,
+) -> None:
     """Keys that real files carry and that either change nothing or name a feature that is not implemented."""
     accounts.expect(
         "nextn_predict_layers", n_layer_nextn, "layers that predict several tokens are not implemented"
     )
-    accounts.expect("attention.causal", True, "only causal attention is implemented")
-    accounts.expect("attention.max_alibi_bias", 0.0, "ALiBi is not implemented")
+    accounts.expect("attention.causal", causal, "this architecture is only implemented the other way")
+    accounts.expect("attention.max_alibi_bias", max_alibi_bias, "another ALiBi is not implemented")
     accounts.expect("embedding_length_out", n_embd, "an output of another width is not implemented")
     accounts.ignore("attention.layer_norm*_epsilon", "one of the two is read, the other is of no norm")
     accounts.ignore("vocab_size", "the rows of token_embd.weight say it")

@@ -1,4 +1,4 @@
-"""What every decoder-only model is made of beside its blocks."""
+"""What every model is made of beside its blocks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from rushlight.backends.base import Model, Ops, RopeTable, Tensor
+from rushlight.backends.base import Model, Ops, RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache, CacheLayout, RecurrentCache
 from rushlight.errors import InvalidParameter
 from rushlight.models.config import Config
+from rushlight.models.pooling import Pooling
+from rushlight.models.rank_head import RankHead
 from rushlight.models.rope import RopeFactors, rope_table
-from rushlight.models.weights import Weights
+from rushlight.models.weights import Linear, NoHead, Weights
+
+Head = Linear | NoHead | RankHead
+"""What follows the last norm."""
 
 
 class CausalModel(Model, Protocol):
@@ -20,6 +25,7 @@ class CausalModel(Model, Protocol):
     config: Config
     arch: str
     n_ctx: int
+    softmax_scores: bool
 
 
 MAX_CTX = 1 << 22  # positions: a RoPE table of this length still fits the memory of a small machine
@@ -33,7 +39,7 @@ class Decoder:
         weights: the file's tensors.
         n_ctx: positions to load for; None: as many as the model was trained for.
         windows: what each layer that keeps anything keeps: the width of its sliding window, 0 for none, or
-            the cache of a recurrent layer.
+            the cache of a recurrent layer. In a model that is not causal, half of a window lies behind.
         layer_configs: heads of each of these layers; None: all have those of `config`.
 
     Attributes:
@@ -43,11 +49,14 @@ class Decoder:
         n_ctx: positions that a sequence may have.
         cache: what the layers keep.
         token_embd: table [V, E].
-        output: head [V, E]; none in a model for embeddings.
+        output: head [V, E]; none in a model for embeddings, and the other one in a reranker.
+        softmax_scores: a reranker's score is its share of the softmax over all that its head gives.
 
     Raises:
         InvalidParameter: `n_ctx` is no number of positions that can be loaded.
     """
+
+    softmax_scores = False
 
     def __init__(
         self,
@@ -65,20 +74,19 @@ class Decoder:
         self.n_embd = config.n_embd
         self.n_ctx_train = config.n_ctx_train
         self.token_embd, self.n_vocab = weights.embedding(config.n_embd)
-        self.output = weights.no_head() if config.pooling else weights.output(self.n_vocab, config.n_embd)
-        # A window that no sequence outgrows is none: its layer then shares blocks with those that have none.
+        self.output = self.head(weights)
         specs = (
-            window
-            if isinstance(window, RecurrentCache)
-            else AttentionCache(
-                own.n_head_kv,
-                own.n_embd_head_k,
-                own.n_embd_head_v,
-                window if window < self.n_ctx else 0,
-            )
+            window if isinstance(window, RecurrentCache) else _attention_cache(own, window, self.n_ctx)
             for own, window in zip(layer_configs or [config] * len(windows), windows, strict=True)
         )
         self.cache = CacheLayout.of(tuple(specs))
+
+    def head(self, weights: Weights) -> Head:
+        """What makes logits, embeddings or scores of the last hidden states."""
+        if self.config.writes:
+            return weights.output(self.n_vocab, self.config.n_embd)
+        no_head = weights.no_head()
+        return RankHead(weights, self.config) if self.config.pooling is Pooling.RANK else no_head
 
     def attend(
         self,
@@ -88,6 +96,7 @@ class Decoder:
         rope: RopeTable | None,
         scale: float | None = None,
         softcap: float = 0.0,
+        slopes: Weight | None = None,
     ) -> Tensor:
         """Turn queries [T, H * D] and keys [T, KH * D] by RoPE, if a table is given, and attend: [T, H * Dv].
 
@@ -98,6 +107,7 @@ class Decoder:
             rope: angles; None: the layer knows no positions.
             scale: of the scores; None: ``1 / sqrt(D)``.
             softcap: of the scores; 0: none.
+            slopes: of ALiBi; None: there is none.
         """
         q, k, v = qkv
         config = self.config
@@ -106,7 +116,7 @@ class Decoder:
             k = ops.rope(k, rope, config.n_head_kv)
         if scale is None:
             scale = 1 / math.sqrt(config.n_embd_head_k)
-        return ops.attention(q, k, v, layer, scale, softcap)
+        return ops.attention(q, k, v, layer, scale, softcap, slopes=slopes)
 
     def rope_table(self, interleaved: bool, factors: RopeFactors | None = None) -> RopeTable:
         """The RoPE angles of `config` for positions 0 to ``n_ctx - 1``."""
@@ -114,3 +124,16 @@ class Decoder:
         return rope_table(
             self.n_ctx, config.n_rot, config.rope_freq_base, interleaved, config.rope_scaling, factors
         )
+
+
+def _attention_cache(config: Config, window: int, n_ctx: int) -> AttentionCache:
+    """The cache of a layer with a window, 0 for none.
+
+    A window that no sequence outgrows is none: its layer then shares blocks with those that have none.
+    """
+    ahead = 0
+    if not config.causal:
+        ahead = window // 2 if window else n_ctx
+        window = ahead + 1
+    heads = config.n_head_kv, config.n_embd_head_k, config.n_embd_head_v
+    return AttentionCache(*heads, window if window < n_ctx else 0, ahead)

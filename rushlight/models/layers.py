@@ -99,6 +99,15 @@ class GeGLU(SwiGLU):
         return self._down(ops, ops.gelu_mul(gate, up))
 
 
+class FusedGeGLU(FusedSwiGLU):
+    """`GeGLU` whose ``ffn_up`` holds the rows of the gate, then those of up."""
+
+    def __call__(self, ops: Ops, x: Tensor) -> Tensor:
+        """The network's output."""
+        gate, up = self._gate_up(ops, x)
+        return self._down(ops, ops.gelu_mul(gate, up))
+
+
 class GeluFFN:
     """``ffn_down(gelu(ffn_up(x)))`` of the layer `name`: no gate."""
 

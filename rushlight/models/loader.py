@@ -17,12 +17,15 @@ from rushlight.models.decoder import CausalModel
 
 _SHARED = frozenset(
     {
+        "alibi",
         "attention_free",
+        "bert_block",
         "blocks",
         "config",
         "conv_hybrid",
         "decoder",
         "delta_net",
+        "encoder",
         "expert_config",
         "expert_hybrid",
         "experts",
@@ -31,8 +34,12 @@ _SHARED = frozenset(
         "latent_attention",
         "layers",
         "llama_block",
+        "llama_encoder",
         "loader",
         "pooling",
+        "purpose",
+        "rank_head",
+        "ranking",
         "rope",
         "rope_scaling",
         "single_hybrid",
@@ -44,10 +51,18 @@ _WITH_HYPHENS = {
     "command_r": "command-r",
     "ernie4_5_moe": "ernie4_5-moe",
     "falcon_h1": "falcon-h1",
+    "gemma_embedding": "gemma-embedding",
     "gpt_oss": "gpt-oss",
     "hunyuan_dense": "hunyuan-dense",
     "hunyuan_moe": "hunyuan-moe",
+    "jina_bert_v2": "jina-bert-v2",
+    "jina_bert_v3": "jina-bert-v3",
+    "llama_embed": "llama-embed",
     "minimax_m2": "minimax-m2",
+    "modern_bert": "modern-bert",
+    "neo_bert": "neo-bert",
+    "nomic_bert": "nomic-bert",
+    "nomic_bert_moe": "nomic-bert-moe",
 }
 
 

@@ -1,4 +1,4 @@
-"""Qwen 3, the dense models; Qwen3-Embedding.
+"""Qwen 3, the dense models; Qwen3-Embedding; Qwen3-Reranker.
 
 A llama block (see `rushlight.models.llama`), with these differences:
 
@@ -6,7 +6,8 @@ A llama block (see `rushlight.models.llama`), with these differences:
   (``attn_q_norm``, ``attn_k_norm``).
 - The heads are wider than n_embd / n_head (``attention.key_length``).
 - RoPE turns halves of a head (NeoX). Long contexts use YaRN.
-- A reranker carries a second head, ``cls.output``, which has no part in the logits of tokens.
+- A reranker (``pooling_type`` 4) has a head of its own, ``cls.output``, over the last token: two rows of the
+  head of tokens, for "yes" and "no". The score is the share of the first in their softmax.
 - Qwen3-Embedding names a ``pooling_type``: what would go into the head is pooled into an embedding
   (`rushlight.models.pooling`), and there are no logits.
 
@@ -43,10 +44,10 @@ class Block:
 class Model(Decoder):
     """A model of the qwen3 architecture."""
 
+    softmax_scores = True
+
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
-        config = read_config(accounts, "qwen3", pools=True)
-        accounts.ignore("classifier.output_labels", "they name the scores of a reranker's second head")
-        accounts.ignore_tensor("cls.output.weight", "a reranker's second head gives scores, not tokens")
+        config = read_config(accounts, "qwen3", pools=True, ranks=True)
         weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         self.rope = self.rope_table(interleaved=False)
@@ -54,7 +55,7 @@ class Model(Decoder):
         self.output_norm = weights.vector("output_norm.weight", config.n_embd)
 
     def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step, or the hidden states [R, E] of a model for embeddings."""
+        """The logits [R, V] of one step, hidden states [R, E] to embed, or what a reranker's head gives."""
         config, eps = self.config, self.config.norm_eps
         scale = 1 / math.sqrt(config.n_embd_head_k)
         x = ops.embed(self.token_embd)

@@ -7,6 +7,8 @@ head before RoPE, which turns halves of a head (NeoX). Of images alone speak:
   position, and all pairs turn alike;
 - ``n_deepstack_layers``, how many layers add features of an image to the residual.
 
+Files for embeddings and rerankers are as those of qwen3.
+
 Source: Qwen Team 2025, "Qwen3-VL Technical Report"; ``qwen3vl.cpp`` in llama.cpp's ``src/models``;
 ``modeling_qwen3_vl.py`` in transformers.
 """
@@ -25,19 +27,20 @@ from rushlight.models.weights import Weights
 class Model(Decoder):
     """A model of the qwen3vl architecture."""
 
+    softmax_scores = True
+
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         accounts.ignore("rope.dimension_sections", "they tell pairs apart in images only")
         accounts.ignore("n_deepstack_layers", "they add features of images, which text has not")
-        accounts.ignore("classifier.output_labels", "they name the scores of a reranker's second head")
-        accounts.ignore_tensor("cls.output.weight", "a reranker's second head gives scores, not tokens")
-        config, weights = read_config(accounts, "qwen3vl"), Weights(accounts, backend)
+        config = read_config(accounts, "qwen3vl", pools=True, ranks=True)
+        weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         self.rope = self.rope_table(interleaved=False)
         self.blocks = [NormedHeadsBlock(weights, config, f"blk.{i}") for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
 
     def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step."""
+        """The logits [R, V] of one step, hidden states [R, E] to embed, or what a reranker's head gives."""
         x = ops.embed(self.token_embd)
         for i, block in enumerate(self.blocks):
             q, k, v = block.attn_qkv(ops, block.attn_norm(ops, x))

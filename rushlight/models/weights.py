@@ -106,6 +106,20 @@ class Weights:
         raw = np.full(n, value, np.float32).view(np.uint8)
         return self._backend.vector(GGUFTensor("constant", (n,), GGMLType.F32, raw))
 
+    def numbers(self, values: list[float]) -> Weight:
+        """A vector of numbers that no tensor holds."""
+        raw = np.array(values, np.float32).view(np.uint8)
+        return self._backend.vector(GGUFTensor("numbers", (len(values),), GGMLType.F32, raw))
+
+    def optional_first_row(self, name: str, k: int) -> Weight | None:
+        """The first row of a table [n, k] as a vector [k], if the file has it."""
+        if not self.has(name):
+            return None
+        tensor = self._accounts.tensor(name)
+        if len(tensor.shape) != 2 or tensor.shape[1] != k or not tensor.shape[0]:
+            raise InvalidFile(f"Tensor {name!r} has the shape {tensor.shape}; expected (n, {k}).")
+        return self._backend.vector(replace(tensor, shape=(k,), raw=tensor.raw[0]))
+
     def halves(self, name: str, n_head: int, head_dim: int, k: int) -> tuple[Linear, Linear]:
         """``{name}.weight`` [n_head * 2 * head_dim, k]: the first half of each head's rows, the second."""
         tensor = self._accounts.tensor(f"{name}.weight", (n_head * 2 * head_dim, k))

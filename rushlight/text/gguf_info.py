@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +12,12 @@ from rushlight.errors import InvalidFile
 from rushlight.gguf.values import shown
 from rushlight.text.special import SpecialTokens
 from rushlight.text.special_names import TEMPLATE_ROLES
-from rushlight.text.tokenizer import TokenizerInfo
+from rushlight.text.tokenizer import Added, TokenizerInfo
 from rushlight.text.vocabulary import TokenType, Vocabulary, number_array
 
 _TEMPLATE_KEY = "tokenizer.chat_template"
-
-
-class Added(NamedTuple):
-    """What `Tokenizer.encode` adds to a text.
-
-    Attributes:
-        bos, eos, sep: the tokens of these roles.
-        space_prefix: a space before the text.
-    """
-
-    bos: bool = False
-    eos: bool = False
-    sep: bool = False
-    space_prefix: bool = False
+_WITH_SEPARATOR = ("jina-v1-en", "jina-v2-code", "roberta-bpe")
+"""Values of ``tokenizer.ggml.pre`` of models that want SEP between two texts, as llama.cpp has it."""
 
 
 def read_added(metadata: Mapping[str, Any], default: Added) -> Added:
@@ -74,11 +62,22 @@ def read_info(
         add_eos=added.eos,
         add_sep=added.sep,
         add_space_prefix=added.space_prefix,
+        pair=_pair_of(metadata, added),
         suppress_ids=_suppressed(metadata, len(vocabulary)),
         special_tokens=_template_tokens(special, vocabulary),
         chat_templates={
             name: metadata[key] for name, key in templates.items() if isinstance(metadata.get(key), str)
         },
+    )
+
+
+def _pair_of(metadata: Mapping[str, Any], single: Added) -> Added:
+    """What is added to a pair of texts: there every kind of tokenizer lets the file choose."""
+    by_name = metadata.get("tokenizer.ggml.pre") in _WITH_SEPARATOR
+    return Added(
+        bos=flag(metadata, "tokenizer.ggml.add_bos_token", single.bos),
+        eos=flag(metadata, "tokenizer.ggml.add_eos_token", single.eos),
+        sep=flag(metadata, "tokenizer.ggml.add_sep_token", single.sep or by_name),
     )
 
 

@@ -13,12 +13,13 @@ from rushlight.errors import InvalidFile, UnsupportedTokenizer
 from rushlight.gguf.strings import StringArray
 from rushlight.gguf.values import shown
 from rushlight.text.bpe import BPEEncoder
-from rushlight.text.gguf_info import Added, flag, read_added, read_bytes, read_info, read_scores, unknown_id
+from rushlight.text.gguf_info import flag, read_added, read_bytes, read_info, read_scores, unknown_id
 from rushlight.text.gguf_tokenizer import Encoder, GGUFTokenizer
 from rushlight.text.pre_tokenizers import PreTokenizer, pre_tokenizer
 from rushlight.text.recognized import partition_of
 from rushlight.text.special import find_special_tokens
 from rushlight.text.spm import SPMEncoder
+from rushlight.text.tokenizer import Added
 from rushlight.text.vocabulary import Spelling, Vocabulary, read_vocabulary, string_array
 
 _NO_VOCABULARY = ("no_vocab", "none")

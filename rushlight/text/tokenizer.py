@@ -13,6 +13,20 @@ from rushlight.text.vocabulary import TokenType, Vocabulary
 _HIDDEN = (TokenType.CONTROL, TokenType.UNKNOWN)
 
 
+class Added(NamedTuple):
+    """What is added to a text, or to a pair of texts.
+
+    Attributes:
+        bos, eos, sep: the tokens of these roles.
+        space_prefix: a space before the text.
+    """
+
+    bos: bool = False
+    eos: bool = False
+    sep: bool = False
+    space_prefix: bool = False
+
+
 class TokenizerInfo(NamedTuple):
     """What a tokenizer knows beside its way of encoding.
 
@@ -24,6 +38,7 @@ class TokenizerInfo(NamedTuple):
         add_eos: `Tokenizer.encode` puts the EOS token last.
         add_space_prefix: encoding puts a space before a text, and decoding takes it away.
         add_sep: `Tokenizer.encode` puts the SEP token last.
+        pair: what `rushlight.text.pairs.encode_pair` adds to a pair of texts.
         suppress_ids: tokens that the model must never write.
         special_tokens: what a chat template calls them (``bos_token``, ``eos_token``, ...), to their texts.
         chat_templates: the templates that came with the tokenizer by name, the plain one as ``"default"``.
@@ -36,6 +51,7 @@ class TokenizerInfo(NamedTuple):
     add_eos: bool
     add_space_prefix: bool
     add_sep: bool = False
+    pair: Added = Added()
     suppress_ids: frozenset[int] = frozenset()
     special_tokens: Mapping[str, str] = MappingProxyType({})
     chat_templates: Mapping[str, str] = MappingProxyType({})
@@ -54,6 +70,7 @@ class Tokenizer(ABC):
         special_ids: control and unknown tokens: parsed only on request, left out of text on request.
         suppress_ids: tokens that the model must never write.
         add_bos, add_eos, add_sep: what `encode` adds to a text.
+        pair: what is added to a pair of texts.
         add_space_prefix: `encode` puts a space before a text, and `decode` takes it away.
         special_tokens: texts of special tokens under the names that chat templates use.
         chat_template: the model's chat template, or None.
@@ -76,6 +93,7 @@ class Tokenizer(ABC):
         self.add_bos = info.add_bos
         self.add_eos = info.add_eos
         self.add_sep = info.add_sep
+        self.pair = info.pair
         self.add_space_prefix = info.add_space_prefix
         self.special_tokens = dict(info.special_tokens)
         self.chat_templates = dict(info.chat_templates)

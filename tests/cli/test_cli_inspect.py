@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.embedding_models import EMBEDDING_MODELS
+from helpers.embeddings import MODELS
 from helpers.random_models import write_random_model
 from helpers.random_tables import RANDOM_MODELS
 from helpers.vocab_files import VocabularyUnavailableError, is_packed, vocabulary_file, vocabulary_names
@@ -258,11 +258,23 @@ def test_a_planner_runs_nothing() -> None:
 
 
 def test_a_model_for_embeddings(tmp_path: Path, capsys: Captured) -> None:
-    model = next(model for model in EMBEDDING_MODELS if model.name == "qwen3-last")
-    write_random_model(model, tmp_path / "model.gguf")
+    write_random_model(MODELS["qwen3-last"], tmp_path / "model.gguf")
     code, found = inspect(tmp_path / "model.gguf", capsys)
     assert (code, found["pooling"]) == (0, "last")
     # The head, which is the embedding table, is not packed.
     assert found["tensors"][0]["runs_on"] == "cpu embed_f32" and found["tensors"][0]["memory"] == 0
     assert main(["inspect", str(tmp_path / "model.gguf")]) == 0
     assert "embeddings, pooled by last, and no text" in capsys.readouterr().out
+
+
+def test_a_model_that_reads_both_ways(tmp_path: Path, capsys: Captured) -> None:
+    for name, makes, reach in (
+        ("gemma-embedding", "embeddings, pooled by mean, and no text", "6 tokens to each side"),
+        ("bert-none", "hidden states; the file names no pooling_type", "attention both ways, all tokens"),
+        ("bert-rank", "scores of documents for a query, and no text", "attention both ways, all tokens"),
+    ):
+        write_random_model(MODELS[name], tmp_path / "model.gguf")
+        assert main(["inspect", str(tmp_path / "model.gguf")]) == 0
+        shown = capsys.readouterr().out
+        assert makes in shown and reach in shown
+        assert "chat template" not in shown.partition("\nchecks\n")[2]

@@ -131,6 +131,15 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "ffn_gate_inp.scale": ("n_embd",),
     "ffn_down_exps.scale": ("n_expert",),
     "token_embd_norm": ("n_embd",),
+    "token_types": ("n_types", "n_embd"),
+    "attn_output_norm": ("n_embd",),
+    "layer_output_norm": ("n_embd",),
+    "enc.output_norm": ("n_embd",),
+    "cls": ("n_embd", "n_embd"),
+    "cls.norm": ("n_embd",),
+    "cls.output": ("n_cls", "n_embd"),
+    "dense_2": ("n_dense", "n_embd"),
+    "dense_3": ("n_embd", "n_dense"),
     "attn_gate": ("n_value", "n_embd"),
     "ssm_conv1d": ("n_conv", "n_taps"),
     "ssm_alpha": ("n_head_v", "n_embd"),
@@ -179,6 +188,8 @@ def sizes_of(model: RandomModel) -> dict[str, int]:
     sizes["n_own"] = model.metadata.get("embedding_length_per_layer_input", 0)
     sizes["n_latent"] = model.metadata.get("moe_latent_size", 0)
     sizes["n_positions"] = model.n_ctx_train
+    sizes["n_types"], sizes["n_dense"] = 2, model.metadata.get("dense_2_feat_out", 0)
+    sizes["n_cls"] = len(model.metadata.get("classifier.output_labels", [""]))
     sizes["n_own_all"], sizes["one"] = model.n_layer * sizes["n_own"], 1
     return {**sizes, **model.sizes, **{name: getattr(model, name) for name in own}, "n_pairs": n_rot // 2}
 
