@@ -136,4 +136,4 @@ def _attention_cache(config: Config, window: int, n_ctx: int) -> AttentionCache:
         ahead = window // 2 if window else n_ctx
         window = ahead + 1
     heads = config.n_head_kv, config.n_embd_head_k, config.n_embd_head_v
-    return AttentionCache(*heads, window if window < n_ctx else 0, ahead)
+    return AttentionCache(*heads, window if window < n_ctx else 0, ahead=ahead)
