@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,20 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
+from rushlight import __version__
 from rushlight.server.client import Client
 from rushlight.server.endpoints import ENDPOINTS
 from rushlight.server.errors import ApiError
 from rushlight.server.guard import HostGuard, KeyGuard
 from rushlight.server.limits import Admission
 from rushlight.server.logs import HEADER, RequestLog
+from rushlight.server.metrics import Metrics
+from rushlight.server.openapi import openapi
 from rushlight.server.options import ServerOptions
 from rushlight.server.page import page_routes
-from rushlight.server.respond import error_response
+from rushlight.server.respond import error_response, json_response
 from rushlight.server.service import Service
 
 if TYPE_CHECKING:
@@ -37,10 +41,19 @@ def create_app(llm: LLM, options: ServerOptions | None = None) -> Starlette:
     """
     options = options or ServerOptions()
     service = Service(
-        llm=llm, options=options, client=Client(llm, Admission(llm.options.n_sequences, options.n_queue))
+        llm=llm,
+        options=options,
+        client=Client(llm, Admission(llm.options.n_sequences, options.n_queue)),
+        metrics=Metrics(
+            llm.stats, {"version": __version__, "model": options.model_names[0], "backend": llm.backend}
+        ),
     )
     app = Starlette(
-        routes=[*(endpoint.route() for endpoint in ENDPOINTS), *page_routes()],
+        routes=[
+            *(endpoint.route() for endpoint in ENDPOINTS),
+            Route("/openapi.json", _description(service)),
+            *page_routes(),
+        ],
         middleware=_layers(service),
         exception_handlers={HTTPException: _http_error},
         lifespan=_lifespan,
@@ -54,7 +67,7 @@ def _layers(service: Service) -> list[Middleware]:
     options = service.options
     hosts = options.allowed_hosts if options.allowed_hosts or options.is_loopback else None
     layers = [
-        Middleware(RequestLog, observe=service.observe),
+        Middleware(RequestLog, observe=service.metrics.request),
         Middleware(HostGuard, hosts=hosts, origins=options.cors_origins),
     ]
     if options.cors_origins:
@@ -70,6 +83,15 @@ def _layers(service: Service) -> list[Middleware]:
     if options.api_keys:
         layers.append(Middleware(KeyGuard, keys=options.api_keys))
     return layers
+
+
+def _description(service: Service) -> Callable[[Request], Awaitable[Response]]:
+    response = json_response(openapi(ENDPOINTS, bool(service.options.api_keys)))
+
+    async def describe(request: Request) -> Response:
+        return response
+
+    return describe
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ class Endpoint:
         handler: called with the service, the request and its checked body.
         about: a sentence for people.
         body: what a request must hold; None: it has no body.
+        answers: the media type of its answers.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Endpoint:
     handler: Handler
     about: str
     body: Object | None = None
+    answers: str = "application/json"
 
     def route(self) -> Route:
         """The route of the application."""
@@ -67,5 +69,6 @@ def told(error: Exception, request: Request) -> ApiError:
     answer = as_api_error(error)
     if answer.status >= 500 and not isinstance(error, ApiError):
         log("failed", logging.ERROR, trace=error, request_id=request_id_of(request.scope))
+    service_of(request).metrics.error(answer.code or str(answer.status))
     request.scope["state"]["log"].update(error=answer.message[:200], code=answer.code)
     return answer

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from rushlight.server.chat_completions import chat_completions
+from rushlight.server.completions import completions
 from rushlight.server.endpoint import Endpoint
-from rushlight.server.models import get_model, health, list_models, ready
+from rushlight.server.models import get_model, health, list_models, metrics, ready
 from rushlight.server.schemas.chat import CHAT
+from rushlight.server.schemas.completions import COMPLETION
+from rushlight.server.schemas.tokens import DETOKENIZE, TOKENIZE
+from rushlight.server.tokens import detokenize, tokenize
 
 ENDPOINTS = (
     Endpoint("POST", "/v1/chat/completions", chat_completions, "Answer a conversation.", CHAT),
+    Endpoint("POST", "/v1/completions", completions, "Continue prompts, or score them.", COMPLETION),
+    Endpoint("POST", "/tokenize", tokenize, "The tokens of a text or a conversation.", TOKENIZE),
+    Endpoint("POST", "/detokenize", detokenize, "The text of tokens.", DETOKENIZE),
     Endpoint("GET", "/v1/models", list_models, "The served model."),
     Endpoint("GET", "/v1/models/{model:path}", get_model, "The served model, by name."),
     Endpoint("GET", "/health", health, "Liveness: the process answers."),
     Endpoint("GET", "/ready", ready, "Readiness: requests are taken."),
+    Endpoint("GET", "/metrics", metrics, "Metrics for Prometheus.", answers="text/plain"),
 )

@@ -1,4 +1,4 @@
-"""``/v1/models``, ``/health`` and ``/ready``: what is served, and whether it is."""
+"""``/v1/models``, ``/health``, ``/ready`` and ``/metrics``: what is served, and how it goes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rushlight.server.errors import ApiError
+from rushlight.server.metrics import CONTENT_TYPE
 from rushlight.server.respond import json_response
 from rushlight.server.service import Service
 
@@ -35,6 +36,11 @@ async def ready(service: Service, request: Request, body: dict[str, Any]) -> Res
     if service.client.admission.is_full:
         raise ApiError(503, "The queue is full.", code="queue_full")
     return json_response({"status": "ready"})
+
+
+async def metrics(service: Service, request: Request, body: dict[str, Any]) -> Response:
+    """The metrics, in Prometheus' text format."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
 
 def _model(service: Service, name: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class ServerOptions:
     allow_no_key: bool = False
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
-    n_queue: int = 128
+    n_queue: int = 256
     request_seconds: float = 600.0
     drain_seconds: float = 30.0
     max_body_bytes: int = 16 * 2**20

@@ -11,6 +11,7 @@ from rushlight import __version__
 from rushlight.completion import Completion
 from rushlight.server.client import Client
 from rushlight.server.errors import ApiError
+from rushlight.server.metrics import Metrics
 from rushlight.server.options import ServerOptions
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Service:
         llm: the model.
         options: of the server.
         client: asks the model.
+        metrics: of the server.
         created: when serving began, in seconds since 1970.
         fingerprint: what answers depend on besides the request: the version.
     """
@@ -34,6 +36,7 @@ class Service:
     llm: LLM
     options: ServerOptions
     client: Client
+    metrics: Metrics
     created: int = field(default_factory=lambda: int(time.time()))
     fingerprint: str = f"rushlight-{__version__}"
 
@@ -43,7 +46,7 @@ class Service:
         return most if asked is None else min(asked, most)
 
     def note(self, request: Request, completions: Sequence[Completion]) -> None:
-        """Take a request's completions into its line of the log."""
+        """Take a request's completions into its line of the log, and into the metrics."""
         request.scope["state"]["log"].update(
             prompt_tokens=[each.usage.prompt_tokens for each in completions],
             cached_tokens=[each.usage.cached_tokens for each in completions],
@@ -51,9 +54,7 @@ class Service:
             finish_reasons=[each.finish_reason for each in completions],
             first_token_seconds=round(min(each.timings.time_to_first_token for each in completions), 4),
         )
-
-    def observe(self, route: str, status: int, seconds: float) -> None:
-        """Count a request that is done."""
+        self.metrics.completions(completions)
 
     def model_name(self, asked: str | None) -> str:
         """The name of the model that a request asks for.

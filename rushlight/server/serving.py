@@ -40,6 +40,7 @@ class HttpServer(uvicorn.Server):
         self._listening = listening
         self._on_start = on_start
         self.signal: int | None = None
+        self._n_signals = 0
         super().__init__(
             uvicorn.Config(
                 app,
@@ -56,7 +57,7 @@ class HttpServer(uvicorn.Server):
         )
 
     def serve_until_told(self) -> None:
-        """Serve until a signal or `stop`; a second signal ends at once."""
+        """Serve until a signal or `stop`; a second signal ends what still runs, a third does not wait."""
         self.run([self._listening])
 
     def stop(self) -> None:
@@ -65,6 +66,7 @@ class HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
             self._on_start()
@@ -97,13 +99,15 @@ class HttpServer(uvicorn.Server):
 
     def _on_signal(self, kind: int, frame: FrameType | None) -> None:
         self.signal = self.signal or kind
-        if self.should_exit:
-            self.force_exit = True
-            self._end_all()
+        self._n_signals += 1
         self.should_exit = True
+        if self._n_signals == 2:
+            self._loop.call_soon_threadsafe(self._end_all)
+        elif self._n_signals > 2:
+            self.force_exit = True
 
     def _end_all(self) -> None:
-        log("draining took too long", logging.WARNING)
+        log("ending what still runs", logging.WARNING, n_sequences=self._service.client.admission.n_inside)
         error = ApiError(503, "The server stopped before the answer was done.", code="server_stopped")
         self._service.client.fail_all(error)
 

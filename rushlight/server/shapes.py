@@ -26,13 +26,14 @@ def total_usage(usages: Sequence[Usage], n_prompts: int = 1) -> Usage:
     )
 
 
-def usage_json(usage: Usage) -> dict[str, Any]:
-    """Usage as chats and completions tell it."""
+def usage_json(usage: Usage, n_dropped: int = 0) -> dict[str, Any]:
+    """Usage as chats and completions tell it, with the tokens that were dropped from the prompt, if any."""
+    dropped = {"truncated_tokens": n_dropped} if n_dropped else {}
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, **dropped},
     }
 
 

@@ -19,5 +19,5 @@ def smollm2(smollm2_path: Path) -> Iterator[RunningServer]:
 @pytest.fixture(scope="session")
 def tiny() -> Iterator[RunningServer]:
     """A random model of a few kilobytes, which never ends an answer by itself."""
-    with serving(TINY / "llama-mix.gguf", model_names=("tiny",)) as server:
+    with serving(TINY / "llama-mix.gguf", n_ctx=8192, model_names=("tiny",)) as server:
         yield server

@@ -14,6 +14,7 @@ import httpx
 
 from rushlight import LLM, EngineOptions
 from rushlight.server.app import create_app
+from rushlight.server.limits import Admission
 from rushlight.server.options import ServerOptions
 from rushlight.server.serving import HttpServer, listen
 
@@ -32,6 +33,10 @@ class RunningServer:
     @property
     def v1(self) -> str:
         return f"{self.url}/v1"
+
+    @property
+    def admission(self) -> Admission:
+        return self.server._service.client.admission
 
     def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
         return self.http.post(path, json=body, **options)
