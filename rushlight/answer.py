@@ -59,10 +59,12 @@ class Answer:
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._deliver = deliver or self._queue.put
         self._end_only = end_only
+        self._n_tokens = self._n_reasoning = 0
 
     def token(self, sampled: Sampled) -> bool:
         """Hear of a token; True where its text completes a stop string or the last call that is allowed."""
         token_id, logprobs = sampled.token_id, sampled.logprobs
+        self._n_tokens += 1
         # Rows that a model has beyond its vocabulary have no text.
         parts = self._take(self._stream.feed(token_id) if token_id < self._n_vocab else "")
         if self._logprobs is not None and logprobs is not None:
@@ -103,12 +105,13 @@ class Answer:
                 tool_calls=calls,
                 token_ids=list(sequence.generated),
                 finish_reason="tool_calls" if called else sequence.finish_reason,
-                usage=usage_of(sequence),
+                usage=usage_of(sequence)._replace(reasoning_tokens=self._n_reasoning),
                 logprobs=self._logprobs,
                 prompt_logprobs=prompt_logprobs_of(sequence),
                 seed=sequence.seed,
                 timings=timings_of(sequence, self._called),
                 digest=digest(sequence.prompt_ids, sequence.generated),
+                stop_string=self._stream.stopped,
             )
         )
 
@@ -147,6 +150,8 @@ class Answer:
         if self._single_call and (parts.tool_calls or self._has_called):
             parts = parts._replace(tool_calls=() if self._has_called else parts.tool_calls[:1])
             self._has_called = True
+        if parts.reasoning:
+            self._n_reasoning = self._n_tokens
         self._parts.append(parts)
         return parts
 

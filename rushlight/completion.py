@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from rushlight.engine.sequence import FinishReason, Sequence
@@ -18,11 +19,13 @@ class Usage(NamedTuple):
         prompt_tokens: tokens of the prompt.
         completion_tokens: tokens generated, the end token included.
         cached_tokens: those of the prompt that were found in the prefix cache.
+        reasoning_tokens: those generated until the model had thought.
     """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -46,6 +49,18 @@ class Timings(NamedTuple):
     completion_tokens: int
     completion_seconds: float
     time_to_first_token: float
+
+
+class Submission(NamedTuple):
+    """A request that was submitted.
+
+    Attributes:
+        prompt_tokens: tokens of its prompt.
+        abort: ends it before the next step, with the finish reason "abort"; does nothing once it has ended.
+    """
+
+    prompt_tokens: int
+    abort: Callable[[], None]
 
 
 class Chunk(NamedTuple):
@@ -87,7 +102,10 @@ class Chunk(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """An answer; see `Chunk` for its parts. `token_ids` ends with the end token if there was one."""
+    """An answer; see `Chunk` for its parts.
+
+    `token_ids` ends with the end token if there was one; `stop_string` is the one that ended it, if one did.
+    """
 
     text: str
     token_ids: list[int]
@@ -100,6 +118,7 @@ class Completion(NamedTuple):
     reasoning: str = ""
     tool_calls: list[ToolCall] = []  # noqa: RUF012  # never changed
     prompt_logprobs: list[TokenLogprobs | None] | None = None
+    stop_string: str | None = None
 
 
 def usage_of(sequence: Sequence) -> Usage:

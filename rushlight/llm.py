@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -38,7 +38,7 @@ from rushlight.prompts import (
 
 if TYPE_CHECKING:
     from rushlight.answer import Answer, Item
-    from rushlight.completion import Chunk, Completion, Timings, Usage
+    from rushlight.completion import Chunk, Completion, Submission, Timings, Usage
     from rushlight.constrain import Constraint
     from rushlight.constraints import AnswerConstraints
     from rushlight.conversation import ConversationFormat
@@ -245,7 +245,7 @@ class LLM:
         parallel_tool_calls: bool = True,
         response_format: Mapping[str, Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
-    ) -> Callable[[], None]:
+    ) -> Submission:
         """Let an answer be written and return at once: for those who may not wait, such as an event loop.
 
         Args:
@@ -255,13 +255,11 @@ class LLM:
                 that runs the engine: it must return at once and raise nothing.
             end_only: leave the chunks out.
 
-        Returns:
-            A function that ends the answer before the next step, with the finish reason "abort"; it does
-            nothing once the answer has ended.
-
         Raises:
             TemplateError, InvalidParameter, ContextOverflow: as `stream`.
         """
+        from rushlight.completion import Submission
+
         sequence, _ = self._request(
             prompt,
             params,
@@ -274,7 +272,7 @@ class LLM:
             response_format=response_format,
         )
         self._driver.submit(sequence)
-        return lambda: self._driver.abort(sequence)
+        return Submission(len(sequence.prompt_ids), partial(self._driver.abort, sequence))
 
     def tokenize(self, text: str, add_special: bool = True, parse_special: bool = True) -> list[int]:
         """The token ids of a text; see `Tokenizer.encode`."""

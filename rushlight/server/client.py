@@ -50,6 +50,10 @@ class Answers:
 
     Iterating ends when all are complete, and raises what ended one of them, or `ApiError` when the time is
     over. `close` must be called in the end; it aborts what still runs.
+
+    Attributes:
+        job: what is answered.
+        prompt_tokens: how many tokens each prompt has.
     """
 
     def __init__(self, job: Job, admission: Admission) -> None:
@@ -61,6 +65,7 @@ class Answers:
         self._items: deque[tuple[int, Item]] = deque()
         self._wake = asyncio.Event()
         self._woken = False
+        self.prompt_tokens: list[int] = []
         self._aborts: list[Callable[[], None]] = []
         self._n_open = len(job.prompts)
         self._closed = False
@@ -70,7 +75,7 @@ class Answers:
         """Submit all sequences; not in the event loop, as tokenizing takes its time."""
         job = self.job
         for i, (prompt, params) in enumerate(zip(job.prompts, job.params, strict=True)):
-            abort = llm.submit(
+            submission = llm.submit(
                 prompt,
                 params,
                 deliver=partial(self._deliver, i),
@@ -78,9 +83,10 @@ class Answers:
                 tools=job.tools,
                 chat_template_kwargs=job.chat_template_kwargs,
             )
-            self._aborts.append(abort)
+            self.prompt_tokens.append(submission.prompt_tokens)
+            self._aborts.append(submission.abort)
             if self._closed:  # whoever asked went away meanwhile
-                return abort()
+                return submission.abort()
 
     async def __aiter__(self) -> AsyncIterator[tuple[int, Chunk | Completion]]:
         while self._n_open:

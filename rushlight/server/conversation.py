@@ -29,9 +29,8 @@ def _message(message: dict[str, Any], knows_developer: bool) -> Message:
     given: dict[str, Any] = {
         key: message[key] for key in ("name", "tool_calls", "tool_call_id") if key in message
     }
-    if content is None:
-        content = message.get("refusal")
-    given["content"] = "" if content is None and "tool_calls" not in given else content
+    # Many templates take no null.
+    given["content"] = message.get("refusal", "") if content is None else content
     reasoning = message.get("reasoning_content", message.get("reasoning"))
     if reasoning is not None:
         given["reasoning"] = reasoning

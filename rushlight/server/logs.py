@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOGGER = logging.getLogger("rushlight.server")
 HEADER = "x-request-id"
+ANTHROPIC_HEADER = "request-id"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 
@@ -82,7 +83,8 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = headers[ANTHROPIC_HEADER] = request_id
             await send(message)
 
         try:

@@ -91,7 +91,7 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.answers == "application/json":
         content[endpoint.answers]["schema"] = {"type": "object"}
     if endpoint.body is not None and any(field.name == "stream" for field in endpoint.body.fields):
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {}
     return {"description": "The answer.", "content": content}
 
 

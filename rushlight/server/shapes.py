@@ -23,6 +23,7 @@ def total_usage(usages: Sequence[Usage], n_prompts: int = 1) -> Usage:
         sum(usage.prompt_tokens for usage in usages[::n]),
         sum(usage.completion_tokens for usage in usages),
         sum(usage.cached_tokens for usage in usages[::n]),
+        sum(usage.reasoning_tokens for usage in usages),
     )
 
 
@@ -34,6 +35,7 @@ def usage_json(usage: Usage, n_dropped: int = 0) -> dict[str, Any]:
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, **dropped},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
 
 
