@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from rushlight import __version__
 from rushlight.server.client import Client
+from rushlight.server.endpoint import told
 from rushlight.server.endpoints import ENDPOINTS
 from rushlight.server.errors import ApiError
 from rushlight.server.guard import HostGuard, KeyGuard
@@ -55,7 +56,7 @@ def create_app(llm: LLM, options: ServerOptions | None = None) -> Starlette:
             *page_routes(),
         ],
         middleware=_layers(service),
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={HTTPException: _http_error, Exception: _failed},
         lifespan=_lifespan,
     )
     app.state.service = service
@@ -98,6 +99,11 @@ def _description(service: Service) -> Callable[[Request], Awaitable[Response]]:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     yield
     app.state.service.client.close()
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """What nobody foresaw."""
+    return error_response(told(error, request), request.scope)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -51,7 +51,6 @@ class BlockWriter:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self._open: Block | None = None
-        self._call_index = -1
 
     def feed(self, chunk: Chunk) -> Iterator[BlockStep]:
         """The steps that a chunk makes."""
@@ -59,11 +58,10 @@ class BlockWriter:
             yield from self._grow(Block("reasoning", ""), chunk.reasoning)
         if chunk.text:
             yield from self._grow(Block("text", ""), chunk.text)
-        for call in chunk.tool_calls:
-            yield from self.finish()
-            block = Block("call", "", call["id"], call["function"]["name"])
-            yield from self._grow(block, call["function"]["arguments"])
-            yield from self.finish()
+        for delta in chunk.tool_deltas:
+            if delta.name is not None:
+                yield from self.finish()
+            yield from self._grow(Block("call", "", delta.id or "", delta.name or ""), delta.arguments)
 
     def finish(self) -> Iterator[BlockStep]:
         """The end of the open block, if there is one."""

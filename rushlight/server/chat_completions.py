@@ -19,6 +19,7 @@ from rushlight.server.sampling import check_choices, params_of
 from rushlight.server.service import Service
 from rushlight.server.shapes import chat_logprobs, new_id, timings_json, total_usage, usage_json
 from rushlight.server.sse import DONE, EventStream, event, until_disconnect
+from rushlight.text.answer_parts import ToolDelta
 
 
 async def chat_completions(service: Service, request: Request, body: dict[str, Any]) -> Response:
@@ -43,11 +44,14 @@ def _job(service: Service, body: dict[str, Any]) -> Job:
     variables = dict(body.get("chat_template_kwargs", {}))
     if "reasoning_effort" in body:
         variables.setdefault("reasoning_effort", body["reasoning_effort"])
-    tools = body.get("tools") if body.get("tool_choice") != "none" else None
+    service.check_sizes(body, body.get("tools", ()))
     return Job(
         prompts=[template_messages(service.llm, body["messages"])] * n,
         params=params_of(body, n, max_tokens=max_tokens, logprobs=logprobs),
-        tools=tools or None,
+        tools=body.get("tools") or None,
+        tool_choice=body.get("tool_choice"),
+        parallel_tool_calls=body.get("parallel_tool_calls", True),
+        response_format=body.get("response_format"),
         chat_template_kwargs=variables,
         end_only=not body.get("stream"),
         seconds=service.seconds(body.get("timeout")),
@@ -101,7 +105,6 @@ class _ChatStream:
         self._service = service
         self._request = request
         self._with_usage = with_usage
-        self._n_calls: dict[int, int] = {}
         self._head = {
             "id": new_id("chatcmpl-"),
             "object": "chat.completion.chunk",
@@ -120,7 +123,7 @@ class _ChatStream:
                 if isinstance(item, Completion):
                     completions.append(item)
                     yield self._event(i, {}, item)
-                elif (delta := self._delta(i, item)) or item.logprobs:
+                elif (delta := self._delta(item)) or item.logprobs:
                     yield self._event(i, delta, item)
             self._service.note(self._request, completions)
             if self._with_usage:
@@ -140,14 +143,19 @@ class _ChatStream:
         usage = {"usage": None} if self._with_usage else {}
         return event({**self._head, "choices": [choice], **usage})
 
-    def _delta(self, i: int, chunk: Chunk) -> dict[str, Any]:
+    def _delta(self, chunk: Chunk) -> dict[str, Any]:
         delta: dict[str, Any] = {}
         if chunk.text:
             delta["content"] = chunk.text
         if chunk.reasoning:
             delta["reasoning_content"] = chunk.reasoning
-        if chunk.tool_calls:
-            first = self._n_calls.get(i, 0)
-            self._n_calls[i] = first + len(chunk.tool_calls)
-            delta["tool_calls"] = [{"index": first + k, **call} for k, call in enumerate(chunk.tool_calls)]
+        if chunk.tool_deltas:
+            delta["tool_calls"] = [_call_delta(piece) for piece in chunk.tool_deltas]
         return delta
+
+
+def _call_delta(delta: ToolDelta) -> dict[str, Any]:
+    if delta.name is None:
+        return {"index": delta.index, "function": {"arguments": delta.arguments}}
+    function = {"name": delta.name, "arguments": delta.arguments}
+    return {"index": delta.index, "id": delta.id, "type": "function", "function": function}

@@ -32,7 +32,8 @@ class Job:
     Attributes:
         prompts: texts, token ids or conversations.
         params: how to sample each.
-        tools, chat_template_kwargs: of conversations, as in `LLM.chat`.
+        tools, tool_choice, parallel_tool_calls, chat_template_kwargs: of conversations, as in `LLM.chat`.
+        response_format: as in `LLM.chat`.
         end_only: only the completions are wanted.
         seconds: how long it may take.
     """
@@ -40,6 +41,9 @@ class Job:
     prompts: list[Prompt | list[Message]]
     params: list[SamplingParams]
     tools: list[Any] | None = None
+    tool_choice: str | Mapping[str, Any] | None = None
+    parallel_tool_calls: bool = True
+    response_format: Mapping[str, Any] | None = None
     chat_template_kwargs: Mapping[str, Any] | None = None
     end_only: bool = False
     seconds: float
@@ -81,6 +85,9 @@ class Answers:
                 deliver=partial(self._deliver, i),
                 end_only=job.end_only,
                 tools=job.tools,
+                tool_choice=job.tool_choice,
+                parallel_tool_calls=job.parallel_tool_calls,
+                response_format=job.response_format,
                 chat_template_kwargs=job.chat_template_kwargs,
             )
             self.prompt_tokens.append(submission.prompt_tokens)

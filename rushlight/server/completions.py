@@ -101,6 +101,7 @@ def _room(llm: LLM, body: dict[str, Any]) -> int:
 def _job(service: Service, asked: _Asked) -> Job:
     body = asked.body
     logprobs = body.get("logprobs")
+    service.check_sizes(body)
     params = params_of(body, asked.n, max_tokens=body.get("max_tokens", _DEFAULT_TOKENS), logprobs=logprobs)
     of_prompt = [
         n for n in (body.get("prompt_logprobs"), logprobs if body.get("echo") else None) if n is not None
@@ -110,6 +111,7 @@ def _job(service: Service, asked: _Asked) -> Job:
     return Job(
         prompts=[ids for ids in asked.prompts for _ in range(asked.n)],
         params=params * len(asked.prompts),
+        response_format=body.get("response_format"),
         end_only=not body.get("stream"),
         seconds=service.seconds(body.get("timeout")),
     )

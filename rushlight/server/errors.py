@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rushlight.errors import (
     ContextOverflow,
     InvalidParameter,
+    QueueFull,
     RushlightError,
     TemplateError,
     UnsupportedModel,
@@ -86,6 +87,8 @@ def as_api_error(error: BaseException) -> ApiError:
     """What a client is told of an error; what is nobody's fault but the server's is told in general words."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, QueueFull):
+        return ApiError(429, str(error), code="queue_full", headers={"Retry-After": "1"})
     if isinstance(error, ContextOverflow):
         return ApiError(400, str(error), code="context_length_exceeded")
     if isinstance(error, InvalidParameter | TemplateError | UnsupportedModel):

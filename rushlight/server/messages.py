@@ -15,7 +15,6 @@ from rushlight.server.anthropic_messages import anthropic_messages, anthropic_to
 from rushlight.server.blocks import Block, BlockStep, BlockWriter, blocks_of
 from rushlight.server.client import Answers, Job
 from rushlight.server.endpoint import told
-from rushlight.server.errors import bad_field
 from rushlight.server.respond import error_body, json_response
 from rushlight.server.sampling import params_of
 from rushlight.server.service import Service
@@ -23,6 +22,7 @@ from rushlight.server.shapes import new_id
 from rushlight.server.sse import EventStream, event, until_disconnect
 
 _REASONS = {"length": "max_tokens", "tool_calls": "tool_use"}
+_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _DELTAS = {"text": ("text_delta", "text"), "reasoning": ("thinking_delta", "thinking")}
 
 
@@ -42,7 +42,8 @@ async def messages(service: Service, request: Request, body: dict[str, Any]) -> 
 async def count_tokens(service: Service, request: Request, body: dict[str, Any]) -> Response:
     """How many tokens the prompt of a conversation has."""
     service.model_name(body.get("model"))
-    tools, variables = _tools(body), _variables(body)
+    choice, variables = _tool_choice(body), _variables(body)
+    tools = None if choice["tool_choice"] == "none" else choice["tools"]
     conversation = anthropic_messages(body)
 
     def count() -> int:
@@ -53,28 +54,42 @@ async def count_tokens(service: Service, request: Request, body: dict[str, Any])
 
 
 def _job(service: Service, body: dict[str, Any]) -> Job:
+    service.check_sizes(body, anthropic_tools(body.get("tools")))
     stop = {"stop": body["stop_sequences"]} if "stop_sequences" in body else {}
     return Job(
         prompts=[anthropic_messages(body)],
         params=params_of({**body, **stop}, 1, max_tokens=body["max_tokens"], logprobs=None),
-        tools=_tools(body),
+        **_tool_choice(body),
+        response_format=_format(body),
         chat_template_kwargs=_variables(body),
         end_only=not body.get("stream"),
         seconds=service.seconds(body.get("timeout")),
     )
 
 
-def _tools(body: dict[str, Any]) -> list[Any] | None:
+def _tool_choice(body: dict[str, Any]) -> dict[str, Any]:
+    """The tools and the choice of them, as `LLM.chat` takes them."""
     choice = body.get("tool_choice", {"type": "auto"})
-    if choice["type"] in {"any", "tool"} or choice.get("disable_parallel_tool_use"):
-        raise bad_field("tool_choice", 'tool_choice is supported as "auto" and "none" only.')
-    return None if choice["type"] == "none" else anthropic_tools(body.get("tools")) or None
+    named = {"type": "function", "function": {"name": choice.get("name")}}
+    return {
+        "tools": anthropic_tools(body.get("tools")) or None,
+        "tool_choice": named if choice["type"] == "tool" else _CHOICES[choice["type"]],
+        "parallel_tool_calls": not choice.get("disable_parallel_tool_use", False),
+    }
+
+
+def _format(body: dict[str, Any]) -> dict[str, Any] | None:
+    """What the answer has to match, as `LLM.chat` takes it."""
+    given = body.get("output_config", {}).get("format")
+    return given and {"type": "json_schema", "json_schema": {"schema": given["schema"]}}
 
 
 def _variables(body: dict[str, Any]) -> Mapping[str, Any]:
     variables = dict(body.get("chat_template_kwargs", {}))
     if "thinking" in body:
         variables.setdefault("enable_thinking", body["thinking"]["type"] != "disabled")
+    if "effort" in body.get("output_config", {}):
+        variables.setdefault("reasoning_effort", body["output_config"]["effort"])
     return variables
 
 

@@ -22,7 +22,7 @@ def response_head(model: str, body: dict[str, Any]) -> dict[str, Any]:
         "max_output_tokens": body.get("max_output_tokens"),
         "model": model,
         "output": [],
-        "parallel_tool_calls": True,
+        "parallel_tool_calls": body.get("parallel_tool_calls", True),
         "previous_response_id": None,
         "reasoning": {"effort": body.get("reasoning", {}).get("effort"), "summary": None},
         "store": False,

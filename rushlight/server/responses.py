@@ -46,12 +46,16 @@ def _job(service: Service, body: dict[str, Any]) -> Job:
     variables = dict(body.get("chat_template_kwargs", {}))
     if "effort" in body.get("reasoning", {}):
         variables.setdefault("reasoning_effort", body["reasoning"]["effort"])
-    tools = [_tool(tool) for tool in body.get("tools", [])] if body.get("tool_choice") != "none" else []
+    tools = [_tool(tool) for tool in body.get("tools", [])]
+    service.check_sizes(body, tools)
     messages = item_messages(body["input"], body.get("instructions"))
     return Job(
         prompts=[template_messages(service.llm, messages)],
         params=params_of(body, 1, max_tokens=body.get("max_output_tokens"), logprobs=logprobs),
         tools=tools or None,
+        tool_choice=_choice(body.get("tool_choice")),
+        parallel_tool_calls=body.get("parallel_tool_calls", True),
+        response_format=_format(body.get("text", {}).get("format")),
         chat_template_kwargs=variables,
         end_only=not body.get("stream"),
         seconds=service.seconds(body.get("timeout")),
@@ -62,6 +66,20 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     """A tool in the shape that chats have, which templates read."""
     function = {key: tool[key] for key in ("name", "description", "parameters") if key in tool}
     return {"type": "function", "function": function}
+
+
+def _choice(choice: Any) -> Any:
+    """A choice of tools in the shape that chats have."""
+    if isinstance(choice, dict):
+        return {"type": "function", "function": {"name": choice["name"]}}
+    return choice
+
+
+def _format(given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What an answer has to match in the shape that chats have."""
+    if given is None or "schema" not in given:
+        return given
+    return {"type": "json_schema", "json_schema": {"schema": given["schema"]}}
 
 
 def _whole(service: Service, head: dict[str, Any], completion: Completion) -> dict[str, Any]:

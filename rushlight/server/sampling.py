@@ -8,6 +8,7 @@ from typing import Any
 
 from rushlight.errors import InvalidParameter
 from rushlight.params import MAX_SEED, SamplingParams
+from rushlight.server.constraints import constraint_of
 from rushlight.server.errors import bad_field
 
 _DRAWN = 2**53  # what every JSON reader holds
@@ -31,9 +32,9 @@ def params_of(
 
     Raises:
         InvalidParameter: a value out of range.
-        ApiError: `logit_bias` has a key that is no token id.
+        ApiError: `logit_bias` has a key that is no token id, or several fields constrain the answer.
     """
-    given = {name: body[name] for name in _AS_THEY_ARE if name in body}
+    given = {name: body[name] for name in _AS_THEY_ARE if name in body} | constraint_of(body)
     seed = body["seed"] if "seed" in body else secrets.randbelow(_DRAWN)
     bias, top_k = _logit_bias(body.get("logit_bias", {})), max(0, body.get("top_k", 0))
     return [

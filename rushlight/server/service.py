@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rushlight import __version__
 from rushlight.completion import Completion
 from rushlight.server.client import Client
+from rushlight.server.constraints import check_sizes
 from rushlight.server.errors import ApiError
 from rushlight.server.metrics import Metrics
 from rushlight.server.options import ServerOptions
@@ -44,6 +45,10 @@ class Service:
         """How long a request may take that asks for so many seconds."""
         most = self.options.request_seconds
         return most if asked is None else min(asked, most)
+
+    def check_sizes(self, body: Mapping[str, Any], tools: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Refuse constraints and tools of a request that are too large; see `constraints.check_sizes`."""
+        check_sizes(self.options.max_schema_bytes, body, tools)
 
     def note(self, request: Request, completions: Sequence[Completion]) -> None:
         """Take a request's completions into its line of the log, and into the metrics."""

@@ -17,14 +17,14 @@ TEMPLATES = Path(__file__).parents[1] / "data" / "templates"
 
 
 @contextmanager
-def scripted(server: RunningServer, text: str, template: str = "qwen3") -> Iterator[list[str]]:
-    """Let the model write a text, whatever it is asked, and read a template of its makers; gives the prompts.
+def scripted(server: RunningServer, text: str | None, template: str = "qwen3") -> Iterator[list[str]]:
+    """Let the model write a text (None: what it likes) under another template; gives the prompts.
 
     It must not be asked anything else meanwhile.
     """
     tokenizer = server.llm.tokenizer
     end = min(tokenizer.eog_ids)
-    script = [*tokenizer.encode(text, False, False), end]
+    script = [*tokenizer.encode(text or "", False, False), end]
     source = ChatTemplate((TEMPLATES / f"{template}.jinja").read_text(encoding="utf-8"), {"bos_token": ""})
     conversation = server.llm.conversation
     prompts: list[str] = []
@@ -41,7 +41,8 @@ def scripted(server: RunningServer, text: str, template: str = "qwen3") -> Itera
         return Sampled(token, token_logprobs(logits, token, params.logprobs))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rushlight.engine.engine.sample", sample)
+        if text is not None:
+            patch.setattr("rushlight.engine.engine.sample", sample)
         patch.setattr(type(conversation), "render", rendered)
         for name in ("template", "tool_template"):
             patch.setitem(vars(conversation), name, source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rushlight.server.fields import Field, Object, Tagged, ignored, refused
 from rushlight.server.kinds import AnyOf, Boolean, Integer, ListOf, MapOf, Text
+from rushlight.server.schemas.constraints import CONSTRAINTS
 from rushlight.server.schemas.sampling import SAMPLING, TIMEOUT
 
 _NO_MEDIA = "this server reads text only."
@@ -82,7 +83,7 @@ _TOOL = Object(
         Field("name", Text(shortest=1), required=True),
         Field("description", Text()),
         Field("input_schema", MapOf(), "the JSON schema of the arguments", required=True),
-        Field("strict", Boolean()),
+        ignored("strict", "meant where tool_choice demands a call, and only there"),
         ignored("eager_input_streaming", "arguments are streamed as they come"),
         _CACHE,
     )
@@ -109,6 +110,21 @@ _THINKING_CONFIG = Tagged(
     },
 )
 
+_OUTPUT = Object(
+    (
+        Field("effort", Text(), "given to the chat template as reasoning_effort"),
+        Field(
+            "format",
+            Object(
+                (
+                    Field("type", Text(("json_schema",)), required=True),
+                    Field("schema", MapOf(), required=True),
+                )
+            ),
+        ),
+    )
+)
+
 _CONVERSATION = (
     Field("model", Text(), "a name of the served model (default: it)"),
     Field(
@@ -125,6 +141,7 @@ _CONVERSATION = (
     ),
     Field("tool_choice", _CHOICE, "whether the model may or must call tools"),
     Field("thinking", _THINKING_CONFIG, "given to the chat template as enable_thinking"),
+    Field("output_config", _OUTPUT, "how much to think, and what the answer has to match"),
     Field("chat_template_kwargs", MapOf(), "extension: what else the chat template reads"),
     ignored("cache_control", "all prompts share one cache"),
 )
@@ -136,6 +153,7 @@ MESSAGES = Object(
         Field("stop_sequences", ListOf(Text(shortest=1), longest=64), "texts that end the answer"),
         Field("stream", Boolean(), "send the answer as it comes, as server-sent events"),
         *(field for field in SAMPLING if field.name != "stop"),
+        *CONSTRAINTS,
         TIMEOUT,
         ignored("metadata", "nothing is stored"),
         ignored("service_tier", "there is one"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rushlight.server.fields import Field, Object, ignored, refused
 from rushlight.server.kinds import Boolean, Integer, ListOf, MapOf, Text
+from rushlight.server.schemas.constraints import CONSTRAINTS, PARALLEL, RESPONSE_FORMAT, TOOL, TOOL_CHOICE
 from rushlight.server.schemas.messages import MESSAGES
 from rushlight.server.schemas.sampling import OF_OPENAI, SAMPLING, TIMEOUT
 
@@ -13,24 +14,6 @@ STREAM_OPTIONS = Object(
         ignored("include_obfuscation", "chunks are not padded"),
     )
 )
-TOOL = Object(
-    (
-        Field("type", Text(("function",)), required=True),
-        Field(
-            "function",
-            Object(
-                (
-                    Field("name", Text(shortest=1), required=True),
-                    Field("description", Text()),
-                    Field("parameters", MapOf(), "the JSON schema of the arguments"),
-                    Field("strict", Boolean()),
-                )
-            ),
-            required=True,
-        ),
-    )
-)
-
 CHAT = Object(
     (
         Field("model", Text(), "a name of the served model (default: it)"),
@@ -44,13 +27,14 @@ CHAT = Object(
         Field("top_logprobs", Integer(0, 100), "and those of this many likeliest tokens at each place"),
         *SAMPLING,
         Field("tools", ListOf(TOOL, longest=256), "functions that the model may call"),
-        Field("tool_choice", Text(("auto", "none")), "whether the model may call tools (default: auto)"),
-        Field("response_format", Object((Field("type", Text(("text",)), required=True),))),
+        TOOL_CHOICE,
+        PARALLEL,
+        RESPONSE_FORMAT,
+        *CONSTRAINTS,
         Field("reasoning_effort", Text(), "given to the chat template under this name"),
         Field("chat_template_kwargs", MapOf(), "extension: what else the chat template reads"),
         TIMEOUT,
         *OF_OPENAI,
-        ignored("parallel_tool_calls", "the model decides how many tools it calls"),
         ignored("prediction", "a hint that makes other servers faster"),
         ignored("verbosity", "no model here reads it"),
         refused("functions", "use tools."),

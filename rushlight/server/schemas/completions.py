@@ -5,6 +5,7 @@ from __future__ import annotations
 from rushlight.server.fields import Field, Object, refused
 from rushlight.server.kinds import AnyOf, Boolean, Integer, ListOf, Text
 from rushlight.server.schemas.chat import STREAM_OPTIONS
+from rushlight.server.schemas.constraints import CONSTRAINTS, RESPONSE_FORMAT
 from rushlight.server.schemas.sampling import OF_OPENAI, SAMPLING, TIMEOUT
 
 IDS = ListOf(Integer(0), shortest=1)
@@ -34,6 +35,8 @@ COMPLETION = Object(
         Field("logprobs", Integer(0, 100), "log probabilities of the tokens and of this many likeliest ones"),
         Field("prompt_logprobs", Integer(0, 100), "extension: the same for the prompt, in vLLM's shape"),
         *SAMPLING,
+        RESPONSE_FORMAT,
+        *CONSTRAINTS,
         TRUNCATE,
         TIMEOUT,
         *OF_OPENAI,

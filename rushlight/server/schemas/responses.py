@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rushlight.server.fields import Field, Object, Tagged, ignored, refused
 from rushlight.server.kinds import AnyOf, Boolean, Integer, ListOf, MapOf, Text
+from rushlight.server.schemas.constraints import CONSTRAINTS, FLAT_TOOL_CHOICE, PARALLEL, TEXT_FORMAT
 from rushlight.server.schemas.sampling import OF_OPENAI, SAMPLING, TIMEOUT
 
 _NO_MEDIA = "this server reads text only."
@@ -94,7 +95,7 @@ _TOOL = Object(
         Field("name", Text(shortest=1), required=True),
         Field("description", Text()),
         Field("parameters", MapOf(), "the JSON schema of the arguments"),
-        Field("strict", Boolean()),
+        ignored("strict", "meant where tool_choice demands a call, and only there"),
     )
 )
 _NO_TOOL = "functions are the only tools here."
@@ -133,12 +134,14 @@ RESPONSES = Object(
             ListOf(Tagged("type", {"function": _TOOL}, refused=_REFUSED_TOOLS), longest=256),
             "functions that the model may call",
         ),
-        Field("tool_choice", Text(("auto", "none")), "whether the model may call tools (default: auto)"),
+        FLAT_TOOL_CHOICE,
+        PARALLEL,
+        *CONSTRAINTS,
         Field(
             "text",
             Object(
                 (
-                    Field("format", Object((Field("type", Text(("text",)), required=True),))),
+                    Field("format", TEXT_FORMAT, "what the answer has to match"),
                     ignored("verbosity", "no model here reads it"),
                 )
             ),
@@ -157,7 +160,6 @@ RESPONSES = Object(
         Field("chat_template_kwargs", MapOf(), "extension: what else the chat template reads"),
         TIMEOUT,
         *OF_OPENAI,
-        ignored("parallel_tool_calls", "the model decides how many tools it calls"),
         ignored("max_tool_calls", "of tools that the server would call"),
         refused("previous_response_id", _STATELESS),
         refused("conversation", _STATELESS),

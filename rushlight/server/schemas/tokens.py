@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rushlight.server.fields import Field, Object
 from rushlight.server.kinds import Boolean, Integer, ListOf, MapOf, Text
-from rushlight.server.schemas.chat import TOOL
+from rushlight.server.schemas.constraints import TOOL
 from rushlight.server.schemas.messages import MESSAGES
 
 MODEL = Field("model", Text(), "a name of the served model (default: it)")
