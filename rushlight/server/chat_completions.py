@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from rushlight.completion import Chunk, Completion
 from rushlight.errors import InvalidParameter
-from rushlight.server.client import Answers, Job
+from rushlight.server.answers import Answers, Job
 from rushlight.server.conversation import template_messages
 from rushlight.server.endpoint import told
 from rushlight.server.respond import json_response

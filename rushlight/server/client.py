@@ -4,155 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rushlight.completion import Chunk, Completion
-from rushlight.params import SamplingParams
-from rushlight.prompts import Message, Prompt
-from rushlight.server.errors import ApiError
-from rushlight.server.limits import Admission
+from rushlight.completion import Completion
+from rushlight.server.answers import Answers, Job
+from rushlight.server.limits import Admission, too_late
 
 if TYPE_CHECKING:
-    from rushlight.answer import Item
     from rushlight.llm import LLM
 
 _N_THREADS = 4
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is to be written: one sequence for each pair of a prompt and its params.
+class Calls:
+    """Calls functions that wait for the engine, in threads of their own.
 
-    Attributes:
-        prompts: texts, token ids or conversations.
-        params: how to sample each.
-        tools, tool_choice, parallel_tool_calls, chat_template_kwargs: of conversations, as in `LLM.chat`.
-        response_format: as in `LLM.chat`.
-        end_only: only the completions are wanted.
-        seconds: how long it may take.
+    Args:
+        threads: which.
+        seconds: that all calls together may take.
     """
 
-    prompts: list[Prompt | list[Message]]
-    params: list[SamplingParams]
-    tools: list[Any] | None = None
-    tool_choice: str | Mapping[str, Any] | None = None
-    parallel_tool_calls: bool = True
-    response_format: Mapping[str, Any] | None = None
-    chat_template_kwargs: Mapping[str, Any] | None = None
-    end_only: bool = False
-    seconds: float
+    def __init__(self, threads: ThreadPoolExecutor, seconds: float) -> None:
+        self._threads = threads
+        self._seconds = seconds
+        self._end = time.perf_counter() + seconds
 
+    async def __call__(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What the function gives; a call that takes too long goes on, but nobody waits for it.
 
-class Answers:
-    """The answers to a job, as they come: pairs of a place in the job and a chunk or a completion.
-
-    Iterating ends when all are complete, and raises what ended one of them, or `ApiError` when the time is
-    over. `close` must be called in the end; it aborts what still runs.
-
-    Attributes:
-        job: what is answered.
-        prompt_tokens: how many tokens each prompt has.
-    """
-
-    def __init__(self, job: Job, admission: Admission) -> None:
-        admission.enter(len(job.prompts))
-        self.job = job
-        self.started = time.perf_counter()
-        self._admission = admission
-        self._loop = asyncio.get_running_loop()
-        self._items: deque[tuple[int, Item]] = deque()
-        self._wake = asyncio.Event()
-        self._woken = False
-        self.prompt_tokens: list[int] = []
-        self._aborts: list[Callable[[], None]] = []
-        self._n_open = len(job.prompts)
-        self._closed = False
-        self._timer = self._loop.call_later(job.seconds, self._time_out)
-
-    def submit(self, llm: LLM) -> None:
-        """Submit all sequences; not in the event loop, as tokenizing takes its time."""
-        job = self.job
-        for i, (prompt, params) in enumerate(zip(job.prompts, job.params, strict=True)):
-            submission = llm.submit(
-                prompt,
-                params,
-                deliver=partial(self._deliver, i),
-                end_only=job.end_only,
-                tools=job.tools,
-                tool_choice=job.tool_choice,
-                parallel_tool_calls=job.parallel_tool_calls,
-                response_format=job.response_format,
-                chat_template_kwargs=job.chat_template_kwargs,
-            )
-            self.prompt_tokens.append(submission.prompt_tokens)
-            self._aborts.append(submission.abort)
-            if self._closed:  # whoever asked went away meanwhile
-                return submission.abort()
-
-    async def __aiter__(self) -> AsyncIterator[tuple[int, Chunk | Completion]]:
-        while self._n_open:
-            i, item = await self._next()
-            if isinstance(item, BaseException):
-                raise item
-            self._n_open -= isinstance(item, Completion)
-            yield i, item
-
-    async def completions(self) -> list[Completion]:
-        """All completions, in the job's order. Raises what iterating raises."""
-        found: dict[int, Completion] = {}
-        async for i, item in self:
-            if isinstance(item, Completion):
-                found[i] = item
-        return [found[i] for i in range(len(self.job.prompts))]
-
-    def fail(self, error: BaseException) -> None:
-        """End the answers with an error."""
-        self._items.appendleft((0, error))
-        self._wake.set()
-
-    def close(self) -> None:
-        """Abort what still runs, and make room for others."""
-        if self._closed:
-            return
-        self._closed = True
-        self._timer.cancel()
-        for abort in tuple(self._aborts):
-            abort()
-        self._admission.leave(len(self.job.prompts), time.perf_counter() - self.started)
-
-    async def _next(self) -> tuple[int, Item]:
-        while not self._items:
-            self._wake.clear()
-            await self._wake.wait()
-        return self._items.popleft()
-
-    def _time_out(self) -> None:
-        limit = self.job.seconds
-        self.fail(
-            ApiError(
-                504, f"The answer was not done after {limit:g} seconds, which is the limit.", code="timeout"
-            )
-        )
-
-    def _deliver(self, i: int, item: Item) -> None:
-        """Take an item from the engine's thread; one wake-up of the event loop serves several."""
-        self._items.append((i, item))
-        if not self._woken:
-            self._woken = True
-            try:
-                self._loop.call_soon_threadsafe(self._on_wake)
-            except RuntimeError:  # the event loop is gone, and with it whoever asked
-                self._closed = True
-
-    def _on_wake(self) -> None:
-        self._woken = False
-        self._wake.set()
+        Raises:
+            ApiError: the time is over.
+        """
+        calling = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        try:
+            return await asyncio.wait_for(calling, self._end - time.perf_counter())
+        except asyncio.TimeoutError:
+            raise too_late(self._seconds) from None
 
 
 class Client:
@@ -167,6 +58,7 @@ class Client:
         self.llm = llm
         self.admission = admission
         self._threads = ThreadPoolExecutor(_N_THREADS, thread_name_prefix="rushlight-server")
+        self._callers = ThreadPoolExecutor(_N_THREADS, thread_name_prefix="rushlight-caller")
         self._open: set[Answers] = set()
 
     async def start(self, job: Job) -> Answers:
@@ -198,6 +90,20 @@ class Client:
         finally:
             self.end(answers)
 
+    @contextmanager
+    def admitted(self, n: int, seconds: float) -> Iterator[Calls]:
+        """Let something in that takes n places and no more than some seconds; gives what calls functions.
+
+        Raises:
+            ApiError: the server is full, or stops.
+        """
+        self.admission.enter(n)
+        started = time.perf_counter()
+        try:
+            yield Calls(self._callers, seconds)
+        finally:
+            self.admission.leave(n, time.perf_counter() - started)
+
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function that takes its time in another thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
@@ -209,4 +115,5 @@ class Client:
 
     def close(self) -> None:
         """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._callers):
+            threads.shutdown(wait=False, cancel_futures=True)

@@ -12,9 +12,7 @@ from starlette.responses import Response
 
 from rushlight.completion import Chunk, Completion
 from rushlight.errors import InvalidParameter
-from rushlight.llm import LLM
-from rushlight.prompts import batch_of
-from rushlight.server.client import Answers, Job
+from rushlight.server.answers import Answers, Job
 from rushlight.server.endpoint import told
 from rushlight.server.respond import json_response
 from rushlight.server.sampling import check_choices, params_of
@@ -22,6 +20,7 @@ from rushlight.server.service import Service
 from rushlight.server.shapes import new_id, timings_json, total_usage, usage_json
 from rushlight.server.sse import DONE, EventStream, event, until_disconnect
 from rushlight.server.text_logprobs import TextLogprobs, prompt_logprobs
+from rushlight.server.text_prompts import text_prompts
 
 _DEFAULT_TOKENS = 16  # OpenAI's
 
@@ -70,32 +69,18 @@ async def completions(service: Service, request: Request, body: dict[str, Any]) 
 
 def _asked(service: Service, model: str, body: dict[str, Any]) -> _Asked:
     """Tokenize the prompts, and cut off what the client lets be cut off."""
-    batch, _ = batch_of(body["prompt"])
-    if len(batch) > service.options.max_inputs:
-        raise InvalidParameter(
-            f"There are {len(batch)} prompts; this server takes at most {service.options.max_inputs} at once."
-        )
-    llm = service.llm
-    ids = [llm.tokenize(prompt) if isinstance(prompt, str) else prompt for prompt in batch]
-    n_dropped = 0
-    if (keep := body.get("truncate_prompt_tokens")) is not None:
-        keep = _room(llm, body) if keep < 0 else keep
-        if keep < 1:
-            raise InvalidParameter(f"truncate_prompt_tokens leaves {keep} tokens; at least 1 is needed.")
-        n_dropped = sum(max(0, len(each) - keep) for each in ids)
-        ids = [each[-keep:] for each in ids]
-    echoes = [""] * len(ids)
+    llm, keep = service.llm, body.get("truncate_prompt_tokens")
+    if keep == -1:
+        keep = llm.n_ctx - max(1, body.get("max_tokens", _DEFAULT_TOKENS))
+    prompts = text_prompts(service, body["prompt"], keep)
+    echoes = [""] * len(prompts.ids)
     if body.get("echo"):
         echoes = [
-            prompt if isinstance(prompt, str) and not n_dropped else llm.detokenize(own)
-            for prompt, own in zip(batch, ids, strict=True)
+            given if isinstance(given, str) and not prompts.n_dropped else llm.detokenize(ids)
+            for given, ids in zip(prompts.given, prompts.ids, strict=True)
         ]
     n = check_choices(body.get("n", 1), service.options.max_choices)
-    return _Asked(body, model, ids, echoes, n, n_dropped)
-
-
-def _room(llm: LLM, body: dict[str, Any]) -> int:
-    return llm.n_ctx - max(1, body.get("max_tokens", _DEFAULT_TOKENS))
+    return _Asked(body, model, prompts.ids, echoes, n, prompts.n_dropped)
 
 
 def _job(service: Service, asked: _Asked) -> Job:

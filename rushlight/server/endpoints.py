@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rushlight.server.chat_completions import chat_completions
 from rushlight.server.completions import completions
+from rushlight.server.embeddings import embeddings
 from rushlight.server.endpoint import Endpoint
 from rushlight.server.messages import count_tokens, messages
 from rushlight.server.models import get_model, health, list_models, metrics, ready
@@ -11,6 +12,7 @@ from rushlight.server.responses import responses
 from rushlight.server.schemas.anthropic import COUNT_TOKENS, MESSAGES
 from rushlight.server.schemas.chat import CHAT
 from rushlight.server.schemas.completions import COMPLETION
+from rushlight.server.schemas.embeddings import EMBEDDINGS
 from rushlight.server.schemas.responses import RESPONSES
 from rushlight.server.schemas.tokens import DETOKENIZE, TOKENIZE
 from rushlight.server.tokens import detokenize, tokenize
@@ -21,6 +23,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/responses", responses, "Answer a conversation, stateless.", RESPONSES),
     Endpoint("POST", "/v1/messages", messages, "Answer a conversation, as Anthropic's API.", MESSAGES),
     Endpoint("POST", "/v1/messages/count_tokens", count_tokens, "The tokens of one.", COUNT_TOKENS),
+    Endpoint("POST", "/v1/embeddings", embeddings, "Texts as vectors.", EMBEDDINGS),
     Endpoint("POST", "/tokenize", tokenize, "The tokens of a text or a conversation.", TOKENIZE),
     Endpoint("POST", "/detokenize", detokenize, "The text of tokens.", DETOKENIZE),
     Endpoint("GET", "/v1/models", list_models, "The served model."),

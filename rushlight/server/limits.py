@@ -65,3 +65,10 @@ class Admission:
         """In how many seconds a place may be free: what a request took of late, shared by those that run."""
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else 1.0
         return min(_LONGEST_RETRY, max(1, math.ceil(mean / self._n_running)))
+
+
+def too_late(seconds: float) -> ApiError:
+    """The error of what takes longer than it may."""
+    return ApiError(
+        504, f"The answer was not done after {seconds:g} seconds, which is the limit.", code="timeout"
+    )

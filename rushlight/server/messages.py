@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from rushlight.completion import Completion, Usage
 from rushlight.prompts import encode_rendered
+from rushlight.server.answers import Answers, Job
 from rushlight.server.anthropic_messages import anthropic_messages, anthropic_tools
 from rushlight.server.blocks import Block, BlockStep, BlockWriter, blocks_of
-from rushlight.server.client import Answers, Job
 from rushlight.server.endpoint import told
 from rushlight.server.respond import error_body, json_response
 from rushlight.server.sampling import params_of

@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 
 from rushlight.completion import Chunk, Completion
+from rushlight.server.answers import Answers
 from rushlight.server.blocks import BlockStep, BlockWriter
-from rushlight.server.client import Answers
 from rushlight.server.endpoint import told
 from rushlight.server.response_items import item_id, item_json, part_json
 from rushlight.server.response_shape import response_end

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rushlight.completion import Completion
+from rushlight.server.answers import Job
 from rushlight.server.blocks import Block, blocks_of
-from rushlight.server.client import Job
 from rushlight.server.conversation import template_messages
 from rushlight.server.errors import bad_field
 from rushlight.server.respond import json_response

@@ -24,7 +24,10 @@ SCHEMA = {
 }
 PARAMETERS = ANTHROPIC_TOOL["input_schema"]
 TOOLS = [
-    {"type": "function", "function": {"name": name, "parameters": PARAMETERS, "strict": True}}
+    {
+        "type": "function",
+        "function": {"name": name, "description": name, "parameters": PARAMETERS, "strict": True},
+    }
     for name in ("weather", "time")
 ]
 
@@ -122,7 +125,7 @@ def test_calls_can_be_demanded_of_any_or_one_tool(client: openai.OpenAI, smollm2
         response = client.responses.create(
             model="smollm2",
             input="Hi",
-            tools=[{"type": "function", "name": "time", "parameters": PARAMETERS, "strict": True}],  # type: ignore[list-item]
+            tools=[{"type": "function", **TOOLS[1]["function"]}],  # type: ignore[list-item]
             tool_choice={"type": "function", "name": "time"},
             max_output_tokens=150,
         )

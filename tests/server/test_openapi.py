@@ -55,7 +55,7 @@ def check_operation(operation: Any, mode: str) -> int:
 
     @hypothesis.seed(20261124)
     @hypothesis.settings(
-        max_examples=12, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+        max_examples=14, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
     )
     @hypothesis.given(case=operation.as_strategy(generation_mode=generation))
     def check(case: schemathesis.Case) -> None:
