@@ -106,7 +106,7 @@ def test_extensions_constrain_chats_and_completions(
 
 def test_calls_can_be_demanded_of_any_or_one_tool(client: openai.OpenAI, smollm2: RunningServer) -> None:
     named = {"type": "function", "function": {"name": "time"}}
-    with scripted(smollm2, None, "hermes-2-pro-tools"):
+    with scripted(smollm2, None):
         for choice in ("required", named):
             fields = {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
             whole = ask(client, **fields, max_tokens=150).choices[0]
