@@ -68,12 +68,12 @@ class GrammarText:
 
     def up_to(self, end: str, without: tuple[str, ...] = ()) -> str:
         """Any text up to and with its end; it holds none of some other texts."""
-        # A special token's text may be spelled with others, which would read as its end.
-        never = (end, *without) if end in self._tokens else without
-        others = "".join(f" & ~/(?s:.*){_escaped(each)}(?s:.*)/" for each in never)
-        if end in self._tokens:
-            return f"{self.terminal(f'/(?s:.*)/{others}')} <[{self._tokens[end]}]>"
-        return self.rule(self.terminal(f"/(?s:.*){_escaped(end)}/{others}"), "[lazy]")
+        mark = self._marks.search(end) if self._marks else None
+        if mark is None:
+            return self.rule(self.terminal(f"/(?s:.*){_escaped(end)}/{_without(without)}"), "[lazy]")
+        # The text of the special token may be spelled with others, which would read as the end.
+        before = self.terminal(f"/(?s:.*){_escaped(end[: mark.start()])}/{_without((end, *without))}")
+        return f"{before} {self.literal(end[mark.start() :])}"
 
     def constraint(self, wanted: Constraint) -> str:
         """What a constraint allows, as an expression; a grammar must stand for itself (`grammar_of`)."""
@@ -126,6 +126,10 @@ def _from_gbnf(text: str) -> str:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False) if text else ""
+
+
+def _without(texts: tuple[str, ...]) -> str:
+    return "".join(f" & ~/(?s:.*){_escaped(each)}(?s:.*)/" for each in texts)
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from rushlight.text import TextStream, Tokenizer
 
 _HURRY = 40
 _MOST = 4000
+_LONG_MARK = "\uff5cDSML\uff5c".encode()  # a token that stands inside of an end
 
 
 def random_answer(
@@ -27,25 +28,32 @@ def random_answer(
     """
     rng = np.random.default_rng(seed)
     stream = TextStream(tokenizer, strip_prefix=False, shown=shown)
-    text = ""
+    text, written = "", b""
     for n in range(_MOST):
         ids = matcher.allowed()
-        wanted = _wanted(text, (*ends, '"', "]", "}")) if n > _HURRY and rng.random() < 0.95 else set()
+        wanted = _wanted(written, (*ends, '"', "]", "}")) if n > _HURRY and rng.random() < 0.95 else set()
         hurried = [id for id in ids if n > _HURRY and id in tokenizer.eog_ids]
         hurried = hurried or [id for id in ids if tokenizer.token_bytes(id) in wanted]
         chosen = int(rng.choice(hurried or ids))
         if chosen in tokenizer.eog_ids:
             return text + stream.flush()
         matcher.advance(chosen)
-        text += stream.feed(chosen)
+        text, written = text + stream.feed(chosen), written + tokenizer.token_bytes(chosen)
         if matcher.is_complete:
             return text + stream.flush()
     raise AssertionError(f"no end: {text[:200]!r}")
 
 
-def _wanted(text: str, ends: tuple[str, ...]) -> set[bytes]:
+def _wanted(written: bytes, ends: tuple[str, ...]) -> set[bytes]:
     """The tokens that bring an end nearer: those that go on with one, or any that begins one."""
-    begun = {end: next((n for n in range(len(end) - 1, 0, -1) if text.endswith(end[:n])), 0) for end in ends}
-    longest = max(begun.values(), default=0)
-    next_ones = {end[longest].encode() for end, n in begun.items() if n == longest}
-    return next_ones if longest else next_ones | {end.encode() for end in ends}
+    whole = [end.encode() for end in ends]
+    n_begun = {
+        end: next((n for n in range(len(end) - 1, 0, -1) if written.endswith(end[:n])), 0) for end in whole
+    }
+    longest = max(n_begun.values())
+    begun = [end for end, n in n_begun.items() if n == longest]
+    return (
+        {end[longest : longest + 1] for end in begun}
+        | {end[longest:] for end in begun}
+        | {mark for end in begun for mark in [end[longest : longest + len(_LONG_MARK)]] if mark == _LONG_MARK}
+    )

@@ -30,7 +30,11 @@ TAGS = {each.open: each for each in REASONING_TAGS}
 
 # Which format each template speaks; those that are not here speak none.
 SPOKEN = {
+    "apertus": "apertus",
     "deepseek-v3.1": "deepseek",
+    "deepseek-v3.2": "deepseek-v3.2",
+    "deepseek-v4": "deepseek-v4",
+    "functionary-3.1": "functionary",
     "gemma-4": "gemma-4",
     "glm-4.6": "glm",
     "granite-4.0": "hermes",
@@ -39,6 +43,7 @@ SPOKEN = {
     "lfm2.5": "lfm2",
     "llama-3.1": "llama-3",
     "llama-3.2": "llama-3",
+    "minicpm5": "minicpm5",
     "minimax-m2": "minimax-m2",
     "ministral-3-reasoning": "mistral",
     "mistral-nemo": "mistral-json",
@@ -66,6 +71,7 @@ TURN_ENDS = (
     "<turn|>",
     "<|tool_response>",
     "<|call|>",
+    "<|eom_id|>",
 )
 PROPERTIES = {
     "city": {"type": "string", "description": "Where"},
@@ -255,6 +261,12 @@ def test_a_call_comes_as_soon_as_it_is_complete() -> None:
         ("deepseek", "<\uff5ctool\u2581calls\u2581begin\uff5c>f{}<\uff5ctool\u2581calls\u2581end\uff5c>"),
         ("kimi-k2", "<|tool_calls_section_begin|>f<|tool_calls_section_end|>"),
         ("minimax-m2", '<minimax:tool_call>\n<invoke name="f">x</invoke>\n</minimax:tool_call>'),
+        ("apertus", '<|tools_prefix|>[{"f": {}, "g": {}}]<|tools_suffix|>'),
+        ("apertus", "<|tools_prefix|>[f]<|tools_suffix|>"),
+        ("functionary", "<function=f>s</function>"),
+        ("minicpm5", '<function name="f">s</function>'),
+        ("minicpm5", '<function name="f"><param name="s">a</function>'),
+        ("deepseek-v3.2", "<\uff5cDSML\uff5cfunction_calls>f</\uff5cDSML\uff5cfunction_calls>"),
         ("lfm2", "<|tool_call_start|>[f(1)]<|tool_call_end|>"),
         ("lfm2", "<|tool_call_start|>[f(a=open('x'))]<|tool_call_end|>"),
         ("lfm2", f"<|tool_call_start|>{'(' * 10_000}<|tool_call_end|>"),
@@ -291,6 +303,9 @@ def test_what_is_malformed_stays_text_as_it_was_written(name: str, block: str) -
          {"s": "1\n2"}),
         ("qwen3-coder", "<tool_call>\n<function=f>\n</function>\n</tool_call>", {}),
         ("granite", '<|tool_call|>[{"name": "f", "arguments": {"s": "a"}}]', {"s": "a"}),
+        ("minicpm5", '<function name="f"><param name="s"><![CDATA[<a>\n</param>]]></param></function>',
+         {"s": "<a>\n</param>"}),
+        ("functionary", '<function=f>{"s": "</function>"}</function>', {"s": "</function>"}),
         ("phi-4", '<|tool_call|>[{"name": "f", "arguments": {}}]<|/tool_call|>', {}),
         ("cohere", '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "f"}]<|END_ACTION|>', {}),
         ("apriel", '<tool_calls>[{"name": "f", "arguments": {"s": "a"}}]</tool_calls>', {"s": "a"}),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from rushlight.text.tool_formats.apertus import APERTUS
 from rushlight.text.tool_formats.base import Call, Schemas, ToolFormat
 from rushlight.text.tool_formats.deepseek import DEEPSEEK, DEEPSEEK_R1
+from rushlight.text.tool_formats.dsml import DEEPSEEK_V3_2, DEEPSEEK_V4
+from rushlight.text.tool_formats.functionary import FUNCTIONARY
 from rushlight.text.tool_formats.gemma import FUNCTION_GEMMA, GEMMA4
 from rushlight.text.tool_formats.glm import GLM
 from rushlight.text.tool_formats.json_blocks import APRIEL, COHERE, GRANITE, HERMES, NEMOTRON, PHI4
 from rushlight.text.tool_formats.kimi_k2 import KIMI_K2
 from rushlight.text.tool_formats.lfm2 import LFM2
 from rushlight.text.tool_formats.llama3 import LLAMA3
+from rushlight.text.tool_formats.minicpm5 import MINICPM5
 from rushlight.text.tool_formats.minimax_m2 import MINIMAX_M2
 from rushlight.text.tool_formats.mistral import MISTRAL, MISTRAL_JSON
 from rushlight.text.tool_formats.qwen3_coder import QWEN3_CODER, SEED_OSS
@@ -28,10 +32,15 @@ TOOL_FORMATS: tuple[ToolFormat, ...] = (
     MISTRAL_JSON,
     GEMMA4,
     FUNCTION_GEMMA,
+    DEEPSEEK_V3_2,
+    DEEPSEEK_V4,
     DEEPSEEK_R1,
     DEEPSEEK,
     KIMI_K2,
     MINIMAX_M2,
+    MINICPM5,
+    APERTUS,
+    FUNCTIONARY,
     LFM2,
     NEMOTRON,
     COHERE,
