@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Generator, Iterable, Mapping
-from functools import cached_property, partial
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -25,29 +25,16 @@ from rushlight.hub import resolve
 from rushlight.loading import load_engine
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.progress import Progress
-from rushlight.prompts import (
-    Message,
-    Prompt,
-    Prompts,
-    batch_of,
-    encode_rendered,
-    is_messages,
-    is_texts,
-    prompt_of,
-)
+from rushlight.prompts import Message, Prompt, Prompts, batch_of, is_texts
+from rushlight.requests import KEPT, NO_OPTIONS, ChatOptions, Delivery, RequestMaker
 
 if TYPE_CHECKING:
-    from rushlight.answer import Answer, Item
+    from rushlight.answer import Item
     from rushlight.completion import Chunk, Completion, Submission, Timings, Usage
-    from rushlight.constrain import Constraint
-    from rushlight.constraints import AnswerConstraints
     from rushlight.conversation import ConversationFormat
-    from rushlight.engine.sequence import Sequence
     from rushlight.engine.stats import EngineStats
+    from rushlight.requests import Request
     from rushlight.text import ChatTemplate
-    from rushlight.text.answer_parts import AnswerParser
-
-    Request = tuple[Sequence, Answer]
 
 __all__ = ["LLM", "Chunk", "Completion", "Timings", "Usage"]
 
@@ -116,6 +103,7 @@ class LLM:
         from rushlight.engine.driver import Driver
 
         self._driver = Driver(self._engine, (options or EngineOptions()).n_waiting)
+        self._requests = RequestMaker(self.tokenizer, self._engine)
         self._finalizer = weakref.finalize(self, self._driver.close)
 
     @property
@@ -190,16 +178,14 @@ class LLM:
             TemplateError: the template refuses the conversation.
             InvalidParameter, ContextOverflow, QueueFull: as `generate`; also what a constraint cannot hold.
         """
-        request = self._request(
-            messages,
-            params,
-            tools,
-            chat_template_kwargs,
+        options = ChatOptions(
+            tools=tools,
             tool_choice=tool_choice,
             parallel_tool_calls=parallel_tool_calls,
             response_format=response_format,
+            chat_template_kwargs=chat_template_kwargs,
         )
-        return self._complete([request])[0]
+        return self._complete([self._request(messages, params, options)])[0]
 
     def stream(
         self,
@@ -222,16 +208,14 @@ class LLM:
         Raises:
             TemplateError, InvalidParameter, ContextOverflow: at once, as `generate` and `chat`.
         """
-        request = self._request(
-            prompt,
-            params,
-            tools,
-            chat_template_kwargs,
+        options = ChatOptions(
+            tools=tools,
             tool_choice=tool_choice,
             parallel_tool_calls=parallel_tool_calls,
             response_format=response_format,
+            chat_template_kwargs=chat_template_kwargs,
         )
-        return self._chunks(*request)
+        return self._chunks(self._request(prompt, params, options))
 
     def submit(
         self,
@@ -260,17 +244,15 @@ class LLM:
         """
         from rushlight.completion import Submission
 
-        sequence, _ = self._request(
-            prompt,
-            params,
-            tools,
-            chat_template_kwargs,
-            deliver,
-            end_only,
+        options = ChatOptions(
+            tools=tools,
             tool_choice=tool_choice,
             parallel_tool_calls=parallel_tool_calls,
             response_format=response_format,
+            chat_template_kwargs=chat_template_kwargs,
         )
+        delivery = Delivery(deliver=deliver, end_only=end_only)
+        sequence, _ = self._request(prompt, params, options, delivery)
         self._driver.submit(sequence)
         return Submission(len(sequence.prompt_ids), partial(self._driver.abort, sequence))
 
@@ -312,12 +294,10 @@ class LLM:
         """The model's chat template; one with `is_fallback` where the file has none."""
         return self.conversation.template
 
-    @cached_property
+    @property
     def conversation(self) -> ConversationFormat:
         """How the model writes conversations."""
-        from rushlight.conversation import ConversationFormat  # brings the template engine in
-
-        return ConversationFormat(self.tokenizer)
+        return self._requests.conversation
 
     def logits(self, token_ids: list[int]) -> Float32Array:
         """The logits after each token of one sequence: float32 [T, V].
@@ -409,61 +389,15 @@ class LLM:
         self,
         prompt: Prompt | list[Message],
         params: SamplingParams | None,
-        tools: list[Any] | None = None,
-        chat_template_kwargs: Mapping[str, Any] | None = None,
-        deliver: Callable[[Item], None] | None = None,
-        end_only: bool = False,
-        *,
-        tool_choice: str | Mapping[str, Any] | None = None,
-        parallel_tool_calls: bool = True,
-        response_format: Mapping[str, Any] | None = None,
+        options: ChatOptions = NO_OPTIONS,
+        delivery: Delivery = KEPT,
     ) -> Request:
-        """Check a prompt and turn it into a sequence, not submitted yet, and its answer to be."""
         self._check_writes()
-        params = (params or SamplingParams()).suppressing(self.tokenizer.suppress_ids)
-        wanted = self._wanted(params, response_format)
-        if is_messages(prompt):
-            from rushlight.tool_choice import tool_choice_of
-
-            choice = tool_choice_of(tools, tool_choice, parallel_tool_calls)
-            text = self.conversation.render(prompt, choice.tools, True, chat_template_kwargs)
-            form = self.conversation.answer_format(choice.tools)
-            matcher = (
-                self._constraints.matcher(wanted, choice, form, text) if wanted or choice.required else None
-            )
-            parser = form.parser(text, choice.tools)
-            # What a constraint allows is the text as it is, its first space included.
-            strip, single_call = matcher is None, not choice.parallel
-            answer = self._answer(params, strip, parser, form.tokens, deliver, end_only, single_call)
-            ids = encode_rendered(self.tokenizer, text)
-        else:
-            matcher = self._constraints.matcher(wanted) if wanted else None
-            answer = self._answer(params, strip_prefix=False, deliver=deliver, end_only=end_only)
-            single = prompt_of(prompt)
-            ids = self.tokenizer.encode(single) if isinstance(single, str) else single
-        return self._engine.sequence(ids, params, listener=answer, matcher=matcher), answer
-
-    def _wanted(self, params: SamplingParams, response_format: Mapping[str, Any] | None) -> Constraint | None:
-        """What an answer has to match, None for anything."""
-        if response_format is None and params.json_schema is params.regex is params.grammar is None:
-            return None
-        from rushlight.constrain import constraint_of
-
-        return constraint_of(params, response_format)
-
-    @cached_property
-    def _constraints(self) -> AnswerConstraints:
-        from rushlight.constraints import AnswerConstraints  # brings the constraints in
-
-        return AnswerConstraints(self.tokenizer)
+        return self._requests.text(prompt, params, options, delivery)
 
     def _rows(self, prompts: list[list[int]], every_row: bool = True) -> list[Float32Array]:
         """What the model gives after each token of some prompts, or after the last: float32 [n, columns]."""
-        requests = []
-        for ids in prompts:
-            answer = self._answer(SamplingParams(), strip_prefix=False)
-            sequence = self._engine.sequence(ids, listener=answer, prompt_logits=True, every_row=every_row)
-            requests.append((sequence, answer))
+        requests = [self._requests.rows(ids, every_row) for ids in prompts]
         self._complete(requests)
         return [np.concatenate(sequence.logit_rows) for sequence, _ in requests]
 
@@ -472,25 +406,12 @@ class LLM:
 
         check_writes(self.config, self.path.name)
 
-    def _answer(
-        self,
-        params: SamplingParams,
-        strip_prefix: bool,
-        parser: AnswerParser | None = None,
-        shown: Iterable[str] = (),
-        deliver: Callable[[Item], None] | None = None,
-        end_only: bool = False,
-        single_call: bool = False,
-    ) -> Answer:
-        from rushlight.answer import Answer
-
-        return Answer(self.tokenizer, params, strip_prefix, parser, shown, deliver, end_only, single_call)
-
     def _complete(self, requests: list[Request]) -> list[Completion]:
         with self._driver.running([sequence for sequence, _ in requests]):
             return [answer.completion() for _, answer in requests]
 
-    def _chunks(self, sequence: Sequence, answer: Answer) -> Generator[Chunk, None, None]:
+    def _chunks(self, request: Request) -> Generator[Chunk, None, None]:
+        sequence, answer = request
         with self._driver.running([sequence]):
             yield from answer.chunks()
 

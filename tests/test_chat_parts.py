@@ -14,6 +14,7 @@ from rushlight.answer import Answer
 from rushlight.completion import Chunk, Completion
 from rushlight.errors import InvalidParameter
 from rushlight.prompts import with_read_arguments
+from rushlight.requests import ChatOptions
 from rushlight.sampling import Sampled
 from rushlight.text import ChatTemplate
 
@@ -48,7 +49,9 @@ def written(llm: LLM, text: str, tools: list[Any] | None, **variables: Any) -> t
     """What chat and stream give when the model writes a text."""
 
     def answer() -> Answer:
-        sequence, answer = llm._request(USER, SamplingParams(), tools, variables)
+        sequence, answer = llm._request(
+            USER, SamplingParams(), ChatOptions(tools=tools, chat_template_kwargs=variables)
+        )
         for id in llm.tokenize(text, add_special=False, parse_special=False):
             answer.token(Sampled(id))
             sequence.append(id)

@@ -16,6 +16,7 @@ from rushlight import LLM, EngineOptions, SamplingParams
 from rushlight.completion import Completion
 from rushlight.errors import InvalidParameter
 from rushlight.params import MAX_BIAS
+from rushlight.requests import ChatOptions
 from rushlight.sampling import Sampled, sample, token_logprobs
 from rushlight.text import ChatTemplate
 from rushlight.text.tools import functions_of
@@ -229,7 +230,7 @@ def test_one_call_where_calls_are_not_parallel(llm: LLM) -> None:
     """The answer of a model that goes on after a call ends with it."""
     call = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
     both, one = (
-        llm._request(USER, SamplingParams(), TOOLS, parallel_tool_calls=parallel)
+        llm._request(USER, SamplingParams(), ChatOptions(tools=TOOLS, parallel_tool_calls=parallel))
         for parallel in (True, False)
     )
     for (sequence, answer), n in ((both, 2), (one, 1)):
