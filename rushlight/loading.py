@@ -14,6 +14,7 @@ from rushlight.params import EngineOptions
 from rushlight.progress import Progress
 
 if TYPE_CHECKING:
+    from rushlight.engine.disk import DiskCache
     from rushlight.engine.engine import Engine
     from rushlight.text import Tokenizer
 
@@ -82,8 +83,21 @@ def load_engine(
         eog_ids=text.eog_ids,
         prefix_cache=options.prefix_cache,
         step_seconds=options.step_seconds,
+        disk=_disk_cache(file, runner.name, model, kv_dtype, options),
     )
     return Loaded(model, text, engine, runner.name)
+
+
+def _disk_cache(
+    file: GGUFFile, backend: str, model: CausalModel, kv_dtype: str, options: EngineOptions
+) -> DiskCache | None:
+    if options.cache_dir is None or model.config.pooling:
+        return None
+    from rushlight.engine.disk import DiskCache
+    from rushlight.engine.disk.identity import Identity
+
+    identity = Identity(file.paths, backend, kv_dtype, model.n_ctx, model.cache)
+    return DiskCache(options.cache_dir, options.cache_bytes, identity)
 
 
 def _types(file: GGUFFile, n_dimensions: int) -> set[GGMLType]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
@@ -121,6 +122,8 @@ class EngineOptions:
         step_seconds: about how long a step may take that several sequences share, so that none of them stands
             still for longer; prompts are cut accordingly. A larger one favours the total over each of them.
         prefix_cache: keep the KV blocks of finished sequences for prompts that begin the same way.
+        cache_dir: a directory where blocks of prompts are kept between runs too; None: they are not.
+        cache_bytes: most bytes of the files in it; those that were not used for longest are deleted.
 
     Raises:
         InvalidParameter: a value of the wrong type or outside its range.
@@ -133,6 +136,8 @@ class EngineOptions:
     n_waiting: int | None = None
     step_seconds: float = 0.25
     prefix_cache: bool = True
+    cache_dir: str | os.PathLike[str] | None = None
+    cache_bytes: int = 4 << 30
 
     def __post_init__(self) -> None:
         _check_int("n_sequences", self.n_sequences, 1)
@@ -151,6 +156,13 @@ class EngineOptions:
             )
         _check_float("step_seconds", self.step_seconds, 1e-3, 1e6)
         _check_bool("prefix_cache", self.prefix_cache)
+        if self.cache_dir is not None and not (
+            isinstance(self.cache_dir, str | os.PathLike) and self.cache_dir
+        ):
+            raise InvalidParameter(f"cache_dir is {self.cache_dir!r}; it must be a directory's path.")
+        if self.cache_dir is not None and not self.prefix_cache:
+            raise InvalidParameter("cache_dir is given, but prefix_cache is False; it must be True for that.")
+        _check_int("cache_bytes", self.cache_bytes, 1)
 
 
 def _check_int(name: str, value: object, low: int, high: int | None = None) -> None:

@@ -18,6 +18,8 @@ from helpers.recurrent_models import RECURRENT_MODELS
 from rushlight.backends import load_backend
 from rushlight.backends.base import Backend, Float32Array
 from rushlight.engine import engine as engine_module
+from rushlight.engine.disk import DiskCache
+from rushlight.engine.disk.identity import Identity
 from rushlight.engine.engine import Engine
 from rushlight.engine.limits import limits_for
 from rushlight.errors import BackendUnavailable
@@ -52,6 +54,7 @@ class Bench:
     prompts: list[list[int]]
     max_tokens: int
     patch: pytest.MonkeyPatch
+    cache_dir: Path | None = None
     loaded: dict[int, tuple[Backend, CausalModel]] = field(default_factory=dict)
 
     def load(self, n_threads: int) -> tuple[Backend, CausalModel]:
@@ -68,7 +71,18 @@ class Bench:
         backend, model = self.load(n_threads)
         limits = limits_for(model.cache, self.n_ctx, "f16", options)
         executor = backend.executor(model, limits)
-        return Engine(executor, model.cache, limits, n_vocab=model.n_vocab, prefix_cache=options.prefix_cache)
+        disk = None
+        if options.cache_dir is not None:
+            identity = Identity((self.path,), "cpu", "f16", self.n_ctx, model.cache)
+            disk = DiskCache(options.cache_dir, options.cache_bytes, identity)
+        return Engine(
+            executor,
+            model.cache,
+            limits,
+            n_vocab=model.n_vocab,
+            prefix_cache=options.prefix_cache,
+            disk=disk,
+        )
 
     def run(self, engine: Engine, *, together: bool, preempt_at: tuple[int, ...] = ()) -> Run:
         """All requests, at once or one after the other. A request is known by its seed."""
@@ -126,14 +140,40 @@ def check(bench: Bench) -> None:
     assert_equal(bench.run(bench.engine(chunked), together=True), want)  # chunks
     preempted = bench.run(bench.engine(chunked), together=True, preempt_at=(5, 12, 20, 33))
     assert_equal(preempted, want)
+    if bench.cache_dir is not None:
+        check_on_disk(bench, want)
+
+
+def check_on_disk(bench: Bench, want: Run) -> None:
+    """With blocks on disk: none yet, all there, and every third one damaged."""
+    assert bench.cache_dir is not None
+    options = EngineOptions(n_sequences=len(bench.prompts), cache_dir=bench.cache_dir)
+    n_cached = []
+    for state in ("cold", "warm", "damaged", "mended"):
+        if state == "damaged":
+            for path in sorted(bench.cache_dir.glob("blocks/*/*"))[::3]:
+                content = bytearray(path.read_bytes())
+                content[len(content) // 2] ^= 16
+                path.write_bytes(content)
+        engine = bench.engine(options)
+        run = bench.run(engine, together=state != "damaged")
+        assert engine._disk is not None
+        engine._disk.close()  # the team is shared, so the executor stays open
+        assert_equal(run, want)
+        n_cached.append(sum(run.n_cached))
+    cold, warm, damaged, mended = n_cached
+    assert cold <= damaged <= warm == mended
+    assert warm >= 32 * 5
 
 
 @pytest.mark.parametrize("name", TINY_MODELS)
-def test_tiny_models_write_the_same_however_they_are_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiny_models_write_the_same_however_they_are_run(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     ids = np.random.default_rng(7).integers(0, 320, (5, 160)).tolist()
     lengths = (95, 33, 1, 64, 93)
     prompts = [ids[i][:n] for i, n in enumerate(lengths)]
-    check(Bench(TINY / f"{name}.gguf", 160, prompts, 9, monkeypatch))
+    check(Bench(TINY / f"{name}.gguf", 160, prompts, 9, monkeypatch, tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("model", RECURRENT_MODELS, ids=lambda model: model.name)
@@ -143,7 +183,7 @@ def test_recurrent_models_write_the_same_however_they_are_run(
     write_model(tmp_path / "model.gguf", metadata_of(model), tensors_of(model), GGMLType.Q8_0)
     ids = np.random.default_rng(10).integers(0, 320, (5, 160)).tolist()
     prompts = [ids[i][:n] for i, n in enumerate((95, 33, 1, 64, 93))]
-    check(Bench(tmp_path / "model.gguf", 160, prompts, 9, monkeypatch))
+    check(Bench(tmp_path / "model.gguf", 160, prompts, 9, monkeypatch, tmp_path / "cache"))
 
 
 def test_smollm2_writes_the_same_however_it_is_run(

@@ -77,7 +77,8 @@ def test_numpy_scalars_are_numbers() -> None:
     [
         ("n_batch_tokens", 0), ("n_batch_tokens", 4), ("n_sequences", 0), ("n_sequences", 1.5),
         ("kv_tokens", 0), ("kv_tokens", "1G"), ("kv_bytes", 0), ("kv_bytes", 1e9), ("n_waiting", -1),
-        ("step_seconds", 0), ("step_seconds", NAN), ("prefix_cache", 1),
+        ("step_seconds", 0), ("step_seconds", NAN), ("prefix_cache", 1), ("cache_dir", 7), ("cache_dir", ""),
+        ("cache_bytes", 0), ("cache_bytes", 1e9),
     ],
 )  # fmt: skip
 def test_engine_options_are_validated(name: str, value: object) -> None:
@@ -88,3 +89,8 @@ def test_engine_options_are_validated(name: str, value: object) -> None:
 def test_one_option_sets_the_size_of_the_cache() -> None:
     with pytest.raises(InvalidParameter, match="kv_tokens and kv_bytes are both given"):
         EngineOptions(kv_tokens=512, kv_bytes=2**20)
+
+
+def test_a_cache_on_disk_needs_one_in_memory() -> None:
+    with pytest.raises(InvalidParameter, match="cache_dir is given, but prefix_cache is False"):
+        EngineOptions(cache_dir="cache", prefix_cache=False)

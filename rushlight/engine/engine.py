@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,10 @@ from rushlight.params import EngineOptions, SamplingParams
 from rushlight.row_math import Argmax
 from rushlight.sampling import draw_seed, sample, token_logprobs
 
+if TYPE_CHECKING:
+    from rushlight.engine.disk.cache import DiskCache
+    from rushlight.engine.disk.prefixes import DiskPrefixes
+
 
 class Engine:
     """Sequences, their scheduler and their KV blocks, on a model bound to a backend.
@@ -35,6 +40,7 @@ class Engine:
         eog_ids: tokens that end an answer.
         prefix_cache, step_seconds: as in `EngineOptions`.
         clock: tells seconds.
+        disk: where blocks of prompts outlive this engine, which closes it; None: nowhere.
 
     Raises:
         InvalidParameter: the blocks do not hold one sequence as long as the context.
@@ -51,8 +57,10 @@ class Engine:
         prefix_cache: bool = True,
         step_seconds: float = EngineOptions.step_seconds,
         clock: Callable[[], float] = time.perf_counter,
+        disk: DiskCache | None = None,
     ) -> None:
-        blocks = KVBlocks(layout, limits.n_blocks, limits.n_tokens, executor.copy_block, prefix_cache)
+        offer = None if disk is None else self._offer
+        blocks = KVBlocks(layout, limits.n_blocks, limits.n_tokens, executor.copy_block, prefix_cache, offer)
         if not blocks.fits(limits.n_ctx):
             raise InvalidParameter(
                 f"The KV cache, {limits.n_blocks} blocks, does not hold one context of {limits.n_ctx} tokens."
@@ -64,8 +72,10 @@ class Engine:
         self._runner = StepRunner(executor)
         self._blocks = blocks
         self._counters = Counters()
+        self._disk = disk
+        self._prefixes = None if disk is None else self._disk_prefixes(disk)
         pace = Pace(step_seconds, limits.n_tokens)
-        self._scheduler = Scheduler(blocks, limits, pace, self._counters, not layout.is_causal)
+        self._scheduler = Scheduler(blocks, limits, pace, self._counters, self._prefixes, not layout.is_causal)
         self._clock = clock
         self._n_arrived = 0
 
@@ -141,7 +151,7 @@ class Engine:
     def step(self) -> None:
         """Compute the next tokens of some sequences; does nothing where none waits or runs."""
         if not (chunks := self._scheduler.schedule()):
-            return
+            return None if self._prefixes is None else self._prefixes.wait()
         began = self._clock()
         try:
             logits = self._runner.run(chunks)
@@ -171,7 +181,9 @@ class Engine:
                 self._finish(sequence, "error")
 
     def close(self) -> None:
-        """Give the executor's memory and threads back."""
+        """Give the executor's memory and threads back, once the cache on disk has what it was offered."""
+        if self._disk is not None:
+            self._disk.close()
         self._executor.close()
 
     def _advance(self, chunk: Chunk, logits: Float32Array, argmax: list[Argmax]) -> None:
@@ -232,6 +244,16 @@ class Engine:
         sequence.times.finished = time.perf_counter()
         if sequence.listener is not None:
             sequence.listener.finished(sequence)
+
+    def _disk_prefixes(self, disk: DiskCache) -> DiskPrefixes:
+        from rushlight.engine.disk.prefixes import DiskPrefixes  # what it brings in costs time at each start
+
+        return DiskPrefixes(self._blocks, disk, self._executor.write_block, self._counters)
+
+    def _offer(self, group: int, key: bytes, block: int) -> None:
+        """Let the cache on disk have a block."""
+        if self._disk is not None:
+            self._disk.offer((group, key), lambda: self._executor.read_block(group, block))
 
     def _check_ids(self, what: str, ids: Iterable[int]) -> None:
         for i in ids:

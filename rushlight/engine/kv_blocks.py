@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
-from rushlight.backends.cache import BLOCK_TOKENS, CacheGroup, CacheLayout
+from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout
 from rushlight.engine.block_pool import BlockPool
 from rushlight.engine.sequence import Sequence
 
@@ -27,6 +28,9 @@ NO_BLOCK = -1
 
 CopyBlock = Callable[[int, int, int], None]
 """Copies a block: (group, source, target)."""
+
+Offer = Callable[[int, bytes, int], None]
+"""Hears of a block of a prompt whose content is known: (group, key, block)."""
 
 
 def blocks_for(n_tokens: int) -> int:
@@ -67,6 +71,7 @@ class KVBlocks:
         n_chunk: most tokens of one sequence in one step.
         copy_block: copies the content of a block, at once.
         prefix_cache: keep the contents of unused blocks.
+        offer: told of each full block of a prompt when it is computed, or found again; None: nobody is.
     """
 
     def __init__(
@@ -76,12 +81,14 @@ class KVBlocks:
         n_chunk: int,
         copy_block: CopyBlock,
         prefix_cache: bool = True,
+        offer: Offer | None = None,
     ) -> None:
         self.groups = layout.groups
         self.pools = tuple(BlockPool(n) for n in n_blocks)
         self._n_chunk = n_chunk
         self._copy_block = copy_block
         self._prefix_cache = prefix_cache and layout.is_causal  # else what comes later changes what is kept
+        self._offer = offer
         self._has_states = any(group.recurrent for group in layout.groups)
 
     def fits(self, n_tokens: int) -> bool:
@@ -90,20 +97,37 @@ class KVBlocks:
 
     def find_prefix(self, sequence: Sequence) -> Prefix:
         """The longest cached beginning of a sequence, in front of all tokens whose logits are wanted."""
-        keys = self._keys(sequence, sequence.first_output // BLOCK_TOKENS if self._prefix_cache else 0)
-        runs = [_run_lengths(pool, keys) for pool in self.pools]
-        n = len(keys)
-        while n and any(
-            run[n - 1] < _n_needed(group, n) for run, group in zip(runs, self.groups, strict=True)
-        ):
-            n -= 1
+        keys = self.prefix_keys(sequence)
+        n = self.longest_prefix(keys, self.has)
         tables = []
-        for group, pool in zip(self.groups, self.pools, strict=True):
-            wanted = keys[n - _n_needed(group, n) : n]
-            found = [block for key in wanted if (block := pool.find(key)) is not None]
+        for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
+            found = [block for i in self.needed(g, n) if (block := pool.find(keys[i])) is not None]
             n_gone = 0 if group.recurrent else n - len(found)
             tables.append((NO_BLOCK,) * n_gone + tuple(found))
         return Prefix(n * BLOCK_TOKENS, tuple(tables))
+
+    def prefix_keys(self, sequence: Sequence) -> list[bytes]:
+        """Content keys of the blocks in front of all tokens whose logits are wanted; none without a cache."""
+        return self._keys(sequence, sequence.first_output // BLOCK_TOKENS if self._prefix_cache else 0)
+
+    def has(self, g: int, key: bytes) -> bool:
+        """Whether a block of group g holds this content."""
+        return self.pools[g].find(key) is not None
+
+    def longest_prefix(self, keys: list[bytes], has: Callable[[int, bytes], bool]) -> int:
+        """After how many of some leading blocks a sequence can go on, given which of them there are."""
+        runs = [_run_lengths(keys, partial(has, g)) for g in range(len(self.groups))]
+        n = len(keys)
+        while n and any(run[n - 1] < len(self.needed(g, n)) for g, run in enumerate(runs)):
+            n -= 1
+        return n
+
+    def needed(self, g: int, n: int) -> range:
+        """Which of a prefix's n blocks group g needs to go on after it: some of the last ones."""
+        group = self.groups[g]
+        if group.recurrent:
+            return range(max(0, n - 1), n)
+        return range(first_visible_block(n * BLOCK_TOKENS, group.window), n)
 
     def can_start(self, sequence: Sequence, prefix: Prefix, running: list[Sequence]) -> bool:
         """Whether the blocks for all of a waiting sequence's tokens, and one more to come, are there now.
@@ -131,6 +155,7 @@ class KVBlocks:
             for block in prefix.tables[g]:
                 if block != NO_BLOCK:
                     pool.share(block)
+            self._offer_found(sequence, g, prefix.tables[g])
             if group.recurrent:
                 state = pool.allocate()
                 for checkpoint in prefix.tables[g]:
@@ -185,21 +210,38 @@ class KVBlocks:
         sequence.block_tables, sequence.n_slid = [], []
         sequence.n_computed = 0
 
+    def _offer_found(self, sequence: Sequence, g: int, found: tuple[int, ...]) -> None:
+        """Offer the blocks that a sequence starts with, the last ones of its beginning in group g."""
+        if self._offer is not None:
+            keys = sequence.block_keys[: sequence.n_kept]
+            for key, block in zip(reversed(keys), reversed(found), strict=False):
+                if block != NO_BLOCK:
+                    self._offer(g, key, block)
+
     def _keep_full_blocks(self, sequence: Sequence) -> None:
         n_full = sequence.n_computed // BLOCK_TOKENS
         keys = self._keys(sequence, n_full)
         n_computed = sequence.n_computed
         at_edge = n_computed == _prompt_edge(sequence) or n_computed % CHECKPOINT_TOKENS == 0
         for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
+            table = sequence.block_tables[g]
             if not group.recurrent:
                 for i in range(sequence.n_kept, n_full):
-                    pool.keep(sequence.block_tables[g][i], keys[i])
-            elif at_edge and n_full and pool.find(keys[-1]) is None and pool.n_available:
-                checkpoint = pool.allocate()
-                self._copy_block(g, sequence.block_tables[g][0], checkpoint)
-                pool.keep(checkpoint, keys[-1])
-                pool.release(checkpoint)
+                    pool.keep(table[i], keys[i])
+                    self._offer_computed(sequence, g, i, table[i])
+            elif at_edge and n_full:
+                self._offer_computed(sequence, g, n_full - 1, table[0])
+                if pool.find(keys[-1]) is None and pool.n_available:
+                    checkpoint = pool.allocate()
+                    self._copy_block(g, table[0], checkpoint)
+                    pool.keep(checkpoint, keys[-1])
+                    pool.release(checkpoint)
         sequence.n_kept = n_full
+
+    def _offer_computed(self, sequence: Sequence, g: int, i: int, block: int) -> None:
+        """Offer what group g needs of block i, if that is one of the prompt."""
+        if self._offer is not None and (i + 1) * BLOCK_TOKENS <= len(sequence.prompt_ids):
+            self._offer(g, sequence.block_keys[i], block)
 
     def _keys(self, sequence: Sequence, n: int) -> list[bytes]:
         """Content keys of the first n blocks of a sequence."""
@@ -223,20 +265,13 @@ class KVBlocks:
         ]
 
 
-def _run_lengths(pool: BlockPool, keys: list[bytes]) -> list[int]:
-    """How many blocks are cached in a row, up to and with each key."""
+def _run_lengths(keys: list[bytes], has: Callable[[bytes], bool]) -> list[int]:
+    """How many blocks there are in a row, up to and with each key."""
     lengths, n = [], 0
     for key in keys:
-        n = n + 1 if pool.find(key) is not None else 0
+        n = n + 1 if has(key) else 0
         lengths.append(n)
     return lengths
-
-
-def _n_needed(group: CacheGroup, n: int) -> int:
-    """How many of a prefix's n blocks, the last ones, a group needs to go on after it."""
-    if group.recurrent:
-        return min(n, 1)
-    return n - first_visible_block(n * BLOCK_TOKENS, group.window)
 
 
 def _prompt_edge(sequence: Sequence) -> int:

@@ -22,7 +22,7 @@ Source: Orca (Yu et al. 2022), Sarathi-Serve (Agrawal et al. 2024) and vLLM's sc
 from __future__ import annotations
 
 from bisect import insort
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rushlight.backends.base import Limits
 from rushlight.engine.kv_blocks import KVBlocks
@@ -30,6 +30,9 @@ from rushlight.engine.pace import Pace
 from rushlight.engine.sequence import Sequence, Status
 from rushlight.engine.shares import prompt_shares
 from rushlight.engine.stats import Counters
+
+if TYPE_CHECKING:
+    from rushlight.engine.disk.prefixes import DiskPrefixes
 
 
 class Chunk(NamedTuple):
@@ -60,6 +63,7 @@ class Scheduler:
         limits: of a step.
         pace: how much of prompts a step takes.
         counters: of the engine.
+        disk: fetches beginnings of prompts; None: there is no cache on disk.
         whole_sequences: a step holds all of a sequence or nothing.
     """
 
@@ -69,6 +73,7 @@ class Scheduler:
         limits: Limits,
         pace: Pace,
         counters: Counters,
+        disk: DiskPrefixes | None = None,
         whole_sequences: bool = False,
     ) -> None:
         self.waiting: list[Sequence] = []
@@ -76,6 +81,7 @@ class Scheduler:
         self._blocks = blocks
         self._limits = limits
         self._pace = pace
+        self._disk = disk
         self._counters = counters
         self._whole_sequences = whole_sequences
         self._plan: dict[Sequence, Chunk] = {}
@@ -92,7 +98,11 @@ class Scheduler:
         self._blocks.free(sequence)
 
     def schedule(self) -> list[Chunk]:
-        """The chunks of the next step, at least one if any sequence waits or runs, and no sequence twice."""
+        """The chunks of the next step, and no sequence twice.
+
+        There is one at least if any sequence waits or runs, unless the first to run is being fetched from
+        disk.
+        """
         self._plan = {}
         self._turn += 1
         # One row of logits is kept for each sequence.
@@ -121,6 +131,10 @@ class Scheduler:
             prefix = self._blocks.find_prefix(sequence)
             if not self._blocks.can_start(sequence, prefix, self.running):
                 return
+            if self._disk is not None and not sequence.is_fetched:
+                if not self._disk.fetch(sequence):
+                    return
+                continue  # with what is in memory now
             self._blocks.start(sequence, prefix)
             if sequence.n_cached is None:
                 sequence.n_cached = prefix.n_tokens
@@ -167,5 +181,5 @@ class Scheduler:
         self.remove(sequence)
         if (chunk := self._plan.pop(sequence, None)) is not None:
             self._n_rows_left += max(0, chunk.n_outputs - 1)
-        sequence.status = Status.WAITING
+        sequence.status, sequence.is_fetched = Status.WAITING, False
         self.add(sequence)

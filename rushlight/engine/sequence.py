@@ -81,6 +81,7 @@ class Sequence:
         block_tables: one a cache group, as in `Batch.block_tables`; of a group with a window the blocks
             that slid out are -1, and `n_slid` counts them.
         block_keys: content keys of the leading full blocks, as far as they were needed.
+        is_fetched: what the disk holds of its beginning was brought to memory.
         n_kept: full blocks already offered to the prefix cache.
         finish_reason: why it ended, None before.
         error: what went wrong where that is "error".
@@ -105,6 +106,7 @@ class Sequence:
     block_tables: list[array[int]] = field(default_factory=list)
     n_slid: list[int] = field(default_factory=list)
     block_keys: list[bytes] = field(default_factory=list)
+    is_fetched: bool = False
     n_kept: int = 0
     finish_reason: FinishReason | None = None
     error: BaseException | None = None

@@ -36,6 +36,7 @@ class EngineStats:
         steps: steps computed.
         prompt_tokens: tokens of the prompts that began to run.
         cached_tokens: those of them that were found in the prefix cache.
+        disk_blocks: blocks that were brought from the prefix cache on disk.
         computed_tokens: tokens computed, those that were computed again after a preemption included.
         generated_tokens: tokens generated.
         preemptions: how often a sequence had to give its blocks up and wait again.
@@ -48,6 +49,7 @@ class EngineStats:
     steps: int
     prompt_tokens: int
     cached_tokens: int
+    disk_blocks: int
     computed_tokens: int
     generated_tokens: int
     preemptions: int
@@ -61,6 +63,7 @@ class Counters:
     steps: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    disk_blocks: int = 0
     computed_tokens: int = 0
     generated_tokens: int = 0
     preemptions: int = 0

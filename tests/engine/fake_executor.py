@@ -14,6 +14,7 @@ import numpy as np
 from rushlight.backends.base import Limits
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout, RecurrentCache
+from rushlight.engine.disk import DiskCache
 from rushlight.engine.engine import Engine
 from rushlight.engine.sequence import Sequence
 from rushlight.params import SamplingParams
@@ -90,6 +91,13 @@ class FakeExecutor:
     def copy_block(self, group: int, source: int, target: int) -> None:
         assert source != target
         self.pools[group][target] = self.pools[group][source]
+
+    def read_block(self, group: int, block: int) -> bytes:
+        assert not self.closed
+        return self.pools[group][block].tobytes()
+
+    def write_block(self, group: int, block: int, content: bytes) -> None:
+        self.pools[group][block] = np.frombuffer(content, np.uint64)
 
     def close(self) -> None:
         self.closed = True
@@ -180,6 +188,7 @@ def make_engine(
     fixed: float = 0,
     per_token: float = 0,
     step_seconds: float = 0.25,
+    disk: DiskCache | None = None,
 ) -> Engine:
     if isinstance(n_blocks, int):
         n_blocks = (n_blocks,) * len(layout.groups)
@@ -194,6 +203,7 @@ def make_engine(
         prefix_cache=prefix_cache,
         step_seconds=step_seconds,
         clock=lambda: executor.now,
+        disk=disk,
     )
 
 
