@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rushlight.cli.constraint_options import add_constraint_options, constraint_fields
+from rushlight.cli.memory_options import add_memory_options, engine_options
 from rushlight.cli.output import say
 from rushlight.cli.parser import Parser
 from rushlight.errors import InvalidParameter
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def add_model_options(parser: Parser) -> None:
-    """Add ``-m --backend --threads --ctx --tokenizer``."""
+    """Add ``-m --backend --threads --ctx --tokenizer``, and those of `add_memory_options`."""
     group = parser.add_argument_group("model")
     add_computing_options(group)
     group.add_argument(
@@ -37,6 +38,7 @@ def add_model_options(parser: Parser) -> None:
         metavar="N",
         help="tokens of context (default: as many as the model was trained for, up to 8192)",
     )
+    add_memory_options(group)
 
 
 def add_computing_options(parser: Parser | _ArgumentGroup) -> None:
@@ -170,4 +172,5 @@ def load_model(args: Namespace, progress: Progress | None) -> LLM:
             n_ctx=args.ctx,
             tokenizer=args.tokenizer,
             progress=progress,
+            options=engine_options(args),
         )

@@ -12,7 +12,9 @@ import pytest
 from fake_llm import DIGEST, Script
 
 from rushlight.cli import main
+from rushlight.cli.memory_options import size
 from rushlight.errors import ContextOverflow, ModelNotFound
+from rushlight.params import EngineOptions
 
 Captured = pytest.CaptureFixture[str]
 
@@ -32,6 +34,7 @@ def test_defaults_are_the_tutorials(script: Script) -> None:
     assert (params.repeat_penalty, params.repeat_last_n, params.seed) == (1.2, 64, None)
     assert (params.top_k, params.min_p, params.stop) == (0, 0.0, ())
     loaded = script.loaded[0]
+    assert loaded["options"] == EngineOptions()
     assert loaded["reference"] == "phi3"
     assert (loaded["backend"], loaded["n_threads"], loaded["n_ctx"], loaded["tokenizer"]) == (
         "auto",
@@ -57,6 +60,26 @@ def test_every_flag_arrives(script: Script) -> None:
     loaded = script.loaded[0]
     assert (loaded["reference"], loaded["tokenizer"]) == ("org/repo:Q4_0", "t.json")
     assert (loaded["backend"], loaded["n_threads"], loaded["n_ctx"]) == ("reference", 3, 512)
+
+
+def test_what_is_kept_of_prompts_is_the_users_choice(script: Script) -> None:
+    assert main(["run", "--kv-size", "1.5G", "--cache-dir", "kept", "--cache-size", "500M", "Hi"]) == 0
+    assert script.loaded[0]["options"] == EngineOptions(
+        kv_bytes=3 * 2**29, cache_dir="kept", cache_bytes=500 * 2**20
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"), [("7", 7), ("2k", 2048), ("1 M", 2**20), ("3GB", 3 << 30), ("0.5GiB", 1 << 29)]
+)
+def test_sizes_are_read_as_people_write_them(text: str, n_bytes: int) -> None:
+    assert size(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "G", "0", "-1G", "lots", "nan", "inf", "1e30", "4 Q"])
+def test_what_is_no_size_is_wrong_usage(script: Script, text: str, capsys: Captured) -> None:
+    assert main(["run", f"--cache-size={text}", "Hi"]) == 2
+    assert "is no size" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["-n", "--max-tokens", "--sample-len"])
