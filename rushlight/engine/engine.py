@@ -75,7 +75,9 @@ class Engine:
         self._disk = disk
         self._prefixes = None if disk is None else self._disk_prefixes(disk)
         pace = Pace(step_seconds, limits.n_tokens)
-        self._scheduler = Scheduler(blocks, limits, pace, self._counters, self._prefixes, not layout.is_causal)
+        self._scheduler = Scheduler(
+            blocks, limits, pace, self._counters, self._prefixes, not layout.is_causal
+        )
         self._clock = clock
         self._n_arrived = 0
 

@@ -89,6 +89,9 @@ class KVBlocks:
         self._copy_block = copy_block
         self._prefix_cache = prefix_cache and layout.is_causal  # else what comes later changes what is kept
         self._offer = offer
+        self._windowed = [
+            (g, group.window, self.pools[g]) for g, group in enumerate(self.groups) if group.window
+        ]
         self._has_states = any(group.recurrent for group in layout.groups)
 
     def fits(self, n_tokens: int) -> bool:
@@ -189,13 +192,11 @@ class KVBlocks:
     def commit(self, sequence: Sequence, stop: int) -> None:
         """Note that the positions below `stop` are computed: keep full blocks, let go of unseen ones."""
         sequence.n_computed = stop
-        if self._prefix_cache and (self._has_states or stop // BLOCK_TOKENS > sequence.n_kept):
+        if self._prefix_cache and stop // BLOCK_TOKENS > sequence.n_kept:
             self._keep_full_blocks(sequence)
-        for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
-            if not group.window:
-                continue
+        for g, window, pool in self._windowed:
             table = sequence.block_tables[g]
-            first = min(first_visible_block(stop, group.window), len(table))
+            first = min(first_visible_block(stop, window), len(table))
             for i in range(sequence.n_slid[g], first):
                 pool.release(table[i])
                 table[i] = NO_BLOCK

@@ -25,6 +25,7 @@ from bisect import insort
 from typing import TYPE_CHECKING, NamedTuple
 
 from rushlight.backends.base import Limits
+from rushlight.backends.cache import BLOCK_TOKENS
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.pace import Pace
 from rushlight.engine.sequence import Sequence, Status
@@ -109,8 +110,12 @@ class Scheduler:
         self._n_rows_left = self._limits.n_outputs - self._limits.n_sequences
         n_running = len(self.running)
         for sequence in self.running.copy():
-            if sequence.status is Status.RUNNING and sequence.n_tokens - sequence.n_computed == 1:
-                self._plan_chunk(sequence, 1)
+            start = sequence.n_computed
+            if sequence.status is Status.RUNNING and sequence.n_tokens - start == 1:
+                if start % BLOCK_TOKENS:  # within blocks that it has
+                    self._plan[sequence] = Chunk(sequence, start, start + 1, 1)
+                else:
+                    self._plan_chunk(sequence, 1)
         if self.waiting and len(self.running) == n_running:
             self._admit()
         if prefilling := [sequence for sequence in self.running if sequence not in self._plan]:

@@ -26,14 +26,14 @@ class StepRunner:
 
     def run(self, chunks: list[Chunk]) -> Float32Array:
         """The logits of the chunks' outputs, one after the other: float32 [R, V]."""
-        follows = self._follow(chunks)
-        decoding = all(chunk.n_outputs == chunk.n_tokens == 1 for chunk in chunks)
-        self._last = []
-        if follows:
+        last = self._last if self._follow(chunks) else None
+        self._last = []  # after an error, nothing follows
+        if last is not None:
             logits = self._executor.advance([chunk.sequence.token_ids[chunk.start] for chunk in chunks])
-        else:
-            logits = self._executor.step(build_batch(chunks))
-        if decoding:
+            self._last = last
+            return logits
+        logits = self._executor.step(build_batch(chunks))
+        if all(chunk.n_outputs == chunk.n_tokens == 1 for chunk in chunks):
             self._last = [(chunk.sequence, chunk.sequence.block_tables) for chunk in chunks]
         return logits
 
