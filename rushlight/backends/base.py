@@ -150,6 +150,10 @@ class Ops(Protocol):
         """
         ...
 
+    def route_weights(self, routes: Routes) -> Tensor:
+        """The weights of the experts that each row uses: [rows, U]."""
+        ...
+
     def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Tensor:
         """``x @ weight[e].T + bias[e]`` for each expert e that a row uses: [rows, U * N].
 

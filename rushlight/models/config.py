@@ -67,6 +67,7 @@ def read_config(
     *,
     norm_eps: str = "attention.layer_norm_rms_epsilon",
     n_swa: int = 0,
+    n_head: int | None = None,
     n_head_kv: int | None = None,
     n_ff: int | None = None,
     clamps: bool = False,
@@ -87,7 +88,7 @@ def read_config(
         arch: ``general.architecture``.
         norm_eps: key of the norms' epsilon.
         n_swa: the sliding window, already read by an architecture that has one.
-        n_head_kv, n_ff: already read by an architecture that has layers without any.
+        n_head, n_head_kv, n_ff: already read by an architecture whose layers differ in them, or lack them.
         clamps: the architecture has read ``attention.clamp_kqv``.
         experts: the architecture reads the keys of experts itself.
         dense: some feed-forward networks are no mixtures; otherwise a file may have no
@@ -107,7 +108,8 @@ def read_config(
     """
     n_layer = accounts.get_int("block_count", min=1 + n_layer_nextn, max=4096)
     n_embd = accounts.get_int("embedding_length", min=1, max=_MAX)
-    n_head = same_in_all_layers(accounts, "attention.head_count", n_layer)
+    if n_head is None:
+        n_head = same_in_all_layers(accounts, "attention.head_count", n_layer)
     if n_head_kv is None:
         n_head_kv = same_in_all_layers(accounts, "attention.head_count_kv", n_layer, by_layer, n_head)
     if n_head % n_head_kv:
@@ -215,6 +217,21 @@ def read_heads(accounts: Accounting) -> tuple[int, ...]:
             "layers without attention."
         )
     return heads
+
+
+def read_heads_by_layer(accounts: Accounting) -> tuple[tuple[int, int], ...]:
+    """Query heads and key-value heads of each layer, which may differ from layer to layer.
+
+    Raises:
+        InvalidFile: heads that cannot share key-value heads evenly.
+    """
+    n_layer = accounts.get_int("block_count", min=1, max=4096)
+    heads = accounts.get_int_or_array("attention.head_count", n_layer, min=1, max=_MAX)
+    heads_kv = accounts.get_int_or_array("attention.head_count_kv", n_layer, heads, min=1, max=_MAX)
+    for n_head, n_head_kv in zip(heads, heads_kv, strict=True):
+        if n_head % n_head_kv:
+            raise InvalidFile(f"{n_head} query heads cannot share {n_head_kv} key-value heads evenly.")
+    return tuple(zip(heads, heads_kv, strict=True))
 
 
 def same_in_all_layers(

@@ -41,6 +41,7 @@ class Decoder:
         windows: what each layer that keeps anything keeps: the width of its sliding window, 0 for none, or
             the cache of a recurrent layer. In a model that is not causal, half of a window lies behind.
         layer_configs: heads of each of these layers; None: all have those of `config`.
+        chunked: windows are chunks, as `AttentionCache` has them.
 
     Attributes:
         config: hyper-parameters.
@@ -65,6 +66,7 @@ class Decoder:
         n_ctx: int | None,
         windows: Sequence[int | RecurrentCache],
         layer_configs: Sequence[Config] | None = None,
+        chunked: bool = False,
     ) -> None:
         self.n_ctx = config.n_ctx_train if n_ctx is None else n_ctx
         if not 1 <= self.n_ctx <= MAX_CTX:
@@ -76,7 +78,9 @@ class Decoder:
         self.token_embd, self.n_vocab = weights.embedding(config.n_embd)
         self.output = self.head(weights)
         specs = (
-            window if isinstance(window, RecurrentCache) else _attention_cache(own, window, self.n_ctx)
+            window
+            if isinstance(window, RecurrentCache)
+            else _attention_cache(own, window, self.n_ctx, chunked)
             for own, window in zip(layer_configs or [config] * len(windows), windows, strict=True)
         )
         self.cache = CacheLayout.of(tuple(specs))
@@ -97,6 +101,8 @@ class Decoder:
         scale: float | None = None,
         softcap: float = 0.0,
         slopes: Weight | None = None,
+        sinks: Weight | None = None,
+        config: Config | None = None,
     ) -> Tensor:
         """Turn queries [T, H * D] and keys [T, KH * D] by RoPE, if a table is given, and attend: [T, H * Dv].
 
@@ -108,15 +114,17 @@ class Decoder:
             scale: of the scores; None: ``1 / sqrt(D)``.
             softcap: of the scores; 0: none.
             slopes: of ALiBi; None: there is none.
+            sinks: as `Ops.attention` takes them.
+            config: of the layer's heads; None: those of the model.
         """
         q, k, v = qkv
-        config = self.config
+        config = config or self.config
         if rope is not None:
             q = ops.rope(q, rope, config.n_head)
             k = ops.rope(k, rope, config.n_head_kv)
         if scale is None:
             scale = 1 / math.sqrt(config.n_embd_head_k)
-        return ops.attention(q, k, v, layer, scale, softcap, slopes=slopes)
+        return ops.attention(q, k, v, layer, scale, softcap, sinks, slopes=slopes)
 
     def rope_table(self, interleaved: bool, factors: RopeFactors | None = None) -> RopeTable:
         """The RoPE angles of `config` for positions 0 to ``n_ctx - 1``."""
@@ -126,8 +134,8 @@ class Decoder:
         )
 
 
-def _attention_cache(config: Config, window: int, n_ctx: int) -> AttentionCache:
-    """The cache of a layer with a window, 0 for none.
+def _attention_cache(config: Config, window: int, n_ctx: int, chunked: bool) -> AttentionCache:
+    """The cache of a layer with a window or chunks, 0 for none.
 
     A window that no sequence outgrows is none: its layer then shares blocks with those that have none.
     """
@@ -136,4 +144,5 @@ def _attention_cache(config: Config, window: int, n_ctx: int) -> AttentionCache:
         ahead = window // 2 if window else n_ctx
         window = ahead + 1
     heads = config.n_head_kv, config.n_embd_head_k, config.n_embd_head_v
-    return AttentionCache(*heads, window if window < n_ctx else 0, ahead=ahead)
+    window = window if window < n_ctx else 0
+    return AttentionCache(*heads, window, chunked=chunked and window > 0, ahead=ahead)

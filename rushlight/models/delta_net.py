@@ -15,7 +15,7 @@ from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
 from rushlight.models.layers import RmsNorm
-from rushlight.models.weights import Linear, Weights
+from rushlight.models.weights import Joined, Linear, Weights
 
 _MAX = 1 << 16
 
@@ -81,13 +81,26 @@ def read_delta_net(accounts: Accounting, grouped: bool) -> DeltaNetSizes:
     return sizes
 
 
+def _qkv_gate(weights: Weights, config: Config, sizes: DeltaNetSizes, name: str) -> Joined:
+    """Queries, keys and values together, and gates: as two matrices, or in old files all by key head."""
+    n_value, n_conv = sizes.n_value, 2 * sizes.n_key + sizes.n_value
+    if not (sizes.grouped and weights.has(f"{name}.ssm_in.weight")):
+        names = f"{name}.attn_qkv", f"{name}.attn_gate"
+        return weights.joined(names, (n_conv, n_value), config.n_embd)
+    shared = n_value // sizes.n_head_k
+    runs = sizes.head_dim, sizes.head_dim, shared, shared
+    made = weights.regrouped(f"{name}.ssm_in", sizes.n_head_k, runs, config.n_embd)
+    return Joined((made,), (n_conv, n_value))
+
+
 class DeltaNet:
     """The weights of a layer, up to its output projection.
 
-    ``attn_qkv``, through a short convolution and SiLU, gives queries, keys and values. Queries and keys
-    are divided by their lengths, queries by the root of D on top. ``ssm_a * softplus(ssm_alpha(x) + ssm_dt)``
-    is the logarithm of a head's decay, ``sigmoid(ssm_beta(x))`` how far its state is corrected. The result is
-    normed head by head (``ssm_norm``) and multiplied by ``silu(attn_gate(x))``.
+    ``attn_qkv`` (of old grouped files ``ssm_in``), through a short convolution and SiLU, gives queries, keys
+    and values. Queries and keys are divided by their lengths, queries by the root of D on top. ``ssm_a *
+    softplus(ssm_alpha(x) + ssm_dt)`` is the logarithm of a head's decay, ``sigmoid(ssm_beta(x))`` how far its
+    state is corrected. The result is normed head by head (``ssm_norm``) and multiplied by
+    ``silu(attn_gate(x))``.
     """
 
     def __init__(self, weights: Weights, config: Config, sizes: DeltaNetSizes, name: str) -> None:
@@ -95,7 +108,7 @@ class DeltaNet:
         n_key, n_value, n_head = sizes.n_key, sizes.n_value, sizes.n_head_v
         n_conv = 2 * n_key + n_value
         self._sizes = sizes
-        self._qkv_gate = weights.joined((f"{name}.attn_qkv", f"{name}.attn_gate"), (n_conv, n_value), n_embd)
+        self._qkv_gate = _qkv_gate(weights, config, sizes, name)
         self._conv = weights.flat(f"{name}.ssm_conv1d.weight", n_conv, sizes.n_taps)
         if sizes.grouped:
             n_shared = n_head // sizes.n_head_k

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rushlight.backends.base import Ops, Tensor, Weight
+from rushlight.models.blocks import Part
 from rushlight.models.config import Config
 from rushlight.models.expert_config import ExpertConfig
 from rushlight.models.layers import SwiGLU
@@ -21,13 +22,21 @@ class SwiGLUExperts:
         config: hyper-parameters.
         experts: those of the mixture.
         name: of the layer.
+        selection_bias: name of the bias that takes part in the choice.
     """
 
-    def __init__(self, weights: Weights, config: Config, experts: ExpertConfig, name: str) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        config: Config,
+        experts: ExpertConfig,
+        name: str,
+        selection_bias: str = "exp_probs_b.bias",
+    ) -> None:
         n_expert, n_ff, n_embd = experts.n_expert, experts.n_ff, config.n_embd
         self._routing = experts.routing
         self._router = weights.linear(f"{name}.ffn_gate_inp", n_expert, n_embd)
-        self._selection_bias = weights.optional_vector(f"{name}.exp_probs_b.bias", n_expert)
+        self._selection_bias = weights.optional_vector(f"{name}.{selection_bias}", n_expert)
         self._gate, self._up = weights.gate_up_experts(name, n_expert, n_ff, n_embd)
         self._down = weights.experts(f"{name}.ffn_down_exps", n_expert, n_embd, n_ff)
 
@@ -66,7 +75,7 @@ class ExpertsAndShared:
         gate: [1, n_embd], whose product with the input scales the shared expert by its sigmoid; None: 1.
     """
 
-    def __init__(self, experts: SwiGLUExperts, shared: SharedExpert, gate: Weight | None = None) -> None:
+    def __init__(self, experts: SwiGLUExperts, shared: Part, gate: Weight | None = None) -> None:
         self._experts, self._shared, self._gate = experts, shared, gate
 
     def __call__(self, ops: Ops, x: Tensor) -> Tensor:

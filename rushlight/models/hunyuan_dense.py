@@ -12,22 +12,31 @@ whose graph it has; ``modeling_hunyuan_v1_dense.py`` in transformers.
 
 from __future__ import annotations
 
-from rushlight.backends.base import Backend, Ops, Tensor
+from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import read_config
+from rushlight.models.config import Config, read_config
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import RmsNorm
 from rushlight.models.llama_block import NormedHeadsBlock
 from rushlight.models.weights import Weights
 
 
-class Model(Decoder):
-    """A model of the hunyuan-dense architecture."""
+class TurnedThenNormed(Decoder):
+    """A model of llama blocks whose query heads and key heads are normed after RoPE.
 
-    def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
-        config, weights = read_config(accounts, "hunyuan-dense"), Weights(accounts, backend)
+    Args:
+        config: hyper-parameters.
+        weights: of the file.
+        n_ctx: positions to load for; None: as many as the model was trained for.
+
+    Attributes:
+        rope: the angles of all layers; an architecture sets it after this constructor.
+    """
+
+    rope: RopeTable
+
+    def __init__(self, config: Config, weights: Weights, n_ctx: int | None) -> None:
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
-        self.rope = self.rope_table(interleaved=False, factors=weights.rope_factors(config))
         self.blocks = [NormedHeadsBlock(weights, config, f"blk.{i}") for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
 
@@ -45,3 +54,12 @@ class Model(Decoder):
             x = ops.add(x, block.attn_output(ops, attended))
             x = ops.add(x, block.ffn(ops, block.ffn_norm(ops, x)))
         return self.output(ops, self.output_norm(ops, x))
+
+
+class Model(TurnedThenNormed):
+    """A model of the hunyuan-dense architecture."""
+
+    def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
+        config, weights = read_config(accounts, "hunyuan-dense"), Weights(accounts, backend)
+        super().__init__(config, weights, n_ctx)
+        self.rope = self.rope_table(interleaved=False, factors=weights.rope_factors(config))

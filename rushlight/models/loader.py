@@ -42,6 +42,7 @@ _SHARED = frozenset(
         "ranking",
         "rope",
         "rope_scaling",
+        "selective_ssm",
         "single_hybrid",
         "ssm",
         "weights",
@@ -50,6 +51,7 @@ _SHARED = frozenset(
 _WITH_HYPHENS = {
     "command_r": "command-r",
     "ernie4_5_moe": "ernie4_5-moe",
+    "exaone_moe": "exaone-moe",
     "falcon_h1": "falcon-h1",
     "gemma_embedding": "gemma-embedding",
     "gpt_oss": "gpt-oss",
@@ -60,6 +62,7 @@ _WITH_HYPHENS = {
     "llama_embed": "llama-embed",
     "minimax_m2": "minimax-m2",
     "modern_bert": "modern-bert",
+    "muse_glimmer": "muse-glimmer",
     "neo_bert": "neo-bert",
     "nomic_bert": "nomic-bert",
     "nomic_bert_moe": "nomic-bert-moe",

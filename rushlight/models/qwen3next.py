@@ -5,8 +5,8 @@ A qwen35moe block (see `rushlight.models.qwen35moe`), with these differences in 
 - The value heads that share a key head are neighbours, as in attention.
 - ``ssm_ba`` holds what ``ssm_beta`` and ``ssm_alpha`` hold there: for each key head the rows of the betas of
   its value heads, then of their alphas.
-
-Early files, which have queries, keys, values and gates as one ``ssm_in``, are refused.
+- Early files have one ``ssm_in`` for ``attn_qkv`` and ``attn_gate``: for each key head the rows of its query,
+  its key, the values and the gates of its value heads.
 
 Source: Qwen Team 2025, "Qwen3-Next"; ``qwen3next.cpp`` in llama.cpp's ``src/models``;
 ``modeling_qwen3_next.py`` in transformers.

@@ -120,6 +120,20 @@ class Weights:
             raise InvalidFile(f"Tensor {name!r} has the shape {tensor.shape}; expected (n, {k}).")
         return self._backend.vector(replace(tensor, shape=(k,), raw=tensor.raw[0]))
 
+    def regrouped(self, name: str, n_group: int, sizes: tuple[int, ...], k: int) -> Linear:
+        """``{name}.weight`` [n_group * sum of sizes, k], each group a run of rows of each size.
+
+        The matrix has the first runs of all groups, then the second ones, and so on.
+        """
+        tensor = self._accounts.tensor(f"{name}.weight", (n_group * sum(sizes), k))
+        rows = tensor.raw.reshape(n_group, sum(sizes), -1)
+        starts = np.cumsum((0, *sizes)).tolist()
+        runs = [
+            rows[:, start : start + n].reshape(n_group * n, -1)
+            for start, n in zip(starts, sizes, strict=False)
+        ]
+        return Linear(self._backend.matrix(*(replace(tensor, shape=(len(raw), k), raw=raw) for raw in runs)))
+
     def halves(self, name: str, n_head: int, head_dim: int, k: int) -> tuple[Linear, Linear]:
         """``{name}.weight`` [n_head * 2 * head_dim, k]: the first half of each head's rows, the second."""
         tensor = self._accounts.tensor(f"{name}.weight", (n_head * 2 * head_dim, k))

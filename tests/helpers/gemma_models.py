@@ -84,7 +84,7 @@ GEMMA_MODELS: tuple[RandomModel, ...] = (
         },
     ),
     RandomModel(
-        "gemma4-experts",
+        "gemma4-26b",
         "gemma4",
         f"{GEMMA4} layer_output_scale ffn_gate_inp ffn_gate_inp.scale ffn_gate_up_exps ffn_down_exps"
         " ffn_down_exps.scale pre_ffw_norm_2 post_ffw_norm_1 post_ffw_norm_2",

@@ -141,6 +141,9 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "dense_2": ("n_dense", "n_embd"),
     "dense_3": ("n_embd", "n_dense"),
     "attn_gate": ("n_value", "n_embd"),
+    "ssm_dt_norm": ("n_head_v",),
+    "ssm_b_norm": ("n_state",),
+    "ssm_c_norm": ("n_state",),
     "ssm_conv1d": ("n_conv", "n_taps"),
     "ssm_alpha": ("n_head_v", "n_embd"),
     "ssm_ba": ("n_head_v_2", "n_embd"),
@@ -232,6 +235,7 @@ def recurrent_sizes_of(model: RandomModel) -> dict[str, int]:
         "n_value_group": n_value // n_group,
         "n_ssm_in": 2 * n_value + 2 * n_state * n_group + n_head,
         "n_value_2": 2 * n_value,
+        "n_qkv_gate": 2 * n_state * n_group + 2 * n_value,
         "n_ssm_x": n_head + 2 * n_state,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from helpers.dense_models import DENSE_MODELS
 from helpers.expert_models import EXPERT_MODELS
+from helpers.mixed_models import MIXED_MODELS
 from helpers.recurrent_models import RECURRENT_MODELS
 
-RANDOM_MODELS = (*DENSE_MODELS, *EXPERT_MODELS, *RECURRENT_MODELS)
+RANDOM_MODELS = (*DENSE_MODELS, *EXPERT_MODELS, *MIXED_MODELS, *RECURRENT_MODELS)

@@ -81,10 +81,14 @@ def _qwen35(
             "ssm.inner_size": 128,
             **metadata,
         },
-        shapes={"attn_q": ("n_q_2", "n_embd"), "attn_qkv": ("n_conv", "n_embd")},
+        shapes={
+            "attn_q": ("n_q_2", "n_embd"),
+            "attn_qkv": ("n_conv", "n_embd"),
+            "ssm_in": ("n_qkv_gate", "n_embd"),
+        },
         only_in={
             **dict.fromkeys(_ATTENTION.split(), layers[False]),
-            **dict.fromkeys(f"{_DELTA_NET} ssm_ba".split(), layers[True]),
+            **dict.fromkeys(f"{_DELTA_NET} ssm_ba ssm_in".split(), layers[True]),
         },
     )
 
@@ -192,6 +196,25 @@ RECURRENT_MODELS: tuple[RandomModel, ...] = (
         shapes=_MAMBA_SHAPES,
         metadata={**_NO_ATTENTION, **_MAMBA_KEYS, "ssm.dt_b_c_rms": True},
     ),
+    RandomModel(
+        "jamba",
+        "jamba",
+        f"attn_norm {_PLAIN_ATTENTION} {MAMBA} ssm_dt_norm ssm_b_norm ssm_c_norm ffn_norm {DENSE} {EXPERTS}",
+        n_layer=4,
+        shapes=_MAMBA_SHAPES,
+        metadata={
+            **_MAMBA_KEYS,
+            "attention.head_count_kv": np.array([0, 2, 0, 0], np.int32),
+            "expert_count": 8,
+            "expert_used_count": 2,
+        },
+        only_in={
+            **dict.fromkeys(_PLAIN_ATTENTION.split(), (1,)),
+            **dict.fromkeys(f"{MAMBA} ssm_dt_norm ssm_b_norm ssm_c_norm".split(), (0, 2, 3)),
+            **dict.fromkeys(DENSE.split(), (0, 2)),
+            **dict.fromkeys(EXPERTS.split(), (1, 3)),
+        },
+    ),
     _mixed(
         "nemotron_h",
         "nemotron_h",
@@ -272,6 +295,16 @@ RECURRENT_MODELS: tuple[RandomModel, ...] = (
         QWEN35_EXPERTS,
         arch="qwen3next",
         layer=QWEN35MOE.replace("ssm_alpha", "ssm_ba").replace("ssm_beta ", ""),
+    ),
+    _qwen35(
+        "qwen3next-fused",
+        (True, False, True, False),
+        2,
+        QWEN35_EXPERTS,
+        arch="qwen3next",
+        layer=QWEN35MOE.replace("ssm_alpha", "ssm_ba")
+        .replace("ssm_beta ", "")
+        .replace("attn_qkv attn_gate", "ssm_in"),
     ),
     _lfm2(
         "lfm2moe",

@@ -109,6 +109,9 @@ class _Counter:
     ) -> Routes:
         return routing
 
+    def route_weights(self, routes: Routes) -> Tensor:
+        return _Shape(routes.n_used)
+
     def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Tensor:
         if not isinstance(weight, ExpertMatrices):
             raise TypeError(f"experts of the cpu backend were expected, not {type(weight).__name__}")

@@ -80,6 +80,13 @@ class ExpertRecorder(OpRecorder):
         self._add_op("sort_experts", {"rows": x.buffer.rows, **chosen, "order": order, "runs": runs})
         return RecordedRoutes(x.buffer.rows, n_used, order, runs, y)
 
+    def route_weights(self, routes: Routes) -> Value:
+        """See `Ops.route_weights`."""
+        weights = _routes(routes).weights
+        if weights is None:
+            raise ValueError("route_weights of heads, which have none")
+        return weights
+
     def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Value:
         """See `Ops.experts`."""
         x, routes = as_value(x), _routes(routes)

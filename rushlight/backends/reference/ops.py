@@ -173,6 +173,11 @@ class ReferenceOps:
             return chosen
         return ChosenExperts(chosen.ids, chosen.weights * _vector(scales)[chosen.ids])
 
+    def route_weights(self, routes: Routes) -> Values:
+        """The weights of each row's experts."""
+        assert isinstance(routes, ChosenExperts)
+        return Values(routes.weights)
+
     def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Values:
         """The products of each row's experts, one expert after the other."""
         assert isinstance(weight, ExpertsWeight) and isinstance(routes, ChosenExperts)
