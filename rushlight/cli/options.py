@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from argparse import _ArgumentGroup
 
     from rushlight.llm import LLM
-    from rushlight.params import SamplingParams
+    from rushlight.params import EngineOptions, SamplingParams
     from rushlight.progress import Progress
 
 
@@ -160,7 +160,7 @@ def quick_start(backend: str) -> Iterator[None]:
         gc.enable()
 
 
-def load_model(args: Namespace, progress: Progress | None) -> LLM:
+def load_model(args: Namespace, progress: Progress | None, options: EngineOptions | None = None) -> LLM:
     """Load the model that the options of `add_model_options` name."""
     with quick_start(args.backend):
         from rushlight.llm import LLM
@@ -172,5 +172,5 @@ def load_model(args: Namespace, progress: Progress | None) -> LLM:
             n_ctx=args.ctx,
             tokenizer=args.tokenizer,
             progress=progress,
-            options=engine_options(args),
+            options=options or engine_options(args),
         )

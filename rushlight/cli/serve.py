@@ -37,11 +37,14 @@ def add_arguments(parser: Parser) -> None:
 
 def execute(parser: Parser, args: Namespace) -> int:
     """Serve until told to stop."""
+    from rushlight.params import EngineOptions
+
     try:
         options = _options(args)
+        engine = EngineOptions() if args.parallel is None else EngineOptions(n_sequences=args.parallel)
     except InvalidParameter as error:
         parser.error(str(error).rstrip("."))
-    with ProgressLine() as progress, load_model(args, progress) as llm:
+    with ProgressLine() as progress, load_model(args, progress, engine) as llm:
         progress.close()
         note_slow_backend(llm, args.backend)
         note_long_context(llm)
@@ -146,6 +149,9 @@ def _add_address_options(parser: Parser) -> None:
 def _add_limit_options(parser: Parser) -> None:
     group = parser.add_argument_group("limits")
     defaults = ServerOptions()
+    group.add_argument(
+        "--parallel", type=int, metavar="N", help="sequences that run at once (default: 8); more wait"
+    )
     for name, kind, default, metavar, text in (
         ("--queue", int, defaults.n_queue, "N", "sequences that may wait; more are refused with 429"),
         ("--timeout", float, defaults.request_seconds, "SECONDS", "for a request, waiting included"),

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,10 @@ class Job:
     chat_template_kwargs: Mapping[str, Any] | None = None
     end_only: bool = False
     seconds: float
+
+    def with_prompt(self, prompt: Prompt | list[Message]) -> Job:
+        """The same job with another prompt for all of its sequences."""
+        return replace(self, prompts=[prompt] * len(self.prompts))
 
 
 class Answers:

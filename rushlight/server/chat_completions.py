@@ -19,19 +19,21 @@ from rushlight.server.sampling import check_choices, params_of
 from rushlight.server.service import Service
 from rushlight.server.shapes import chat_logprobs, new_id, timings_json, total_usage, usage_json
 from rushlight.server.sse import DONE, EventStream, event, until_disconnect
+from rushlight.server.truncation import fit
 from rushlight.text.answer_parts import ToolDelta
 
 
 async def chat_completions(service: Service, request: Request, body: dict[str, Any]) -> Response:
     """Answer a conversation."""
     model = service.model_name(body.get("model"))
-    job = _job(service, body)
+    job, n_dropped = await fit(service, _job(service, body), body.get("truncation"))
     if not body.get("stream"):
         completions = await until_disconnect(request.receive, service.client.complete(job))
         service.note(request, completions)
-        return json_response(_whole(service, model, completions))
+        return json_response(_whole(service, model, completions, n_dropped))
     answers = await service.client.start(job)
-    stream = _ChatStream(service, request, model, bool(body.get("stream_options", {}).get("include_usage")))
+    with_usage = bool(body.get("stream_options", {}).get("include_usage"))
+    stream = _ChatStream(service, request, model, with_usage, n_dropped)
     return EventStream(stream.events(answers), lambda: service.client.end(answers))
 
 
@@ -58,7 +60,7 @@ def _job(service: Service, body: dict[str, Any]) -> Job:
     )
 
 
-def _whole(service: Service, model: str, completions: list[Completion]) -> dict[str, Any]:
+def _whole(service: Service, model: str, completions: list[Completion], n_dropped: int) -> dict[str, Any]:
     return {
         "id": new_id("chatcmpl-"),
         "object": "chat.completion",
@@ -66,7 +68,7 @@ def _whole(service: Service, model: str, completions: list[Completion]) -> dict[
         "model": model,
         "system_fingerprint": service.fingerprint,
         "choices": [_choice(service, i, completion) for i, completion in enumerate(completions)],
-        "usage": usage_json(total_usage([completion.usage for completion in completions])),
+        "usage": usage_json(total_usage([completion.usage for completion in completions]), n_dropped),
         "timings": timings_json(completions[0].timings),
     }
 
@@ -99,12 +101,16 @@ class _ChatStream:
         request: to which the log's line belongs.
         model: the name that the client used.
         with_usage: whether the client wants the usage.
+        n_dropped: tokens that were left out of the conversation.
     """
 
-    def __init__(self, service: Service, request: Request, model: str, with_usage: bool) -> None:
+    def __init__(
+        self, service: Service, request: Request, model: str, with_usage: bool, n_dropped: int
+    ) -> None:
         self._service = service
         self._request = request
         self._with_usage = with_usage
+        self._n_dropped = n_dropped
         self._head = {
             "id": new_id("chatcmpl-"),
             "object": "chat.completion.chunk",
@@ -127,7 +133,7 @@ class _ChatStream:
                     yield self._event(i, delta, item)
             self._service.note(self._request, completions)
             if self._with_usage:
-                usage = usage_json(total_usage([each.usage for each in completions]))
+                usage = usage_json(total_usage([each.usage for each in completions]), self._n_dropped)
                 timings = timings_json(completions[0].timings)
                 yield event({**self._head, "choices": [], "usage": usage, "timings": timings})
             yield DONE

@@ -27,12 +27,14 @@ class ResponseEvents:
         service: of the request.
         request: to which the log's line belongs.
         head: what is known of the response before it is written.
+        n_dropped: tokens that were left out of the conversation.
     """
 
-    def __init__(self, service: Service, request: Request, head: dict[str, Any]) -> None:
+    def __init__(self, service: Service, request: Request, head: dict[str, Any], n_dropped: int) -> None:
         self._service = service
         self._request = request
         self._head = head
+        self._n_dropped = n_dropped
         self._n_events = 0
         self._writer = BlockWriter()
         self._items: list[dict[str, Any]] = []
@@ -65,7 +67,7 @@ class ResponseEvents:
             yield from self._step(step, "completed")
 
     def _end(self, completion: Completion) -> Iterator[bytes]:
-        end = response_end(completion)
+        end = response_end(completion, self._n_dropped)
         for step in self._writer.finish():
             yield from self._step(step, end["status"])
         self._service.note(self._request, [completion])

@@ -32,27 +32,28 @@ def response_head(model: str, body: dict[str, Any]) -> dict[str, Any]:
         "tools": body.get("tools", []),
         "top_logprobs": body.get("top_logprobs", 0),
         "top_p": body.get("top_p", 1.0),
-        "truncation": "disabled",
+        "truncation": body.get("truncation", "disabled"),
         "usage": None,
         "metadata": {},
     }
 
 
-def response_end(completion: Completion) -> dict[str, Any]:
+def response_end(completion: Completion, n_dropped: int) -> dict[str, Any]:
     """What is known of a response when it is written, its items left out."""
     cut = completion.finish_reason == "length"
     return {
         "status": "incomplete" if cut else "completed",
         "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
-        "usage": _usage(completion.usage),
+        "usage": _usage(completion.usage, n_dropped),
         "seed": completion.seed,
     }
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _usage(usage: Usage, n_dropped: int) -> dict[str, Any]:
+    dropped = {"truncated_tokens": n_dropped} if n_dropped else {}
     return {
         "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens, **dropped},
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.total_tokens,

@@ -20,6 +20,7 @@ from rushlight.server.sampling import params_of
 from rushlight.server.service import Service
 from rushlight.server.shapes import chat_logprobs
 from rushlight.server.sse import EventStream, until_disconnect
+from rushlight.server.truncation import fit
 
 _LOGPROBS = "message.output_text.logprobs"
 
@@ -29,14 +30,14 @@ async def responses(service: Service, request: Request, body: dict[str, Any]) ->
     model = service.model_name(body.get("model"))
     if body.get("background"):
         raise bad_field("background", "background is true; nothing is stored here to be fetched later.")
-    job = _job(service, body)
+    job, n_dropped = await fit(service, _job(service, body), body.get("truncation"))
     head = response_head(model, body)
     if not body.get("stream"):
         completions = await until_disconnect(request.receive, service.client.complete(job))
         service.note(request, completions)
-        return json_response(_whole(service, head, completions[0]))
+        return json_response(_whole(service, head, completions[0], n_dropped))
     answers = await service.client.start(job)
-    events = ResponseEvents(service, request, head).events(answers)
+    events = ResponseEvents(service, request, head, n_dropped).events(answers)
     return EventStream(events, lambda: service.client.end(answers))
 
 
@@ -82,8 +83,8 @@ def _format(given: dict[str, Any] | None) -> dict[str, Any] | None:
     return {"type": "json_schema", "json_schema": {"schema": given["schema"]}}
 
 
-def _whole(service: Service, head: dict[str, Any], completion: Completion) -> dict[str, Any]:
-    end = response_end(completion)
+def _whole(service: Service, head: dict[str, Any], completion: Completion, n_dropped: int) -> dict[str, Any]:
+    end = response_end(completion, n_dropped)
     logprobs = chat_logprobs(completion.logprobs or [], service.llm.tokenizer)["content"]
     blocks = blocks_of(completion) or [Block("text", "")]
     output = [item_json(block, item_id(block), end["status"], logprobs) for block in blocks]

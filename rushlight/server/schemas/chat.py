@@ -6,7 +6,7 @@ from rushlight.server.fields import Field, Object, ignored, refused
 from rushlight.server.kinds import Boolean, Integer, ListOf, MapOf, Text
 from rushlight.server.schemas.constraints import CONSTRAINTS, PARALLEL, RESPONSE_FORMAT, TOOL, TOOL_CHOICE
 from rushlight.server.schemas.messages import MESSAGES
-from rushlight.server.schemas.sampling import OF_OPENAI, SAMPLING, TIMEOUT
+from rushlight.server.schemas.sampling import OF_OPENAI, SAMPLING, TIMEOUT, TRUNCATION
 
 STREAM_OPTIONS = Object(
     (
@@ -33,6 +33,7 @@ CHAT = Object(
         *CONSTRAINTS,
         Field("reasoning_effort", Text(), "given to the chat template under this name"),
         Field("chat_template_kwargs", MapOf(), "extension: what else the chat template reads"),
+        TRUNCATION,
         TIMEOUT,
         *OF_OPENAI,
         ignored("prediction", "a hint that makes other servers faster"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rushlight.server.fields import Field, Object, Tagged, ignored, refused
 from rushlight.server.kinds import AnyOf, Boolean, Integer, ListOf, MapOf, Text
 from rushlight.server.schemas.constraints import CONSTRAINTS, FLAT_TOOL_CHOICE, PARALLEL, TEXT_FORMAT
-from rushlight.server.schemas.sampling import OF_OPENAI, SAMPLING, TIMEOUT
+from rushlight.server.schemas.sampling import OF_OPENAI, SAMPLING, TIMEOUT, TRUNCATION
 
 _NO_MEDIA = "this server reads text only."
 _STATELESS = "nothing is stored; send the whole conversation."
@@ -156,7 +156,7 @@ RESPONSES = Object(
                 )
             ),
         ),
-        Field("truncation", Text(("disabled",)), "an overlong input is an error"),
+        TRUNCATION,
         Field("chat_template_kwargs", MapOf(), "extension: what else the chat template reads"),
         TIMEOUT,
         *OF_OPENAI,

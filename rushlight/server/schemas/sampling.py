@@ -33,6 +33,13 @@ SAMPLING = (
 
 TIMEOUT = Field("timeout", Number(1e-3), "extension: most seconds for the whole answer, at most the server's")
 
+TRUNCATION = Field(
+    "truncation",
+    Text(("auto", "disabled")),
+    "auto: leave out the oldest turns of a conversation that is too long; the usage tells how many tokens "
+    "that was (default: disabled, it is an error)",
+)
+
 OF_OPENAI = (
     ignored("user", "who asks makes no difference"),
     ignored("safety_identifier", "who asks makes no difference"),
