@@ -65,10 +65,13 @@ class Endpoint:
 
 
 def told(error: Exception, request: Request) -> ApiError:
-    """What the client is told of an error; the log is told of those that are the server's fault."""
+    """What the client is told of an error; the log is told of those that are the server's fault.
+
+    Messages of others stay out of the log, as they may hold words of the request.
+    """
     answer = as_api_error(error)
     if answer.status >= 500 and not isinstance(error, ApiError):
         log("failed", logging.ERROR, trace=error, request_id=request_id_of(request.scope))
     service_of(request).metrics.error(answer.code or str(answer.status))
-    request.scope["state"]["log"].update(error=answer.message[:200], code=answer.code)
+    request.scope["state"]["log"].update(code=answer.code, param=answer.param)
     return answer

@@ -109,6 +109,14 @@ class Metrics:
         """Count an error that a client was told."""
         self._errors.labels(code).inc()
 
+    def described(self) -> list[tuple[str, str, str]]:
+        """Name, type and meaning of each metric."""
+        suffixes = {"counter": "_total", "info": "_info"}
+        return [
+            (each.name + suffixes.get(each.type, ""), each.type, each.documentation)
+            for each in self._registry.collect()
+        ]
+
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -19,7 +19,7 @@ CHAT = Object(
         Field("model", Text(), "a name of the served model (default: it)"),
         Field("messages", MESSAGES, "the conversation", required=True),
         Field("stream", Boolean(), "send the answer as it comes, as server-sent events"),
-        Field("stream_options", STREAM_OPTIONS),
+        Field("stream_options", STREAM_OPTIONS, "include_usage: tell the usage at the end of a stream"),
         Field("max_completion_tokens", Integer(1), "most tokens of an answer (default: no limit)"),
         Field("max_tokens", Integer(1), "the same; the other one counts where both are given"),
         Field("n", Integer(1), "how many answers (default: 1)"),

@@ -25,7 +25,7 @@ COMPLETION = Object(
         Field("model", Text(), "a name of the served model (default: it)"),
         Field("prompt", PROMPT, "what is continued", required=True),
         Field("stream", Boolean(), "send the answer as it comes, as server-sent events"),
-        Field("stream_options", STREAM_OPTIONS),
+        Field("stream_options", STREAM_OPTIONS, "include_usage: tell the usage at the end of a stream"),
         Field(
             "max_tokens", Integer(0), "most tokens of an answer (default: 16); 0 with echo scores a prompt"
         ),

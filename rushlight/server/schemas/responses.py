@@ -121,7 +121,11 @@ RESPONSES = Object(
         Field("instructions", Text(), "a system message before the input"),
         Field("max_output_tokens", Integer(1), "most tokens of the answer (default: no limit)"),
         Field("stream", Boolean(), "send the answer as it comes, as server-sent events"),
-        Field("stream_options", Object((ignored("include_obfuscation", "events are not padded"),))),
+        Field(
+            "stream_options",
+            Object((ignored("include_obfuscation", "events are not padded"),)),
+            "has no effect",
+        ),
         *SAMPLING,
         Field("top_logprobs", Integer(0, 100), "log probabilities of this many likeliest tokens"),
         Field(
@@ -145,6 +149,7 @@ RESPONSES = Object(
                     ignored("verbosity", "no model here reads it"),
                 )
             ),
+            "format: what the answer has to match: text, json_object or json_schema",
         ),
         Field(
             "reasoning",
@@ -155,6 +160,7 @@ RESPONSES = Object(
                     ignored("generate_summary", "thoughts are told as they are"),
                 )
             ),
+            "effort: given to the chat template as reasoning_effort",
         ),
         TRUNCATION,
         Field("chat_template_kwargs", MapOf(), "extension: what else the chat template reads"),
