@@ -15,6 +15,7 @@ from starlette.routing import Route
 from rushlight.server.errors import ApiError
 from rushlight.server.respond import error_response
 
+FOLDER = Path(__file__).with_name("web")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -39,7 +40,7 @@ class PageFile(NamedTuple):
 
 def page_routes() -> list[Route]:
     """The routes of the page: ``/`` and ``/web/...``. What a request names is looked up in a table only."""
-    found = dict(_read(Path(__file__).with_name("web")))
+    found = dict(_read(FOLDER))
     return [Route("/", _serve(found, _INDEX)), Route("/web/{name:path}", _serve(found))]
 
 

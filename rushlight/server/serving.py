@@ -118,7 +118,9 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         OSError: the address is in use, or not this machine's.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # A name of both kinds, such as localhost, is reached by its IPv4 address in most links.
+    family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     listening = socket.socket(family, kind, protocol)
     try:
         if sys.platform != "win32":  # there it would let others take the port
