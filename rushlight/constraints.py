@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rushlight.errors import InvalidParameter
 from rushlight.text import Tokenizer
 from rushlight.text.answer_format import AnswerFormat
 
@@ -50,12 +49,7 @@ class AnswerConstraints:
         if wanted is None and not required:
             return None
         form = form or AnswerFormat()
-        calls = choice.calls() if choice is not None and (required or form.writes_calls) else None
-        if required and not form.writes_calls:
-            raise InvalidParameter(
-                "tool_choice demands a call, but the model's chat template tells no known way to write one; "
-                'use "auto" or "none", or describe the answer with response_format.'
-            )
+        calls = None if choice is None else choice.calls()
         what = "The constraint" if wanted is None else f"The {wanted.kind}"
         grammar = answer_grammar(form, prompt, None if required else wanted, calls, self._tokens)
         return self._compiler.matcher(grammar, "The calls of tools" if required else what)

@@ -23,7 +23,7 @@ TEMPLATE = (
     "{% for m in messages %}[{{ m.role }}]{{ m.content }}"
     "{% for c in m.tool_calls %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %}{% endfor %}"
     "{% if add_generation_prompt %}[assistant]{% if think %}<think>\n{% endif %}{% endif %}"
-    "{# </think> #}"
+    "{# </think> tools #}"
 )
 CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Zürich"}}\n</tool_call>'
 
