@@ -78,10 +78,10 @@ def text_page() -> str:
         "out.tool_calls}`) and answer each with a message of the role `tool`. Without `tools`, calls are "
         "text. A call that is malformed stays text, as the model wrote it.",
         f"```python\n{_CONVERSATION}```",
-        "A template that shows no tools is helped out: the system message (or the first of the user, where the "
-        "template refuses one) tells of the tools and of how to call them, in the model's own format where it is "
-        "known, else as hermes. A template that shows tools and writes calls in a format that is not known is an "
-        "error. Which format a model speaks is read from its template:",
+        "A template that shows no tools is helped out: the system message (or the first of the user, where "
+        "the template refuses one) tells of the tools and of how to call them, in the model's own format "
+        "where it is known, else as hermes. A template that shows tools and writes calls in a format that is "
+        "not known is an error. Which format a model speaks is read from its template:",
         _table(
             ("format", "models", "a block begins with"),
             [
