@@ -139,8 +139,9 @@ class Engine:
             sequence.n_read = len(ids) - 1
         if len(ids) + sequence.writes > n_ctx:
             raise ContextOverflow(
-                f"The prompt has {len(ids)} tokens, but the context of {n_ctx} must hold it and its answer; "
-                "shorten the prompt or load the model with a larger n_ctx."
+                f"The prompt has {len(ids)} tokens, but the context of {n_ctx} must hold it"
+                f"{' and its answer' if sequence.writes else ''}; shorten the prompt or load the model with "
+                "a larger n_ctx."
             )
         return sequence
 

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 
+from rushlight.backends.base import Weight
+from rushlight.models.weights import Weights
+
+MAX_BIAS = 8.0
+"""The largest bias of all architectures whose files do not name it (``attention.max_alibi_bias``)."""
+
 _DECIMAL = Context(prec=40)
 
 
@@ -21,3 +27,8 @@ def alibi_slopes(n_head: int, max_bias: float) -> list[float]:
     exponents = [h + 1.0 if h < largest else h - largest + 0.5 for h in range(n_head)]
     step = Decimal(-max_bias) / largest
     return [float(_DECIMAL.power(Decimal(2), _DECIMAL.multiply(step, Decimal(e)))) for e in exponents]
+
+
+def slopes_of(weights: Weights, n_head: int, max_bias: float) -> Weight | None:
+    """The slopes for `Ops.attention`; None where `max_bias` is 0, which stands for no ALiBi."""
+    return weights.numbers(alibi_slopes(n_head, max_bias)) if max_bias else None

@@ -17,13 +17,11 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.alibi import alibi_slopes
+from rushlight.models.alibi import MAX_BIAS, slopes_of
 from rushlight.models.bert_block import BertBlock, BertBlocks, Network
 from rushlight.models.config import Config, read_config
 from rushlight.models.layers import FusedGeGLU, GeGLU, GeluFFN, LayerNorm
 from rushlight.models.weights import Weights
-
-_MAX_ALIBI_BIAS = 8.0
 
 
 class Block(BertBlock):
@@ -59,11 +57,11 @@ class Model(BertBlocks):
             pools=True,
             ranks=True,
             causal=False,
-            max_alibi_bias=_MAX_ALIBI_BIAS,
+            max_alibi_bias=MAX_BIAS,
         )
         weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, lambda layer: Block(weights, config, f"blk.{layer}"))
-        self.slopes = weights.numbers(alibi_slopes(config.n_head, _MAX_ALIBI_BIAS))
+        self.slopes = slopes_of(weights, config.n_head, MAX_BIAS)
 
 
 def _network(weights: Weights, config: Config, name: str) -> Network:

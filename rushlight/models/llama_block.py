@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rushlight.backends.base import Ops, RopeTable, Tensor
+from rushlight.backends.base import Ops, RopeTable, Tensor, Weight
 from rushlight.models.config import Config
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import LayerNorm, RmsNorm, SwiGLU
@@ -66,10 +66,14 @@ class LlamaBlocks(Decoder):
         embed_scale: what embeddings are multiplied by.
 
     Attributes:
-        rope: the angles of all layers; an architecture sets it after this constructor.
+        rope, slopes: how the model knows positions, RoPE's angles or ALiBi's slopes; an architecture sets
+            what it has after this constructor.
+        attention_scale: of the scores; None: ``1 / sqrt(D)``.
     """
 
-    rope: RopeTable
+    rope: RopeTable | None = None
+    slopes: Weight | None = None
+    attention_scale: float | None = None
 
     def __init__(
         self,
@@ -89,11 +93,16 @@ class LlamaBlocks(Decoder):
         self.output_norm = norm(weights, "output_norm", config.n_embd, config.norm_eps)
         self._embed_scale = embed_scale
 
+    def embedded(self, ops: Ops) -> Tensor:
+        """What goes into the first layer."""
+        return ops.embed(self.token_embd, self._embed_scale)
+
     def forward(self, ops: Ops) -> Tensor:
         """The logits [R, V] of one step."""
-        x = ops.embed(self.token_embd, self._embed_scale)
+        x, scale = self.embedded(ops), self.attention_scale
         for i, block in enumerate(self.blocks):
-            attended = self.attend(ops, block.attn_qkv(ops, block.attn_norm(ops, x)), i, self.rope)
+            qkv = block.attn_qkv(ops, block.attn_norm(ops, x))
+            attended = self.attend(ops, qkv, i, self.rope, scale, slopes=self.slopes)
             if block is self.blocks[-1]:
                 x, attended = ops.outputs(x), ops.outputs(attended)
             x = ops.add(x, block.attn_output(ops, attended))
