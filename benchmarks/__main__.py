@@ -27,6 +27,7 @@ from benchmarks.process import PeerError, last_json, run
 from benchmarks.python_peer import PythonPeer, find_packages
 from benchmarks.report import page, write_report
 from benchmarks.rounds import Record, Row, note, run_rounds
+from benchmarks.serving import LlamaServe, RushlightServe, find_serve_program
 from benchmarks.start import LlamaStart, RushlightStart, find_start_program
 from benchmarks.summary import OURS, Summary, newest
 from benchmarks.workload import PARTS, ROUNDS, SECONDS, SMALL, model_file, workloads
@@ -74,10 +75,11 @@ def read_rows(path: Path) -> list[Row]:
         return [json.loads(line) for line in file]
 
 
-def find_peers(args: argparse.Namespace) -> tuple[list[Engine], list[Engine], list[PythonPeer]]:
-    """Engines to time, programs to start, and packages; those that are missing are told."""
+def find_peers(args: argparse.Namespace) -> tuple[dict[str, list[Engine]], list[PythonPeer]]:
+    """Engines by part, "" for those that need no other, and packages; those that are missing are told."""
     timed: list[Engine] = [Rushlight()]
     started: list[Engine] = [RushlightStart()]
+    serving: list[Engine] = [RushlightServe()]
     for name, given, is_ik in ((LLAMA, args.llama, False), (IK, args.ik, True)):
         program = find_llama(given) if given or not is_ik else None
         if program is None or not program.exists():
@@ -86,10 +88,12 @@ def find_peers(args: argparse.Namespace) -> tuple[list[Engine], list[Engine], li
         timed.append(LlamaBench(name, program, is_ik))
         if start := find_start_program(program):
             started.append(LlamaStart(name, start))
+        if not is_ik and (serve := find_serve_program(program)):
+            serving.append(LlamaServe(name, serve))
     packages, missing = find_packages([sys.executable, *args.python])
     for name, reason in missing.items():
         note(f"{name}: {reason}")
-    return [*timed, *packages], started, packages
+    return {"": [*timed, *packages], "start": started, "serve": serving}, packages
 
 
 def check_words(models: Sequence[str], packages: list[PythonPeer], quick: bool, record: Record) -> None:
@@ -128,7 +132,7 @@ def measure_outside(threads: int, quick: bool, record: Record) -> None:
 
 def measure(args: argparse.Namespace, record: Record) -> None:
     """All parts that were asked for."""
-    timed, started, packages = find_peers(args)
+    engines, packages = find_peers(args)
     threads = tuple(sorted(set(args.threads or (1, usable_processors()))))
     parts = args.only or PARTS
     measure_limits(threads, record)
@@ -141,7 +145,7 @@ def measure(args: argparse.Namespace, record: Record) -> None:
         seconds = math.inf if args.rounds else SECONDS[part] / len(work)
         for workload in work:
             file = model_file(workload.model, args.quick)
-            run_rounds(workload, file, started if part == "start" else timed, n_rounds, record, seconds)
+            run_rounds(workload, file, engines.get(part, engines[""]), n_rounds, record, seconds)
             if part == "start":
                 run_rounds(workload, file, [RushlightStart(new_machine=True)], 1, record)
 

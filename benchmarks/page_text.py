@@ -44,6 +44,13 @@ SECTIONS = {
         "cache, and its peak memory, which counts the mapped file. *New machine*: with no kernel compiled "
         "yet. llama.cpp is its `llama-completion` and ik_llama.cpp its `llama-cli`, without their warm-up.",
     ),
+    "serve": (
+        "Many clients of one server",
+        "SmolLM2 behind `rushlight serve` and behind `llama-server`, which has four slots or as many as "
+        "there are clients, whichever answers more. Each client asks again as soon as it is answered: "
+        "prompts of 32 to 512 words and answers of 16 to 128 tokens, mixed, streamed. Tokens a second are "
+        "over all clients; the time to the first token counts from the request, waiting included.",
+    ),
 }
 
 PEERS = """## Where the time goes
@@ -57,9 +64,10 @@ bytes of weights and the products a second of each.
 make bench ARGS="--llama llama.cpp/build/bin --ik ik_llama.cpp/build/bin --python peers/bin/python"
 ```
 
-It takes less than half an hour: a part begins no further round when its time is up. `--only models` (or
-`phi3`, `depth`, `batch`, `start`) measures a part, `--rounds` sets how often, `--quick` shows in a few
-minutes that everything works. A peer that is missing or fails is named with the reason, and the rest goes on.
+It takes less than 40 minutes: a part begins no further round when its time is up. `--only models` (or
+`phi3`, `depth`, `batch`, `start`, `serve`) measures a part, `--rounds` sets how often, `--quick` shows in a
+few minutes that everything works. A peer that is missing or fails is named with the reason, and the rest
+goes on.
 Phi-3-mini's shape takes 5 GB in the cache. `llama-bench` is also found on the PATH.
 
 How to get the peers:
@@ -67,7 +75,7 @@ How to get the peers:
 ```
 git clone https://github.com/ggml-org/llama.cpp
 cmake -S llama.cpp -B llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DLLAMA_CURL=OFF
-cmake --build llama.cpp/build --target llama-bench llama-completion -j
+cmake --build llama.cpp/build --target llama-bench llama-completion llama-server -j
 
 git clone https://github.com/ikawrakow/ik_llama.cpp
 cmake -S ik_llama.cpp -B ik_llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DLLAMA_CURL=OFF

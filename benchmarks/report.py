@@ -9,10 +9,11 @@ from benchmarks.page_text import HEAD, PEERS, SECTIONS
 from benchmarks.plots import plot
 from benchmarks.rounds import Row
 from benchmarks.summary import Summary
-from benchmarks.tables import bars_table, limits_table, readme_table, speed_table, start_table
+from benchmarks.tables import bars_table, limits_table, readme_table, serve_table, speed_table, start_table
 
 ROOT = Path(__file__).parent.parent
 MARKS = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+_TABLES = {"start": start_table, "serve": serve_table}
 PLOTS = {"prefill": "benchmarks-prefill.svg", "decode": "benchmarks-decode.svg"}
 
 
@@ -23,7 +24,7 @@ def page(summary: Summary) -> str:
     for part, (title, text) in SECTIONS.items():
         if summary.cases(part):
             parts += [f"## {title}", text]
-            parts.append(start_table(summary) if part == "start" else speed_table(summary, part))
+            parts.append(_TABLES.get(part, speed_table)(summary, part))
             parts += _failures(summary, part)
     parts += ["## The same words", *_greedy(summary), "## The bars", bars_table(summary), PEERS]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"

@@ -17,7 +17,7 @@ from benchmarks.workload import Workload
 
 Row = dict[str, Any]
 Record = Callable[[Row], None]
-METRICS = {"prefill": max, "decode": max, "first_word": min}
+METRICS = {"prefill": max, "decode": max, "first_word": min, "answers": max}
 """What is compared, and which is the better of two."""
 
 
@@ -90,6 +90,7 @@ def _told(row: Row) -> str:
         "prefill": "prefill {:.1f} tokens/s",
         "decode": "decode {:.1f} tokens/s",
         "first_word": "{:.2f} s",
+        "answers": "answers {:.1f} tokens/s",
     }
     return ", ".join(text.format(row[name]) for name, text in units.items() if row.get(name))
 

@@ -46,12 +46,12 @@ def _peer(summary: Summary, case: Case, engine: str, metric: str) -> str:
     return f"{_speed(value)} ({ratio:.2f}x)"
 
 
-def start_table(summary: Summary) -> str:
+def start_table(summary: Summary, part: str) -> str:
     """Seconds to the first word, and peak memory."""
     names = (OURS, f"{OURS}, new machine", LLAMA, IK)
-    engines = [name for name in names if name in summary.engines("start")]
+    engines = [name for name in names if name in summary.engines(part)]
     rows = []
-    for case in summary.cases("start"):
+    for case in summary.cases(part):
         cells = []
         for engine in engines:
             seconds, peak = (summary.median(case, engine, m) for m in ("first_word", "peak_bytes"))
@@ -60,6 +60,29 @@ def start_table(summary: Summary) -> str:
             )
         rows.append([case.model, str(case.threads), *cells])
     return table(["model", "threads", *engines], rows)
+
+
+def serve_table(summary: Summary, part: str) -> str:
+    """Throughput, and the percentiles of latencies in milliseconds."""
+    percentiles = ("p50", "p90", "p99")
+    rows = []
+    for case in summary.cases(part):
+        for engine in summary.engines(part):
+            answers = summary.median(case, engine, "answers")
+            ratio = None if engine == OURS else summary.ratio(case, "answers", (engine,))
+            speed = "cannot" if answers is None else _speed(answers) + (f" ({ratio:.2f}x)" if ratio else "")
+            times = [
+                " / ".join(_milliseconds(summary.median(case, engine, f"{name}_{p}")) for p in percentiles)
+                for name in ("first_token", "per_token")
+            ]
+            rows.append([str(case.sequences), engine, speed, *times])
+    told = ", ".join(percentiles)
+    head = ["clients", "", "answers tok/s", f"first token ms ({told})", f"each further token ms ({told})"]
+    return table(head, rows)
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{1000 * seconds:,.0f}" if seconds >= 0.1 else f"{1000 * seconds:.1f}"
 
 
 def limits_table(summary: Summary) -> str:

@@ -8,14 +8,16 @@ from pathlib import Path
 from benchmarks.random_model import random_model
 from rushlight.hub import resolve
 
-PARTS = ("models", "phi3", "depth", "batch", "start")
-ROUNDS = {"models": 3, "phi3": 2, "depth": 1, "batch": 2, "start": 5}
-SECONDS = {"models": 360.0, "phi3": 570.0, "depth": 300.0, "batch": 60.0, "start": 90.0}
+PARTS = ("models", "phi3", "depth", "batch", "start", "serve")
+ROUNDS = {"models": 3, "phi3": 2, "depth": 1, "batch": 2, "start": 5, "serve": 2}
+SECONDS = {"models": 360.0, "phi3": 570.0, "depth": 300.0, "batch": 60.0, "start": 90.0, "serve": 600.0}
 """When a part begins no further round; the first round is always whole."""
 
 SMALL, SHAPE, SLICE = ("smollm2", "gemma3-270m"), "phi3-shape", "phi3-slice"
 """The slice has 2 of the shape's 32 layers and its output matrix. Keys and values are to the weights as in
 the whole, so decode at depth is slowed down alike, and filling the cache takes seconds, not an hour."""
+
+CLIENTS = (1, 4, 16, 64)
 
 QUICK = 16
 """A quick run divides all sizes by this; it shows that everything works, and nothing else."""
@@ -32,7 +34,7 @@ class Workload:
         n_prompt: tokens of the prompt; 0 leaves prefill out.
         n_decode: tokens to generate; 0 leaves decode out.
         depth: tokens in the cache before.
-        sequences: that decode together.
+        sequences: that decode together, or clients that ask at once.
         warm: whether a run that does not count comes first; work of many seconds needs none.
     """
 
@@ -71,6 +73,7 @@ def workloads(part: str, threads: tuple[int, ...], quick: bool) -> list[Workload
         "batch": [
             Workload(part, f"{SHAPE}-q4_k_m", most, 0, 64 // scale, sequences=n, warm=False) for n in (1, 8)
         ],
+        "serve": [Workload(part, SMALL[0], most, 512 // scale, 128 // scale, sequences=n) for n in CLIENTS],
         "start": [Workload(part, model, most) for model in (*SMALL, f"{SHAPE}-q4_k_m")],
     }
     return found[part]

@@ -66,7 +66,7 @@ def ask(api: Api, path: str, body: dict[str, Any], due: float | None = None) -> 
             usage = event.get("usage") or usage
             for choice in event.get("choices") or ():
                 finish_reason = choice.get("finish_reason") or finish_reason
-                if piece := _text(choice):
+                if piece := text_of(choice):
                     pieces.append(piece)
                     first = arrived if first is None else first
                     last = arrived
@@ -87,7 +87,8 @@ def ask(api: Api, path: str, body: dict[str, Any], due: float | None = None) -> 
     )
 
 
-def _text(choice: dict[str, Any]) -> str:
+def text_of(choice: dict[str, Any]) -> str:
+    """The text in a streamed choice, with what the model thinks."""
     delta = choice.get("delta") or {}
     parts = (delta.get("reasoning_content"), delta.get("reasoning"), delta.get("content"), choice.get("text"))
     return "".join(part for part in parts if isinstance(part, str))
