@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,7 +18,7 @@ from benchmarks.servers import Server
 from rushlight.bench.serve.plan import Range
 
 TEST = LoadTest(
-    n_clients=24, seconds=5.0, n_requests=24, prompt=Range(2, 60), answer=Range(1, 40), leaves=0.3
+    n_clients=24, seconds=4.0, n_requests=16, prompt=Range(2, 60), answer=Range(1, 40), leaves=0.3
 )
 
 
@@ -47,11 +48,11 @@ class Bad(BaseHTTPRequestHandler):
         late = Bad.n_asked > 8
         self._begin()
         text = "late" if late and not self.breaks else "early"
-        self._event({"choices": [{"text": text, "delta": {"content": text}}]})
-        if late and self.breaks:
-            return
-        self._event({"choices": [{"finish_reason": "stop", "delta": {}}]})
-        self.wfile.write(b"data: [DONE]\n\n")
+        with suppress(ConnectionError):  # of clients that leave
+            self._event({"choices": [{"text": text}]})
+            if not (late and self.breaks):
+                self._event({"choices": [{"finish_reason": "stop"}]})
+                self.wfile.write(b"data: [DONE]\n\n")
 
     def _begin(self) -> None:
         self.send_response(200)
@@ -101,5 +102,5 @@ def test_memory_that_grows_is_found() -> None:
     mib = 2**20
     assert list(_grown([None] * 60)) == [] and list(_grown([i * 100 * mib for i in range(12)])) == []
     assert list(_grown([500 * mib] * 20 + [900 * mib] * 40)) == []
-    (told,) = _grown([(500 + i) * mib for i in range(60)])
-    assert told.startswith("memory grew from 539 to 559 MiB")
+    (told,) = _grown([(500 + 4 * i) * mib for i in range(60)])
+    assert told.startswith("memory grew from 656 to 736 MiB")
