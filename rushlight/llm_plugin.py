@@ -35,6 +35,7 @@ class RushlightModel(llm.Model):
 
     can_stream = True
     supports_tools = True
+    supports_schema = True
 
     class Options(llm.Options):
         """Fields of `rushlight.SamplingParams`, and the context."""
@@ -67,9 +68,11 @@ class RushlightModel(llm.Model):
         options = prompt.options.model_dump(exclude_none=True)
         self._n_ctx = options.pop("n_ctx", None)
         messages = [part for message in prompt.messages for part in messages_of(message)]
-        tools = [function_of(tool) for tool in prompt.tools]
+        tools = [function_of(tool) for tool in prompt.tools] or None
+        form = _response_format(prompt.schema)
         try:
-            for chunk in self._llm.stream(messages, SamplingParams(**options), tools=tools or None):
+            params = SamplingParams(**options)
+            for chunk in self._llm.stream(messages, params, tools=tools, response_format=form):
                 if chunk.reasoning:
                     yield StreamEvent(type="reasoning", chunk=chunk.reasoning)
                 if chunk.text:
@@ -126,6 +129,12 @@ def function_of(tool: Any) -> dict[str, Any]:
         "parameters": tool.input_schema or {"type": "object", "properties": {}},
     }
     return {"type": "function", "function": function}
+
+
+def _response_format(schema: Any) -> dict[str, Any] | None:
+    if schema is None:
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
 def _called(call: dict[str, Any], response: llm.Response) -> Iterator[StreamEvent]:

@@ -73,6 +73,15 @@ def test_what_is_wrong_is_an_error_of_the_tool(tiny: Any) -> None:
         plugin.function_of(object())
 
 
+def test_a_schema_constrains_the_answer(tiny: Any) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": ["x", "y"]}}, "required": ["a"]}
+    schema["additionalProperties"] = False
+    answers = {json.loads(tiny.prompt("Hi", schema=schema, seed=i).text())["a"] for i in range(3)}
+    assert answers <= {"x", "y"}
+    with pytest.raises(llm.ModelError, match="nonsense"):
+        tiny.prompt("Hi", schema={"type": "object", "nonsense": 1}).text()
+
+
 def test_tools_go_both_ways() -> None:
     """A fake model calls a tool, and then sees what it gave."""
     call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'}}
@@ -84,7 +93,7 @@ def test_tools_go_both_ways() -> None:
     asked: list[Any] = []
 
     class Fake:
-        def stream(self, messages: Any, params: Any, *, tools: Any) -> Iterator[Any]:
+        def stream(self, messages: Any, params: Any, *, tools: Any, response_format: Any) -> Iterator[Any]:
             asked.append((messages, tools))
             return (SimpleNamespace(**{**vars(chunk), **parts}) for parts in answers[len(asked) - 1])
 
