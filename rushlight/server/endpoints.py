@@ -15,7 +15,7 @@ from rushlight.server.schemas.completions import COMPLETION
 from rushlight.server.schemas.embeddings import EMBEDDINGS
 from rushlight.server.schemas.responses import RESPONSES
 from rushlight.server.schemas.tokens import DETOKENIZE, TOKENIZE
-from rushlight.server.tokens import detokenize, tokenize
+from rushlight.server.tokens import detokenize, tokenize, tokenizer_info
 
 ENDPOINTS = (
     Endpoint("POST", "/v1/chat/completions", chat_completions, "Answer a conversation.", CHAT),
@@ -26,6 +26,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/embeddings", embeddings, "Texts as vectors.", EMBEDDINGS),
     Endpoint("POST", "/tokenize", tokenize, "The tokens of a text or a conversation.", TOKENIZE),
     Endpoint("POST", "/detokenize", detokenize, "The text of tokens.", DETOKENIZE),
+    Endpoint("GET", "/tokenizer_info", tokenizer_info, "The special tokens and the chat template."),
     Endpoint("GET", "/v1/models", list_models, "The served model."),
     Endpoint("GET", "/v1/models/{model:path}", get_model, "The served model, by name."),
     Endpoint("GET", "/health", health, "Liveness: the process answers."),

@@ -1,4 +1,4 @@
-"""``/tokenize`` and ``/detokenize``."""
+"""``/tokenize``, ``/detokenize`` and ``/tokenizer_info``."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ async def detokenize(service: Service, request: Request, body: dict[str, Any]) -
     service.model_name(body.get("model"))
     text = await service.client.run(service.llm.detokenize, body["tokens"])
     return json_response({"content": text, "prompt": text})
+
+
+async def tokenizer_info(service: Service, request: Request, body: dict[str, Any]) -> Response:
+    """The special tokens and the chat template, as vLLM tells them: what lm-eval needs of a tokenizer."""
+    llm = service.llm
+    names = ("bos_token", "eos_token", "pad_token", "unk_token")
+    found = {name: llm.tokenizer.special_tokens.get(name) for name in names}
+    return json_response({**found, "chat_template": llm.chat_template.source})
 
 
 def _encode(llm: LLM, body: dict[str, Any]) -> list[int]:

@@ -18,14 +18,14 @@ from benchmarks.servers import Server
 from rushlight.bench.serve.plan import Range
 
 TEST = LoadTest(
-    n_clients=24, seconds=4.0, n_requests=16, prompt=Range(2, 60), answer=Range(1, 40), leaves=0.3
+    n_clients=24, seconds=3.0, n_requests=16, prompt=Range(2, 60), answer=Range(1, 40), leaves=0.3
 )
 
 
 def test_a_loaded_server_loses_nothing(tiny: RunningServer) -> None:
     found = run_load_test(Server("tiny", tiny.url), TEST)
     assert found["failures"] == []
-    assert found["counts"]["equal"] > 20 and found["counts"]["left"] > 5
+    assert found["counts"]["equal"] > 10 and found["counts"]["left"] > 2
 
 
 class Bad(BaseHTTPRequestHandler):

@@ -37,3 +37,9 @@ def test_what_is_no_text_or_token_is_refused(smollm2: RunningServer) -> None:
         answer = smollm2.post(path, body)
         assert answer.status_code == 400, answer.text
         assert message in answer.json()["error"]["message"]
+
+
+def test_the_tokenizer_tells_of_itself(smollm2: RunningServer) -> None:
+    found = smollm2.http.get("/tokenizer_info").json()
+    assert (found["bos_token"], found["eos_token"]) == ("<|im_start|>", "<|im_end|>")
+    assert found["chat_template"] == smollm2.llm.metadata["tokenizer.chat_template"]
