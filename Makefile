@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-words test-perplexity test-arm64 test-fuzz check wheel bench clean
+.PHONY: run test test-words test-perplexity test-arm64 test-load test-fuzz check wheel bench clean
 run: .venv/.run
 	$(BIN)/rushlight run -m smollm2 --temperature 0 "Write a haiku about ice hockey"
 
@@ -20,6 +20,10 @@ test-perplexity: .venv/.test
 # The same words on an emulated Arm processor; Debian's qemu-user-static is needed.
 test-arm64: .venv/.test
 	$(BIN)/python -m pytest -m arm64 tests/test_arm64.py
+
+# 64 clients of one server for ten minutes; some go away, none may get other words than alone.
+test-load: .venv/.test
+	$(BIN)/python -m benchmarks.load_test
 
 # 100,000 damaged files: minutes.
 test-fuzz: .venv/.test

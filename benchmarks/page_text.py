@@ -58,6 +58,14 @@ PEERS = """## Where the time goes
 `python -m benchmarks.profile MODEL` times every kernel of a prompt and of the tokens behind it, with the
 bytes of weights and the products a second of each.
 
+## Under load
+
+`rushlight bench serve` loads any server that speaks OpenAI's API; see [cli.md](cli.md#bench-serve).
+`python -m benchmarks.load_test` (`make test-load`) asks a server with 64 clients for ten minutes, in mixed
+lengths and settings, while one client in five goes away in the middle of its answer or of its wait. Every
+answer must be equal to what the same request got alone, none may be lost, all blocks of the KV cache must
+come back and memory must stay flat. `--clients`, `--seconds` and `--url` change that.
+
 ## Measuring peers
 
 ```
