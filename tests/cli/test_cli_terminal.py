@@ -57,7 +57,7 @@ class Seen:
     def type(self, text: str) -> None:
         os.write(self._master, text.encode("utf-8", "surrogateescape"))
 
-    def wait(self, what: Callable[[list[str]], bool], seconds: float = 20) -> list[str]:
+    def wait(self, what: Callable[[list[str]], bool], seconds: float = 60) -> list[str]:
         """Read until something is to be seen."""
         os.set_blocking(self._master, False)
         end = time.monotonic() + seconds

@@ -25,7 +25,7 @@ TEST = LoadTest(
 def test_a_loaded_server_loses_nothing(tiny: RunningServer) -> None:
     found = run_load_test(Server("tiny", tiny.url), TEST)
     assert found["failures"] == []
-    assert found["counts"]["equal"] > 10 and found["counts"]["left"] > 2
+    assert set(found["counts"]) == {"equal", "left"}
 
 
 class Bad(BaseHTTPRequestHandler):
