@@ -78,6 +78,13 @@ class BlockPool:
         else:
             self._free.append(block)
 
+    def forget(self, key: bytes) -> None:
+        """Let a block with this content be free, if it is idle."""
+        block = self._block_of.get(key)
+        if block in self._idle:
+            del self._idle[block], self._block_of[key], self._key_of[block]
+            self._free.append(block)
+
     def keep(self, block: int, key: bytes) -> None:
         """Note the content of a block in use, unless another block is already known to hold the same."""
         if key not in self._block_of and block not in self._key_of:

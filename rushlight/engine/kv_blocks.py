@@ -6,7 +6,7 @@ keys mean equal prefixes. Only full blocks are shared, and they are never writte
 - A group without a window keeps every block of a running sequence.
 - A group with a window lets go of the blocks that no later token can see.
 - A recurrent group holds one block, the state, which every token overwrites and the token at position 0
-  begins anew; copies of it (checkpoints) are kept at some edges of blocks, under the key of the prefix.
+  begins anew; copies of it (`Checkpoints`) are kept at some edges of blocks, under the key of the prefix.
 
 Source: PagedAttention (Kwon et al. 2023) and vLLM's automatic prefix caching.
 """
@@ -21,13 +21,10 @@ from typing import NamedTuple
 
 from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout
 from rushlight.engine.block_pool import BlockPool
+from rushlight.engine.checkpoints import Checkpoints, CopyBlock
 from rushlight.engine.sequence import Sequence
 
-CHECKPOINT_TOKENS = 8 * BLOCK_TOKENS
 NO_BLOCK = -1
-
-CopyBlock = Callable[[int, int, int], None]
-"""Copies a block: (group, source, target)."""
 
 Offer = Callable[[int, bytes, int], None]
 """Hears of a block of a prompt whose content is known: (group, key, block)."""
@@ -93,6 +90,7 @@ class KVBlocks:
             (g, group.window, self.pools[g]) for g, group in enumerate(self.groups) if group.window
         ]
         self._has_states = any(group.recurrent for group in layout.groups)
+        self._checkpoints = Checkpoints(self.groups, self.pools, copy_block)
 
     def fits(self, n_tokens: int) -> bool:
         """Whether one sequence of `n_tokens` fits while no other runs."""
@@ -182,12 +180,7 @@ class KVBlocks:
 
     def next_edge(self, sequence: Sequence) -> int:
         """Where the sequence's next chunk must end at the latest, so that a checkpoint can be taken there."""
-        end = sequence.n_tokens
-        if not self._prefix_cache or not self._has_states:
-            return end
-        next_checkpoint = (sequence.n_computed // CHECKPOINT_TOKENS + 1) * CHECKPOINT_TOKENS
-        edges = (next_checkpoint, _prompt_edge(sequence), end)
-        return min(edge for edge in edges if edge > sequence.n_computed)
+        return self._checkpoints.next_edge(sequence) if self._prefix_cache else sequence.n_tokens
 
     def commit(self, sequence: Sequence, stop: int) -> None:
         """Note that the positions below `stop` are computed: keep full blocks, let go of unseen ones."""
@@ -222,21 +215,15 @@ class KVBlocks:
     def _keep_full_blocks(self, sequence: Sequence) -> None:
         n_full = sequence.n_computed // BLOCK_TOKENS
         keys = self._keys(sequence, n_full)
-        n_computed = sequence.n_computed
-        at_edge = n_computed == _prompt_edge(sequence) or n_computed % CHECKPOINT_TOKENS == 0
         for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
+            if group.recurrent:
+                continue
             table = sequence.block_tables[g]
-            if not group.recurrent:
-                for i in range(sequence.n_kept, n_full):
-                    pool.keep(table[i], keys[i])
-                    self._offer_computed(sequence, g, i, table[i])
-            elif at_edge and n_full:
-                self._offer_computed(sequence, g, n_full - 1, table[0])
-                if pool.find(keys[-1]) is None and pool.n_available:
-                    checkpoint = pool.allocate()
-                    self._copy_block(g, table[0], checkpoint)
-                    pool.keep(checkpoint, keys[-1])
-                    pool.release(checkpoint)
+            for i in range(sequence.n_kept, n_full):
+                pool.keep(table[i], keys[i])
+                self._offer_computed(sequence, g, i, table[i])
+        for g in self._checkpoints.take(sequence, keys[-1]):
+            self._offer_computed(sequence, g, n_full - 1, sequence.block_tables[g][0])
         sequence.n_kept = n_full
 
     def _offer_computed(self, sequence: Sequence, g: int, i: int, block: int) -> None:
@@ -273,8 +260,3 @@ def _run_lengths(keys: list[bytes], has: Callable[[bytes], bool]) -> list[int]:
         n = n + 1 if has(key) else 0
         lengths.append(n)
     return lengths
-
-
-def _prompt_edge(sequence: Sequence) -> int:
-    """The last edge of blocks inside the prompt: where a prompt with the same beginning can go on."""
-    return (len(sequence.prompt_ids) - 1) // BLOCK_TOKENS * BLOCK_TOKENS

@@ -81,6 +81,7 @@ class Sequence:
         block_tables: one a cache group, as in `Batch.block_tables`; of a group with a window the blocks
             that slid out are -1, and `n_slid` counts them.
         block_keys: content keys of the leading full blocks, as far as they were needed.
+        moving_key: of the copies of its states that move along as it writes, see `engine.checkpoints`.
         is_fetched: what the disk holds of its beginning was brought to memory.
         n_kept: full blocks already offered to the prefix cache.
         finish_reason: why it ended, None before.
@@ -106,6 +107,7 @@ class Sequence:
     block_tables: list[array[int]] = field(default_factory=list)
     n_slid: list[int] = field(default_factory=list)
     block_keys: list[bytes] = field(default_factory=list)
+    moving_key: bytes | None = None
     is_fetched: bool = False
     n_kept: int = 0
     finish_reason: FinishReason | None = None

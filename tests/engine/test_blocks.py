@@ -55,6 +55,19 @@ def test_a_shared_block_stays_until_its_last_user_leaves() -> None:
     assert pool.n_available == 1
 
 
+def test_only_an_idle_block_is_forgotten() -> None:
+    pool = BlockPool(2)
+    block = pool.allocate()
+    pool.keep(block, b"k")
+    pool.forget(b"k")
+    pool.forget(b"unknown")
+    assert pool.find(b"k") == block
+    pool.release(block)
+    pool.forget(b"k")
+    assert pool.find(b"k") is None
+    assert (pool.n_kept, pool.n_available, pool.n_used) == (0, 2, 0)
+
+
 def test_equal_contents_are_kept_once() -> None:
     pool = BlockPool(2)
     first, second = pool.allocate(), pool.allocate()

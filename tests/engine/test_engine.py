@@ -16,8 +16,9 @@ from fake_executor import (
 )
 
 from rushlight.backends.cache import BLOCK_TOKENS
+from rushlight.engine.checkpoints import CHECKPOINT_TOKENS
 from rushlight.engine.engine import Engine
-from rushlight.engine.kv_blocks import CHECKPOINT_TOKENS, most_blocks
+from rushlight.engine.kv_blocks import most_blocks
 from rushlight.engine.sequence import Sequence, Status
 from rushlight.errors import ContextOverflow, InvalidParameter, RushlightError
 from rushlight.params import SamplingParams
@@ -259,6 +260,23 @@ def test_a_recurrent_state_is_found_at_its_checkpoints() -> None:
     assert [cold.n_cached, *(s.n_cached for s in hits)] == [0, edge, edge, CHECKPOINT_TOKENS]
     for sequence in hits:
         assert sequence.generated == plain_generation(sequence, layout, 700)
+    assert_all_blocks_are_back(engine)
+
+
+def test_one_copy_of_a_state_moves_along_with_an_answer() -> None:
+    layout = layout_of("state")
+    engine = make_engine(layout, n_ctx=700, n_blocks=64, n_tokens=200)
+    first = start(engine, PROMPT[:150], max_tokens=200)
+    finish(engine)
+    # At the prompt's edge, behind 256 tokens, and behind 320: 349 were computed.
+    assert engine.stats().blocks[0].kept == 3
+    second = start(engine, [*first.token_ids, 1, 2, 3], max_tokens=40)
+    finish(engine)
+    assert second.n_cached == 320
+    assert second.generated == plain_generation(second, layout, 700)
+    other = start(engine, [*first.token_ids[:340], 1], max_tokens=2)
+    finish(engine)
+    assert other.n_cached == 320, "what a sequence has found stays when it goes on"
     assert_all_blocks_are_back(engine)
 
 
