@@ -80,7 +80,7 @@ def _under_load() -> list[str]:
         f"`--parallel` sequences run at once; `--queue` ({_DEFAULTS.n_queue}) more wait, first come first "
         "served among those that ask for as much. One more is refused with 429 and `Retry-After`; each "
         "choice and each prompt of a batch counts as one. The memory of the KV cache is fixed when the "
-        "server starts.",
+        "server starts (`--kv-size`); [what is kept](caches.md) of prompts.",
         f"A request may take `--timeout` seconds ({_DEFAULTS.request_seconds:g}), waiting included, or "
         "fewer with the field `timeout`; then it ends with 504, or with an error event. A client that "
         "goes away ends its answers before the next step, and their memory is free. Comments keep silent "

@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rushlight.cli.memory_options import engine_options
 from rushlight.cli.options import (
     add_model_options,
     load_model,
@@ -37,11 +39,11 @@ def add_arguments(parser: Parser) -> None:
 
 def execute(parser: Parser, args: Namespace) -> int:
     """Serve until told to stop."""
-    from rushlight.params import EngineOptions
-
     try:
         options = _options(args)
-        engine = EngineOptions() if args.parallel is None else EngineOptions(n_sequences=args.parallel)
+        engine = engine_options(args)
+        if args.parallel is not None:
+            engine = replace(engine, n_sequences=args.parallel)
     except InvalidParameter as error:
         parser.error(str(error).rstrip("."))
     with ProgressLine() as progress, load_model(args, progress, engine) as llm:

@@ -26,6 +26,7 @@ GAUGES: tuple[_Row, ...] = (
 COUNTERS: tuple[_Row, ...] = (
     ("rushlight_prompt_tokens", "Tokens of prompts that began to run.", lambda stats: stats.prompt_tokens),
     ("rushlight_prefix_hit_tokens", "Those found in the prefix cache.", lambda stats: stats.cached_tokens),
+    ("rushlight_disk_blocks", "Blocks brought from the disk's cache.", lambda stats: stats.disk_blocks),
     ("rushlight_computed_tokens", "Tokens computed, also again.", lambda stats: stats.computed_tokens),
     ("rushlight_generated_tokens", "Tokens generated.", lambda stats: stats.generated_tokens),
     ("rushlight_preemptions", "Times a sequence gave its blocks up.", lambda stats: stats.preemptions),
