@@ -50,7 +50,7 @@ def execute(parser: Parser, args: Namespace) -> int:
         progress.close()
         note_slow_backend(llm, args.backend)
         note_long_context(llm)
-        if not llm.config.pooling:
+        if llm.config.writes:
             note_missing_template(llm)
         return _serve(llm, options)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
-from helpers.embedding_models import EMBEDDING_MODELS
+from helpers.embeddings import MODELS
 from helpers.random_models import write_random_model
 from running import RunningServer, serving
 
@@ -18,7 +18,7 @@ TEXTS = ["one text", "another, longer text", "ünï 🏒"]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     path = tmp_path_factory.mktemp("embeddings") / "model.gguf"
-    write_random_model(EMBEDDING_MODELS[-1], path)
+    write_random_model(MODELS["qwen3-last"], path)
     with serving(path, n_ctx=64) as server:
         yield server
 
