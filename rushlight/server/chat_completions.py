@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rushlight.completion import Chunk, Completion
-from rushlight.errors import InvalidParameter
 from rushlight.server.answers import Answers, Job
 from rushlight.server.conversation import template_messages
 from rushlight.server.endpoint import told
+from rushlight.server.errors import bad_field
 from rushlight.server.respond import json_response
 from rushlight.server.sampling import check_choices, params_of
 from rushlight.server.service import Service
@@ -40,7 +40,7 @@ async def chat_completions(service: Service, request: Request, body: dict[str, A
 def _job(service: Service, body: dict[str, Any]) -> Job:
     n = check_choices(body.get("n", 1), service.options.max_choices)
     if body.get("top_logprobs") and not body.get("logprobs"):
-        raise InvalidParameter("top_logprobs is given without logprobs, which must be true then.")
+        raise bad_field("top_logprobs", "top_logprobs is given without logprobs, which must be true then.")
     logprobs = body.get("top_logprobs", 0) if body.get("logprobs") else None
     max_tokens = body.get("max_completion_tokens", body.get("max_tokens"))
     variables = dict(body.get("chat_template_kwargs", {}))

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rushlight.completion import Chunk, Completion
-from rushlight.errors import InvalidParameter
 from rushlight.server.answers import Answers, Job
 from rushlight.server.endpoint import told
+from rushlight.server.errors import bad_field
 from rushlight.server.respond import json_response
 from rushlight.server.sampling import check_choices, params_of
 from rushlight.server.service import Service
@@ -53,9 +53,9 @@ async def completions(service: Service, request: Request, body: dict[str, Any]) 
     model = service.model_name(body.get("model"))
     stream = bool(body.get("stream"))
     if body.get("best_of", body.get("n", 1)) != body.get("n", 1):
-        raise InvalidParameter(f"best_of is {body['best_of']}; only as many as n are supported.")
+        raise bad_field("best_of", f"best_of is {body['best_of']}; only as many as n are supported.")
     if stream and body.get("echo") and "logprobs" in body:
-        raise InvalidParameter("echo with logprobs is known at the end only; ask without stream.")
+        raise bad_field("stream", "echo with logprobs is known at the end only; ask without stream.")
     asked = await service.client.run(_asked, service, model, body)
     job = _job(service, asked)
     if not stream:

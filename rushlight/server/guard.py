@@ -39,11 +39,11 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it (ASGI)."""
-        if scope["type"] == "http" and (error := self._error(Headers(scope=scope), scope["scheme"])):
+        if scope["type"] == "http" and (error := self._error(Headers(scope=scope))):
             return await error_response(error, scope)(scope, receive, send)
         await self._app(scope, receive, send)
 
-    def _error(self, headers: Headers, scheme: str) -> ApiError | None:
+    def _error(self, headers: Headers) -> ApiError | None:
         host = headers.get("host", "").lower()
         if self._hosts is not None and _without_port(host) not in self._hosts:
             return ApiError(
@@ -55,7 +55,8 @@ class HostGuard:
         origin = headers.get("origin")
         if origin is None or origin in self._origins or "*" in self._origins:
             return None
-        if origin.lower() == f"{scheme}://{host}":
+        # The scheme is not compared: behind a proxy that speaks TLS it is another one.
+        if origin.lower().partition("://")[2] == host:
             return None
         return ApiError(
             403,

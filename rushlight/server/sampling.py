@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from rushlight.errors import InvalidParameter
 from rushlight.params import MAX_SEED, SamplingParams
 from rushlight.server.constraints import constraint_of
 from rushlight.server.errors import bad_field
@@ -54,10 +53,10 @@ def check_choices(n: int, most: int) -> int:
     """How many choices are asked for.
 
     Raises:
-        InvalidParameter: too many.
+        ApiError: too many.
     """
     if n > most:
-        raise InvalidParameter(f"n is {n}; this server gives at most {most} choices.")
+        raise bad_field("n", f"n is {n}; this server gives at most {most} choices.")
     return n
 
 

@@ -111,7 +111,7 @@ def test_only_names_of_this_machine_are_answered(tiny: RunningServer, guarded: R
 
 
 def test_pages_of_other_origins_are_refused(tiny: RunningServer, guarded: RunningServer) -> None:
-    for origin in (PAGE, "null", "https://localhost", "http://localhost:1", "file://"):
+    for origin in (PAGE, "null", "https://localhost", "http://localhost:1", "file://", ""):
         answer = tiny.post("/v1/completions", BODY, headers={"Origin": origin})
         assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
         asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}

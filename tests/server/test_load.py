@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -149,3 +150,26 @@ def test_a_slow_reader_delays_nobody(tiny: RunningServer) -> None:
         next(lines)
         quick = tiny.post("/v1/completions", {"prompt": "a", "max_tokens": 5})
         assert quick.status_code == 200
+
+
+def test_silent_streams_are_kept_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rushlight.server.sse._KEEP_ALIVE_SECONDS", 0.02)
+    with (
+        serving(TINY / "llama-mix.gguf", n_ctx=8192, engine=EngineOptions(n_sequences=1)) as server,
+        httpx.Client(base_url=server.url, timeout=20) as client,
+        client.stream("POST", "/v1/completions", json=ENDLESS) as running,
+    ):
+        lines = running.iter_lines()
+        next(lines)
+        with client.stream("POST", "/v1/completions", json=ENDLESS) as waiting:
+            more = waiting.iter_lines()
+            assert [next(more) for _ in range(3)] == [": keep-alive", "", ": keep-alive"]
+
+
+def test_a_body_may_not_take_forever(tiny: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rushlight.server.body._SECONDS", 0.1)
+    address = httpx.URL(tiny.url)
+    head = f"POST /tokenize HTTP/1.1\r\nHost: {address.host}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((address.host, address.port or 0), 10) as connection:
+        connection.sendall(f"{head}Content-Length: 20\r\n\r\n{{".encode())
+        assert b" 408 " in connection.recv(1000)
