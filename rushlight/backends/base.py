@@ -218,6 +218,20 @@ class Ops(Protocol):
         """
         ...
 
+    def kda(self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor, beta: Tensor, layer: int) -> Tensor:
+        """Kimi delta attention along each sequence: [T, H * Dv].
+
+        The gated delta rule (`gated_delta_net`) with a decay for each row of a head's state: q, k and `decay`
+        are [T, H * D], v is [T, H * Dv], beta is [T, H]::
+
+            S = decay[:, None] * S
+            S = S + outer(k, beta * (v - k @ S))
+            y = q @ S
+
+        Source: Kimi Team 2025, "Kimi Linear"; as llama.cpp has it (``ggml_gated_delta_net``).
+        """
+        ...
+
     def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
         """The scan of Mamba-2 along each sequence: [T, H * D] gives [T, H * D].
 
@@ -267,6 +281,10 @@ class Ops(Protocol):
 
     def gelu(self, x: Tensor) -> Tensor:
         """``0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))``, the tanh form."""
+        ...
+
+    def exp(self, x: Tensor) -> Tensor:
+        """``exp(x)``."""
         ...
 
     def silu(self, x: Tensor) -> Tensor:

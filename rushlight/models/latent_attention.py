@@ -76,20 +76,25 @@ class LatentAttention:
         ops: Ops,
         x: Tensor,
         layer: int,
-        rope: RopeTable,
+        rope: RopeTable | None,
         scale: float,
         growth: Tensor | None = None,
     ) -> Tensor:
-        """What the heads attend to: [T, H * n_value]; queries are multiplied by `growth` [T, 1]."""
+        """What the heads attend to: [T, H * n_value].
+
+        Without `rope` no position turns anything; queries are multiplied by `growth` [T, 1].
+        """
         sizes, n_head = self._sizes, self._sizes.n_head
         q = self._q(ops, x if self._q_a_norm is None else self._q_a_norm(ops, self._q_a(ops, x)))
         q_nope = ops.head_columns(q, n_head, 0, sizes.n_nope)
-        q_rope = ops.rope(ops.head_columns(q, n_head, sizes.n_nope, sizes.n_key), rope, n_head)
-        if growth is not None:
-            q_nope, q_rope = ops.scale_rows(q_nope, growth), ops.scale_rows(q_rope, growth)
+        q_rope = ops.head_columns(q, n_head, sizes.n_nope, sizes.n_key)
         kv = self._kv_a(ops, x)
         latent = self._kv_a_norm(ops, kv.columns(0, sizes.n_lora_kv))
-        k_rope = ops.rope(kv.columns(sizes.n_lora_kv, kv.n_columns), rope, 1)
+        k_rope = kv.columns(sizes.n_lora_kv, kv.n_columns)
+        if rope is not None:
+            q_rope, k_rope = ops.rope(q_rope, rope, n_head), ops.rope(k_rope, rope, 1)
+        if growth is not None:
+            q_nope, q_rope = ops.scale_rows(q_nope, growth), ops.scale_rows(q_rope, growth)
         if sizes.absorbed:
             q = ops.join_heads(ops.head_linear(q_nope, self._k_b), q_rope, n_head)
             k = ops.join_heads(latent, k_rope, 1)

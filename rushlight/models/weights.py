@@ -150,10 +150,29 @@ class Weights:
         return self._backend.vector(replace(tensor, shape=(n * k,), raw=tensor.raw.reshape(-1)))
 
     def repeated(self, name: str, n: int, k: int) -> Weight:
-        """Each number of a column [n, 1] k times: a vector [n * k]."""
-        tensor = self._accounts.tensor(name, (n, 1))
-        values = np.repeat(dequantize(tensor.raw, tensor.type).astype(np.float32), k)
+        """Each of n numbers, whose tensor may have axes of length 1 beside, k times: a vector [n * k]."""
+        tensor = self._accounts.tensor(name)
+        if math.prod(tensor.shape) != n or max(tensor.shape) != n:
+            raise InvalidFile(f"Tensor {name!r} has the shape {tensor.shape}; expected {n} numbers.")
+        values = np.repeat(dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(-1), k)
         return self._backend.vector(GGUFTensor(name, (n * k,), GGMLType.F32, values.view(np.uint8)))
+
+    def taps(self, names: tuple[str, ...], n: int, k: int) -> Weight:
+        """The taps of convolutions side by side, each of n columns: a vector, column after column.
+
+        A tensor is [n, k], and may have axes of length 1 beside.
+        """
+        tensors = [self._accounts.tensor(name) for name in names]
+        for tensor in tensors:
+            if tuple(length for length in tensor.shape if length > 1) != (n, k):
+                raise InvalidFile(
+                    f"Tensor {tensor.name!r} has the shape {tensor.shape}; expected ({n}, {k})."
+                )
+        values = [dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(-1) for tensor in tensors]
+        together = np.concatenate(values)
+        return self._backend.vector(
+            GGUFTensor("taps", (len(together),), GGMLType.F32, together.view(np.uint8))
+        )
 
     def split(self, name: str, sizes: tuple[int, ...], k: int) -> list[Linear]:
         """``{name}.weight`` [sum of sizes, k] as a matrix for each run of rows."""

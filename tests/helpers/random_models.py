@@ -142,6 +142,13 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "dense_3": ("n_embd", "n_dense"),
     "attn_gate": ("n_value", "n_embd"),
     "ssm_dt_norm": ("n_head_v",),
+    "ssm_conv1d_q": ("n_inner", "one", "n_taps"),
+    "ssm_conv1d_k": ("n_inner", "one", "n_taps"),
+    "ssm_conv1d_v": ("n_inner", "one", "n_taps"),
+    "ssm_f_a": ("n_kda", "n_embd"),
+    "ssm_f_b": ("n_inner", "n_kda"),
+    "ssm_g_a": ("n_kda", "n_embd"),
+    "ssm_g_b": ("n_inner", "n_kda"),
     "ssm_b_norm": ("n_state",),
     "ssm_c_norm": ("n_state",),
     "ssm_conv1d": ("n_conv", "n_taps"),
@@ -225,6 +232,8 @@ def recurrent_sizes_of(model: RandomModel) -> dict[str, int]:
     n_head, n_group = keys.get("ssm.time_step_rank", 0), keys.get("ssm.group_count", 1)
     return {
         "n_embd_3": 3 * model.n_embd,
+        "n_kda": keys.get("kda.head_dim", 0),
+        "n_inner": model.n_head * keys.get("kda.head_dim", 0),
         "n_taps": keys.get("shortconv.l_cache", keys.get("ssm.conv_kernel", 0)),
         "n_state": n_state,
         "n_head_v": n_head,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from helpers.expert_models import DENSE, EXPERTS, SHARED
+from helpers.expert_models import DENSE, EXPERTS, LATENT_SHAPES, SHARED
 from helpers.random_models import RandomModel
 
 _ATTENTION = "attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output"
@@ -165,7 +165,58 @@ _NEMOTRON_EXPERTS = {
     "expert_group_count": 1,
 }
 
+_KDA = "ssm_conv1d_q ssm_conv1d_k ssm_conv1d_v ssm_f_a ssm_f_b ssm_g_a ssm_g_b ssm_a ssm_dt.bias"
+_KDA = f"{_KDA} ssm_beta ssm_norm"
+_LATENT = "attn_kv_a_mqa attn_kv_a_norm attn_k_b attn_v_b"
+_KDA_LAYERS, _LATENT_LAYERS = (0, 2), (1, 3)
+
 RECURRENT_MODELS: tuple[RandomModel, ...] = (
+    RandomModel(
+        "kimi-linear",
+        "kimi-linear",
+        f"attn_norm attn_q attn_k attn_v {_KDA} {_LATENT} attn_output ffn_norm {DENSE} {EXPERTS} {SHARED}"
+        " exp_probs_b.bias",
+        n_layer=4,
+        shapes={
+            **LATENT_SHAPES,
+            **{
+                f"{i}.{name}": shape
+                for i in _KDA_LAYERS
+                for name, shape in {
+                    **dict.fromkeys(("attn_q", "attn_k", "attn_v"), ("n_inner", "n_embd")),
+                    "attn_output": ("n_embd", "n_inner"),
+                }.items()
+            },
+            "ssm_a": ("n_head", "one"),
+            "ssm_dt": ("n_inner",),
+            "ssm_beta": ("n_head", "n_embd"),
+            "ssm_norm": ("n_kda",),
+        },
+        only_in={
+            **dict.fromkeys((*_KDA.split(), "attn_k", "attn_v"), _KDA_LAYERS),
+            **dict.fromkeys(_LATENT.split(), _LATENT_LAYERS),
+            **dict.fromkeys(DENSE.split(), (0,)),
+            **dict.fromkeys(f"{EXPERTS} {SHARED} exp_probs_b.bias".split(), (1, 2, 3)),
+        },
+        metadata={
+            "attention.head_count_kv": np.array([0, 1, 0, 1], np.int32),
+            "attention.kv_lora_rank": 32,
+            "attention.key_length": 40,
+            "attention.value_length": 32,
+            "attention.key_length_mla": 24,
+            "attention.value_length_mla": 20,
+            "rope.dimension_count": 8,
+            "ssm.conv_kernel": 4,
+            "kda.head_dim": 20,
+            "expert_count": 16,
+            "expert_used_count": 4,
+            "expert_feed_forward_length": 32,
+            "expert_shared_count": 1,
+            "expert_weights_scale": 1.7,
+            "expert_gating_func": 2,
+            "leading_dense_block_count": 1,
+        },
+    ),
     RandomModel(
         "mamba2",
         "mamba2",

@@ -41,6 +41,10 @@ class ElementwiseRecorder(OpRecorder):
         """See `Ops.gelu`."""
         return self._binary("gelu", x, x)
 
+    def exp(self, x: Tensor) -> Value:
+        """See `Ops.exp`."""
+        return self._binary("exp", x, x)
+
     def silu(self, x: Tensor) -> Value:
         """See `Ops.silu`."""
         return self._binary("silu", x, x)

@@ -148,6 +148,25 @@ GATED_DELTA_NET = _record(
     "head_dim_k",
     "head_dim_v",
 )
+KDA = _record(
+    "q",
+    "q_stride",
+    "k",
+    "k_stride",
+    "v",
+    "v_stride",
+    "decay",
+    "decay_stride",
+    "beta",
+    "beta_stride",
+    "state",
+    "group",
+    "y",
+    "y_stride",
+    "n_head",
+    "head_dim_k",
+    "head_dim_v",
+)
 SSM_SCAN = _record(
     "x",
     "x_stride",

@@ -10,6 +10,7 @@ from rushlight.backends.cpu.op_recorder import OpRecorder, as_value, as_vector
 from rushlight.backends.cpu.recording import CONV, STATE, TOKENS, CacheAddress, Field, Value
 
 _DELTA_NET_INPUTS = ("q", "k", "v", "dt", "beta")
+_KDA_INPUTS = ("q", "k", "v", "decay", "beta")
 _SCAN_INPUTS = ("x", "dt", "b", "c")
 
 
@@ -86,6 +87,20 @@ class RecurrentRecorder(OpRecorder):
         self._add_op("gated_delta_net", fields)
         return y
 
+    def kda(self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor, beta: Tensor, layer: int) -> Value:
+        """See `Ops.kda`."""
+        spec = self._cache.specs[layer]
+        inputs = {name: as_value(x) for name, x in zip(_KDA_INPUTS, (q, k, v, decay, beta), strict=True)}
+        columns = tuple(x.n_columns for x in inputs.values())
+        if not isinstance(spec, RecurrentCache) or len(spec.state) != 3:
+            raise ValueError(f"kda in layer {layer}, which keeps {spec}")
+        n_head, head_dim_k, head_dim_v = spec.state
+        n_k = n_head * head_dim_k
+        if columns != (n_k, n_k, n_head * head_dim_v, n_k, n_head):
+            raise ValueError(f"kda of {columns} columns with {spec}")
+        sizes = {"n_head": n_head, "head_dim_k": head_dim_k, "head_dim_v": head_dim_v}
+        return self._scan("kda", inputs, sizes, layer, inputs["v"].n_columns)
+
     def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Value:
         """See `Ops.ssm_scan`."""
         spec, vector = self._cache.specs[layer], as_vector(a)
@@ -101,7 +116,7 @@ class RecurrentRecorder(OpRecorder):
             raise ValueError(f"ssm_scan of {columns} columns and {vector.shape} weights with {spec}")
         self.recording.keep.append(vector)
         sizes = {"n_head": n_head, "n_run": n_head // n_group, "n_state": n_state, "head_dim": head_dim}
-        return self._scan("ssm_scan", inputs, {**sizes, "a": vector.address}, layer)
+        return self._scan("ssm_scan", inputs, {**sizes, "a": vector.address}, layer, columns[0])
 
     def selective_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Value:
         """See `Ops.selective_scan`."""
@@ -116,10 +131,12 @@ class RecurrentRecorder(OpRecorder):
         decays = np.ascontiguousarray(vector.values.reshape(n, n_state).T)
         self.recording.keep.append(decays)
         sizes = {"n_head": 1, "n_run": 1, "n_state": n_state, "head_dim": n, "a": decays.ctypes.data}
-        return self._scan("selective_scan", inputs, sizes, layer)
+        return self._scan("selective_scan", inputs, sizes, layer, n)
 
-    def _scan(self, kernel: str, inputs: dict[str, Value], sizes: dict[str, int], layer: int) -> Value:
-        y = self._new(TOKENS, inputs["x"].n_columns)
+    def _scan(
+        self, kernel: str, inputs: dict[str, Value], sizes: dict[str, int], layer: int, n_columns: int
+    ) -> Value:
+        y = self._new(TOKENS, n_columns)
         fields: dict[str, Field] = {
             **inputs,
             **{f"{name}_stride": item.buffer.row_bytes for name, item in inputs.items()},

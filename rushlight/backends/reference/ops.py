@@ -250,7 +250,17 @@ class ReferenceOps:
             np.repeat(x, n_repeat, axis=1) if grouped else np.tile(x, (1, n_repeat, 1)) for x in shared
         )
         qkv = queries, keys, _array(v).reshape(len(decay), n_head, -1)
-        return Values(gated_delta_net(qkv, decay, _array(beta), pool, self._batch, blocks))
+        return Values(gated_delta_net(qkv, decay[:, :, None], _array(beta), pool, self._batch, blocks))
+
+    def kda(self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor, beta: Tensor, layer: int) -> Values:
+        """The gated delta rule with a decay for each row, token by token."""
+        pool, blocks = self._states(layer)
+        n_head = pool.states.shape[1]
+        queries, keys, values, decays = (
+            _array(x).reshape(self._batch.n_tokens, n_head, -1) for x in (q, k, v, decay)
+        )
+        qkv = queries, keys, values
+        return Values(gated_delta_net(qkv, decays, _array(beta), pool, self._batch, blocks))
 
     def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Values:
         """The scan of Mamba-2, token by token."""
@@ -305,6 +315,10 @@ class ReferenceOps:
     def gelu(self, x: Tensor) -> Values:
         """The tanh form of GELU."""
         return Values(_gelu(_array(x)))
+
+    def exp(self, x: Tensor) -> Values:
+        """``exp(x)``."""
+        return Values(np.exp(_array(x)))
 
     def silu(self, x: Tensor) -> Values:
         """``x / (1 + exp(-x))``."""

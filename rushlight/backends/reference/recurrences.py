@@ -55,7 +55,7 @@ def gated_delta_net(
 
     Args:
         qkv: queries and keys [T, H, D], those of every head, and values [T, H, Dv].
-        decay: [T, H], what the state is multiplied by.
+        decay: [T, H, D or 1], what the rows of the state are multiplied by.
         beta: [T, H].
         pool: keeps the states.
         batch: of the step.
@@ -69,7 +69,7 @@ def gated_delta_net(
             pool.states[block] = 0
         state = pool.states[block]
         for t in range(start, stop):
-            state *= decay[t, :, None, None]
+            state *= decay[t, :, :, None]
             read = (k[t, :, None] @ state)[:, 0]
             delta = beta[t, :, None] * (v[t] - read)
             state += k[t, :, :, None] * delta[:, None]

@@ -131,6 +131,7 @@ def test_one_gate_scales_a_row(n: int) -> None:
 @pytest.mark.parametrize(
     ("name", "exact"),
     [
+        ("exp", np.exp),
         ("silu", silu),
         ("sigmoid", lambda x: np.exp(-np.logaddexp(0, -x))),
         ("softplus", lambda x: np.logaddexp(0, x)),

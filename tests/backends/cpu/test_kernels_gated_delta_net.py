@@ -1,4 +1,4 @@
-"""The gated delta rule against its definition in float64, and against itself in other batches."""
+"""The gated delta rule, also fading row by row, against its definition in float64, and in other batches."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Heads(NamedTuple):
     head_dim_k: int
     head_dim_v: int
     grouped: bool = False
+    by_row: bool = False
 
     @property
     def spec(self) -> RecurrentCache:
@@ -29,7 +30,8 @@ class Heads(NamedTuple):
     def stops(self) -> list[int]:
         """Where the columns of q, k, v, dt and beta end in a row of the table."""
         n_key, n_value = self.n_head_kv * self.head_dim_k, self.n_head * self.head_dim_v
-        return np.cumsum([n_key, n_key, n_value, self.n_head, self.n_head]).tolist()
+        n_dt = n_key if self.by_row else self.n_head
+        return np.cumsum([n_key, n_key, n_value, n_dt, self.n_head]).tolist()
 
     def table(self, seed: int) -> Floats:
         """Keys of length 1, as the rule needs them to stay bounded; steps and corrections from 0 to 1."""
@@ -48,6 +50,8 @@ class Heads(NamedTuple):
 
             def forward(ops, x):  # type: ignore[no-untyped-def]
                 q, k, v, dt, beta = (x.columns(*span) for span in zip(starts, self.stops, strict=True))
+                if self.by_row:
+                    return ops.kda(q, k, v, dt, beta, 0)
                 return ops.gated_delta_net(q, k, v, dt, weight, beta, 0, self.grouped)
 
             return forward
@@ -66,7 +70,10 @@ class Heads(NamedTuple):
                     state = np.zeros((self.head_dim_k, self.head_dim_v))
                 shared = h * self.n_head_kv // self.n_head if self.grouped else h % self.n_head_kv
                 key, query = k[t, shared], q[t, shared]
-                state = np.exp(np.float64(a[h]) * dt[t, h]) * state
+                if self.by_row:
+                    state = dt[t].reshape(self.n_head, -1)[h][:, None] * state
+                else:
+                    state = np.exp(np.float64(a[h]) * dt[t, h]) * state
                 state = state + np.outer(key, beta[t, h] * (v[t, h] - key @ state))
                 out[t, h] = query @ state
         return out.reshape(256, -1).astype(np.float32)
@@ -78,6 +85,8 @@ HEADS = [
     Heads(6, 3, 7, 20),
     Heads(4, 2, 130, 40),
     Heads(6, 2, 8, 8, grouped=True),
+    Heads(3, 3, 21, 40, by_row=True),
+    Heads(1, 1, 128, 16, by_row=True),
 ]
 
 

@@ -189,6 +189,8 @@ def test_delta_nets_that_do_not_fit_their_layer_are_refused(layer: int, columns:
     q, heads, a = x.columns(0, columns), x.columns(0, 4), BACKEND.vector(tensor(-np.ones(n_head)))
     with pytest.raises(ValueError, match="gated_delta_net"):
         recorder.gated_delta_net(q, q, x, heads, a, heads, layer)
+    with pytest.raises(ValueError, match="kda"):
+        recorder.kda(q, q, x, q, heads, layer)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ KERNELS: dict[str, KernelSource] = {
     "attention_merge": KernelSource("attention", records.ATTENTION),
     "short_conv": KernelSource("short_conv", records.SHORT_CONV),
     "gated_delta_net": KernelSource("gated_delta_net", records.GATED_DELTA_NET),
+    "kda": KernelSource("gated_delta_net", records.KDA),
+    "exp": KernelSource("elementwise", records.BINARY),
     "ssm_scan": KernelSource("ssm_scan", records.SSM_SCAN),
     "selective_scan": KernelSource("ssm_scan", records.SSM_SCAN),
     "silu_mul": KernelSource("elementwise", records.BINARY),

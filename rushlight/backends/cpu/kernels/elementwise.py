@@ -81,6 +81,11 @@ def _softplus(x, z):
 
 
 @inline
+def _exp(x, z):
+    return exp(x)
+
+
+@inline
 def _relu_mul(x, z):
     return maximum(x, splat_f32(0.0)) * z
 
@@ -261,6 +266,7 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
     }
     found: dict[str, Callable[..., None]] = {
         "add": _rowwise(_add),
+        "exp": _rowwise(_exp),
         "silu": _rowwise(_silu),
         "sigmoid": _rowwise(_sigmoid),
         "softplus": _rowwise(_softplus),

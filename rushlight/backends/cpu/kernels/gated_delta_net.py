@@ -67,9 +67,36 @@ def _token(op, token, head, column, state, count):
 
 
 @inline
-def _tokens(op, step, sequence, head, column):
-    """All tokens of a sequence, for up to 16 columns."""
-    count = smaller(16, op.head_dim_v - column)
+def _faded_read(x, decay, state, n):
+    """Fade every row by its own decay, and `_read`."""
+    zero = splat_f32(0.0)
+    a, b, c, d = zero, zero, zero, zero
+    for i in range(n):
+        row = state + ROW_BYTES * i
+        value = splat_f32(load_f32(decay + 4 * i)) * load_f32x16(row)
+        store_f32x16(row, value)
+        a, b, c, d = b, c, d, fma(value, splat_f32(load_f32(x + 4 * i)), a)
+    return (a + b) + (c + d)
+
+
+@inline
+def _kda_token(op, token, head, column, state, count):
+    """One token's step of up to 16 columns, with a decay for each row."""
+    own = 4 * head * op.head_dim_k
+    q, k = op.q + token * op.q_stride + own, op.k + token * op.k_stride + own
+    at = 4 * (head * op.head_dim_v + column)
+    beta = splat_f32(load_f32(op.beta + token * op.beta_stride + 4 * head))
+    read = _faded_read(k, op.decay + token * op.decay_stride + own, state, op.head_dim_k)
+    delta = beta * (load_f32_partial(op.v + token * op.v_stride + at, count) - read)
+    for i in range(op.head_dim_k):
+        row = state + ROW_BYTES * i
+        store_f32x16(row, fma(splat_f32(load_f32(k + 4 * i)), delta, load_f32x16(row)))
+    store_f32_partial(op.y + token * op.y_stride + at, _read(q, state, op.head_dim_k), count)
+
+
+@inline
+def _state(op, step, sequence, head, column):
+    """Where a run of a sequence's state lies, and its first token and the one behind its last."""
     start = types.intp(load_i32(step.query_start + 4 * sequence))
     stop = types.intp(load_i32(step.query_start + 4 * sequence + 4))
     n_runs = (op.head_dim_v + 15) // 16
@@ -78,22 +105,29 @@ def _tokens(op, step, sequence, head, column):
     if load_i32(step.positions + 4 * start) == 0:
         for i in range(op.head_dim_k):
             store_f32x16(state + ROW_BYTES * i, splat_f32(0.0))
-    for token in range(start, stop):
-        _token(op, token, head, column, state, count)
+    return state, start, stop
 
 
-def gated_delta_net(op, step, thread, n_threads):
-    """See `Ops.gated_delta_net`."""
-    n_parts = (op.head_dim_v + 15) // 16
-    n_pieces = op.n_head * n_parts
-    n_all = sequence_count(step) * n_pieces
-    piece = take(op)
-    while piece < n_all:
-        head_part = piece % n_pieces
-        _tokens(op, step, piece // n_pieces, head_part // n_parts, head_part % n_parts * 16)
+def _rule(token_step):
+    """The kernel that takes each token of a sequence by `token_step`."""
+
+    def rule(op, step, thread, n_threads):
+        n_parts = (op.head_dim_v + 15) // 16
+        n_pieces = op.n_head * n_parts
+        n_all = sequence_count(step) * n_pieces
         piece = take(op)
+        while piece < n_all:
+            sequence, part = piece // n_pieces, piece % n_pieces
+            head, column = part // n_parts, part % n_parts * 16
+            state, start, stop = _state(op, step, sequence, head, column)
+            count = smaller(16, op.head_dim_v - column)
+            for token in range(start, stop):
+                token_step(op, token, head, column, state, count)
+            piece = take(op)
+
+    return rule
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
-    """The kernel, by name."""
-    return {"gated_delta_net": gated_delta_net}
+    """The kernels, by name; see `Ops.gated_delta_net` and `Ops.kda`."""
+    return {"gated_delta_net": _rule(_token), "kda": _rule(_kda_token)}
