@@ -13,12 +13,15 @@ from rushlight.constrain.matcher import Matcher
 from rushlight.errors import InvalidParameter
 from rushlight.text import Tokenizer
 
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer, TokenizerWrapper
+
+# What one answer may cost the thread that runs all of them: some milliseconds a token, some 100 MB.
+MAX_ITEMS_OF_STEP = 10_000
+MAX_LEXER_STATES = 50_000
 _MAX_REASON = 400
 _SHOWN = re.compile(r"\n\s*\d+ \| |<state>")
 _PLACE = re.compile(r"at \d+\(\d+\): ")
-
-if TYPE_CHECKING:
-    from llguidance import LLTokenizer, TokenizerWrapper
 
 
 class _Tokens:
@@ -62,13 +65,16 @@ class ConstraintCompiler:
         Raises:
             InvalidParameter: the grammar cannot be compiled; the message says where and why.
         """
-        from llguidance import LLMatcher
+        from llguidance import LLMatcher, LLParserLimits
 
         with self._lock:
             tokens = self._tokens
         texts = [("answer", grammar.start), *grammar.others.items()]
         parts = [{"name": name, "lark_grammar": lark} for name, lark in texts]
-        matcher = LLMatcher(tokens, json.dumps({"grammars": parts}), log_level=0)
+        limits = LLParserLimits(
+            step_max_items=MAX_ITEMS_OF_STEP, max_lexer_states=MAX_LEXER_STATES, verbose_errors=False
+        )
+        matcher = LLMatcher(tokens, json.dumps({"grammars": parts}), log_level=0, limits=limits)
         if matcher.is_error():
             reason = _reason(matcher.get_error())
             # The place is one of the user's own text only where that is the whole grammar.
@@ -84,6 +90,7 @@ class ConstraintCompiler:
         return LLTokenizer(
             cast("TokenizerWrapper", _Tokens(self._tokenizer)),
             eos_token=sorted(self._tokenizer.eog_ids) or None,
+            slices=[],  # they take longer to build than they save
         )
 
 

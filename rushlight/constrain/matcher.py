@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 IdArray = npt.NDArray[np.intp]
 
+_FEW = 8
 _NO_WAY_ON = "NoExtension"
 _NO_TOKEN = "The constraint leaves no token of this model that could come next."
 
@@ -48,9 +49,10 @@ class Matcher:
         Raises:
             RushlightError: no token may, or the grammar has become too large on the way.
         """
-        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        mask = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         self._check()
-        ids = np.flatnonzero(np.unpackbits(bits, bitorder="little")[: self._n_vocab])
+        ids = _ids_of(mask)
+        ids = ids[: np.searchsorted(ids, self._n_vocab)]
         if not ends:
             others = ids[~np.isin(ids, self._eog_ids)]
             ids = others if len(others) else ids
@@ -73,3 +75,13 @@ class Matcher:
             if reason.startswith(_NO_WAY_ON):
                 raise RushlightError(_NO_TOKEN)
             raise RushlightError(f"The constraint cannot be held any further: {reason.splitlines()[0]}")
+
+
+def _ids_of(mask: npt.NDArray[np.uint8]) -> IdArray:
+    """The places of the bits that are set, ascending; of a byte the lowest bit comes first."""
+    places = np.flatnonzero(mask)
+    if len(places) > len(mask) // _FEW:
+        return np.flatnonzero(np.unpackbits(mask, bitorder="little"))
+    rows, bits = np.nonzero(np.unpackbits(mask[places, None], axis=1, bitorder="little"))
+    ids: IdArray = places[rows] * 8 + bits
+    return ids
