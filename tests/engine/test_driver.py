@@ -125,14 +125,23 @@ def test_stats_count_what_waits_runs_and_has_ended(
     assert stats.finished == {"stop": 0, "length": 5, "abort": 2, "error": 0, "tool_calls": 0}
 
 
-def test_one_too_many_is_refused_until_another_ends(engine: Engine) -> None:
+def test_one_too_many_is_refused_until_another_ends(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(engine, n_waiting=2)
-    requests = [ask(engine, driver, [i], max_tokens=150) for i in range(6)]  # four of them may run at once
+    go_on = threading.Event()
+    step = engine._executor.step
+
+    def halting(batch: Batch) -> np.ndarray:
+        assert go_on.wait(WAIT)
+        return step(batch)
+
+    monkeypatch.setattr(engine._executor, "step", halting)
+    requests = [ask(engine, driver, [i], max_tokens=20) for i in range(6)]  # four of them may run at once
     with pytest.raises(QueueFull, match="6 requests run or wait"):
         ask(engine, driver, [6])
     with pytest.raises(QueueFull), driver.running([engine.sequence([7])]):
         pass
     driver.abort(requests[5][0])
+    go_on.set()
     assert requests[5][1].done.wait(WAIT)
     requests.append(ask(engine, driver, [8], max_tokens=5))
     assert all(waiter.done.wait(WAIT) for _, waiter in requests)
