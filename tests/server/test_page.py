@@ -73,7 +73,7 @@ def test_a_conversation_survives_a_reload_even_while_it_is_answered(page: Page, 
         "First",
         "First answer.",
         "Second",
-        "Second an\nThe page was closed before the answer ended.",
+        "Second an\nNot finished: the page was closed, or another tab is still at it.",
     ]
     assert page.title() == "First · Rushlight"
     assert shown(page, ".conversation") == ["First"]
@@ -186,6 +186,19 @@ def test_conversations_are_listed_searched_renamed_and_deleted(page: Page, scrip
     page.click("text=Undo")
     page.click("text=Alpacas")
     page.wait_for_selector("text=Wool.")
+
+
+def test_what_is_deleted_while_it_is_answered_stays_so(page: Page, scripted: Scripted) -> None:
+    steps = scripted.answer("Half", Gate())
+    send(page, "Hi")
+    page.wait_for_selector("text=Half")
+    page.click("[aria-label='More for Hi']")
+    page.click("role=menuitem[name=Delete]")
+    page.wait_for_selector("#welcome:visible")
+    eventually(lambda: steps in scripted.left)
+    page.reload()
+    page.wait_for_selector(".nothing")
+    assert page.locator(".conversation").count() == 0
 
 
 def test_conversations_go_out_and_come_in_again(page: Page, scripted: Scripted, tmp_path: Path) -> None:

@@ -54,6 +54,12 @@ export class App {
     this.follow.start();
   }
 
+  /** Show the same conversation as another tab has written it. */
+  replace(conversation) {
+    this.conversation = conversation;
+    this.refresh();
+  }
+
   /** Show the conversation as it is now. */
   refresh() {
     const { conversation } = this;

@@ -1,5 +1,7 @@
 // What went wrong, in words for people.
 
+const DEFAULT_RETRY = 2;
+
 /** An error with a kind for the page, a title, a sentence of detail and, if the server said so, when to try again. */
 export class Failure extends Error {
   constructor(kind, title, detail = "", retrySeconds = null) {
@@ -32,18 +34,27 @@ export async function responseFailure(response) {
   return errorFailure(error, response.status, Number.isFinite(seconds) ? seconds : null);
 }
 
+// What the page does about an error, and how it calls it, by the API's code and by the status of HTTP.
+const BY_CODE = {
+  invalid_api_key: ["key", "An API key is needed"],
+  context_length_exceeded: ["context", "This conversation no longer fits"],
+  timeout: ["server", "The server took too long"],
+  server_stopped: ["gone", "The server was stopped"],
+};
+const BY_STATUS = {
+  401: ["key", "An API key is needed"],
+  413: ["request", "The message is too large"],
+  429: ["busy", "The server is busy"],
+  503: ["busy", "The server is not ready"],
+  504: ["server", "The server took too long"],
+};
+
 /** Of an error object of the API, in an answer of its own or in the middle of a stream. */
 export function errorFailure(error, status = null, retrySeconds = null) {
-  const message = typeof error?.message === "string" ? error.message : "";
-  const code = error?.code ?? "";
-  if (status === 401 || code === "invalid_api_key") return new Failure("key", "An API key is needed", message);
-  if (code === "context_length_exceeded") {
-    return new Failure("context", "This conversation no longer fits", `${message} Begin a new conversation, or edit an earlier message.`);
-  }
-  if (status === 429) return new Failure("busy", "The server is busy", message, retrySeconds ?? 2);
-  if (status === 503 || code === "loading") return new Failure("busy", "The server is not ready", message, retrySeconds ?? 2);
-  if (status === 504) return new Failure("server", "The server took too long", message);
-  if (status === 413) return new Failure("request", "The message is too large", message);
-  if (status !== null && status < 500) return new Failure("request", "The server refused the request", message || `It answered ${status}.`);
-  return new Failure("server", "The server failed", message || (status === null ? "" : `It answered ${status}.`));
+  const isRefused = status !== null && status < 500;
+  const otherwise = isRefused ? ["request", "The server refused the request"] : ["server", "The server failed"];
+  const [kind, title] = BY_CODE[error?.code] ?? BY_STATUS[status] ?? otherwise;
+  const said = typeof error?.message === "string" ? error.message : status === null ? "" : `It answered ${status}.`;
+  const advice = kind === "context" ? " Begin a new conversation, or edit an earlier message." : "";
+  return new Failure(kind, title, said + advice, kind === "busy" ? (retrySeconds ?? DEFAULT_RETRY) : null);
 }

@@ -8,6 +8,7 @@ const LEFT = "left-behind";
 /** Writes conversations at once, or at most once a second while an answer is written. */
 export class Keeper {
   #later = new Map();
+  #forgotten = new WeakSet();
   #refused = false;
 
   constructor(store, onRefused) {
@@ -31,6 +32,7 @@ export class Keeper {
   async now(conversation) {
     clearTimeout(this.#later.get(conversation));
     this.#later.delete(conversation);
+    if (this.#forgotten.has(conversation)) return;
     try {
       await this.store.put(conversation);
     } catch (error) {
@@ -44,10 +46,17 @@ export class Keeper {
     if (!this.#later.has(conversation)) this.#later.set(conversation, setTimeout(() => this.now(conversation), EVERY));
   }
 
-  /** Do not keep it after all. */
+  /** Keep it no more, whatever still happens to it. */
   forget(conversation) {
     clearTimeout(this.#later.get(conversation));
     this.#later.delete(conversation);
+    this.#forgotten.add(conversation);
+  }
+
+  /** Keep one again that was forgotten. */
+  recall(conversation) {
+    this.#forgotten.delete(conversation);
+    return this.now(conversation);
   }
 
   #flush() {

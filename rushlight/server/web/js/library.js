@@ -59,13 +59,13 @@ export class Library {
 
   async #remove(id) {
     const conversation = await this.#live(id);
-    this.app.answers.find(id)?.stop();
     this.app.keeper.forget(conversation);
+    this.app.answers.find(id)?.stop();
     await this.store.remove(id);
     if (id === this.app.conversation.id) this.app.begin();
     else this.refresh();
     toast("The conversation was deleted.", async () => {
-      await this.app.keeper.now(conversation);
+      await this.app.keeper.recall(conversation);
       this.refresh();
     });
   }
@@ -94,6 +94,6 @@ export class Library {
     if (id !== app.conversation.id || app.answers.find(id)) return;
     if (removed) return app.begin();
     const conversation = await this.store.get(id);
-    if (conversation && id === app.conversation.id && !app.answers.find(id)) app.show(conversation);
+    if (conversation && id === app.conversation.id && !app.answers.find(id)) app.replace(conversation);
   }
 }

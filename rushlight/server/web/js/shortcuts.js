@@ -34,7 +34,7 @@ export function startShortcuts(actions) {
   switched.checked = preference("single-keys", true);
   switched.addEventListener("change", () => setPreference("single-keys", switched.checked));
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open], :popover-open")) return;
     if (event.key === "Escape") return all.escape();
     const isText = event.target.matches("input, textarea, select");
     const found = SHORTCUTS.find(({ when, isSingle }) => when?.(event) && !(isSingle && (isText || !switched.checked)));
