@@ -104,6 +104,9 @@ def test_editing_begins_a_branch(page: Page, scripted: Scripted) -> None:
     exchange(page, "a")
     exchange(page, "b")
     page.hover(".message.user >> nth=0")
+    eventually(
+        lambda: page.evaluate("getComputedStyle(document.querySelector('.user .tools')).opacity") == "1"
+    )
     page.click("[aria-label='Edit and ask again'] >> nth=0")
     page.fill(".editor textarea", "c")
     page.press(".editor textarea", "Enter")
