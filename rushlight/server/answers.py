@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -54,16 +55,22 @@ class Answers:
     Iterating ends when all are complete, and raises what ended one of them, or `ApiError` when the time is
     over. `close` must be called in the end; it aborts what still runs.
 
+    Of several sequences with one prompt the first goes ahead: the others are submitted when its prompt is
+    computed, and find it in the prefix cache.
+
     Attributes:
         job: what is answered.
-        prompt_tokens: how many tokens each prompt has.
+        prompt_tokens: how many tokens the prompt of each submitted sequence has.
     """
 
-    def __init__(self, job: Job, admission: Admission) -> None:
+    def __init__(self, job: Job, llm: LLM, admission: Admission, threads: Executor) -> None:
         admission.enter(len(job.prompts))
         self.job = job
         self.started = time.perf_counter()
+        self._llm = llm
         self._admission = admission
+        self._threads = threads
+        self._followers: dict[int, list[int]] = {}
         self._loop = asyncio.get_running_loop()
         self._items: deque[tuple[int, Item]] = deque()
         self._wake = asyncio.Event()
@@ -74,15 +81,33 @@ class Answers:
         self._closed = False
         self._timer = self._loop.call_later(job.seconds, self._time_out)
 
-    def submit(self, llm: LLM) -> None:
-        """Submit all sequences; not in the event loop, as tokenizing takes its time."""
+    async def start(self) -> None:
+        """Submit the sequences, those that follow others aside.
+
+        Raises:
+            TemplateError, InvalidParameter, ContextOverflow, QueueFull: as `LLM.submit`.
+        """
+        prompts, leader = self.job.prompts, 0
+        for i in range(1, len(prompts)):
+            if prompts[i] is not prompts[leader] or not self._llm.options.prefix_cache:
+                leader = i
+            else:
+                self._followers.setdefault(leader, []).append(i)
+        late = {i for followers in self._followers.values() for i in followers}
+        await self._submit([i for i in range(len(prompts)) if i not in late])
+
+    async def _submit(self, places: list[int]) -> None:
+        """Submit some sequences; not in the event loop, as tokenizing takes its time."""
+        await self._loop.run_in_executor(self._threads, self._submit_now, places)
+
+    def _submit_now(self, places: list[int]) -> None:
         job = self.job
-        for i, (prompt, params) in enumerate(zip(job.prompts, job.params, strict=True)):
-            submission = llm.submit(
-                prompt,
-                params,
+        for i in places:
+            submission = self._llm.submit(
+                job.prompts[i],
+                job.params[i],
                 deliver=partial(self._deliver, i),
-                end_only=job.end_only,
+                end_only=job.end_only and i not in self._followers,
                 tools=job.tools,
                 tool_choice=job.tool_choice,
                 parallel_tool_calls=job.parallel_tool_calls,
@@ -99,6 +124,8 @@ class Answers:
             i, item = await self._next()
             if isinstance(item, BaseException):
                 raise item
+            if followers := self._followers.pop(i, None):
+                await self._submit(followers)
             self._n_open -= isinstance(item, Completion)
             yield i, item
 

@@ -68,10 +68,10 @@ class Client:
             ApiError: the server is full, or stops.
             TemplateError, InvalidParameter, ContextOverflow: as `LLM.stream`.
         """
-        answers = Answers(job, self.admission)
+        answers = Answers(job, self.llm, self.admission, self._threads)
         self._open.add(answers)
         try:
-            await self.run(answers.submit, self.llm)
+            await answers.start()
         except BaseException:
             self.end(answers)
             raise

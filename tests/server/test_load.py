@@ -173,3 +173,15 @@ def test_a_body_may_not_take_forever(tiny: RunningServer, monkeypatch: pytest.Mo
     with socket.create_connection((address.host, address.port or 0), 10) as connection:
         connection.sendall(f"{head}Content-Length: 20\r\n\r\n{{".encode())
         assert b" 408 " in connection.recv(1000)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_choices_share_the_work_of_their_prompt(tiny: RunningServer, stream: bool) -> None:
+    body = {"prompt": f"{stream} abcdefgh " * 30, "n": 5, "seed": 3, "max_tokens": 4, "ignore_eos": True}
+    before = tiny.llm.stats()
+    answer = tiny.post("/v1/completions", {**body, "stream": stream})
+    after = tiny.llm.stats()
+    assert answer.status_code == 200
+    n_prompt = len(tiny.llm.tokenize(str(body["prompt"])))
+    assert after.prompt_tokens - before.prompt_tokens == 5 * n_prompt
+    assert after.cached_tokens - before.cached_tokens > 3 * n_prompt
