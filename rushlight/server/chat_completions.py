@@ -121,16 +121,17 @@ class _ChatStream:
 
     async def events(self, answers: Answers) -> AsyncIterator[bytes]:
         """The events of the answers, and the end or an error."""
-        completions = []
+        done: dict[int, Completion] = {}
         try:
             for i in range(len(answers.job.prompts)):
                 yield self._event(i, {"role": "assistant", "content": "", "refusal": None})
             async for i, item in answers:
                 if isinstance(item, Completion):
-                    completions.append(item)
+                    done[i] = item
                     yield self._event(i, {}, item)
                 elif (delta := self._delta(item)) or item.logprobs:
                     yield self._event(i, delta, item)
+            completions = [done[i] for i in sorted(done)]
             self._service.note(self._request, completions)
             if self._with_usage:
                 usage = usage_json(total_usage([each.usage for each in completions]), self._n_dropped)

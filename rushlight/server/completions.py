@@ -152,14 +152,14 @@ async def _events(
     }
     usage: dict[str, Any] = {"usage": None} if with_usage else {}
     writers = [TextLogprobs(service.llm.tokenizer) for _ in answers.job.prompts]
-    found = []
+    done: dict[int, Completion] = {}
     try:
         for i in range(len(answers.job.prompts)):
             if echo := asked.echoes[i // asked.n]:
                 yield event({**head, "choices": [_piece(i, echo)], **usage})
         async for i, item in answers:
             if isinstance(item, Completion):
-                found.append(item)
+                done[i] = item
                 choice = {**_piece(i, ""), "finish_reason": item.finish_reason, "seed": item.seed}
                 if item.prompt_logprobs is not None:
                     choice["prompt_logprobs"] = prompt_logprobs(item.prompt_logprobs, service.llm.tokenizer)
@@ -168,6 +168,7 @@ async def _events(
             else:
                 choice = _piece(i, item.text, _chunk_logprobs(writers[i], item))
             yield event({**head, "choices": [choice], **usage})
+        found = [done[i] for i in sorted(done)]
         service.note(request, found)
         if with_usage:
             yield event({**head, "choices": [], "usage": asked.usage(found)})

@@ -53,6 +53,16 @@ def test_streams_add_up(client: openai.OpenAI) -> None:
         for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset"):
             assert [x for each in lists for x in getattr(each, name)] == getattr(choice.logprobs, name)
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
+    many = {**fields, "prompt": [TEXT, "A", TEXT * 3], "n": 2}
+    last = list(ask(client, **many, stream=True, stream_options={"include_usage": True}))[-1]
+    used = ask(client, **many).usage
+    assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (
+        used.prompt_tokens,
+        used.completion_tokens,
+    )
+    assert used.prompt_tokens == sum(
+        ask(client, prompt=prompt).usage.prompt_tokens for prompt in many["prompt"]
+    )
     echoed = list(ask(client, echo=True, stream=True))
     assert echoed[0].choices[0].text == TEXT
 
