@@ -68,6 +68,7 @@ _WITH_HYPHENS = {
     "neo_bert": "neo-bert",
     "nomic_bert": "nomic-bert",
     "nomic_bert_moe": "nomic-bert-moe",
+    "pangu_embedded": "pangu-embedded",
 }
 
 

@@ -36,6 +36,33 @@ DENSE_MODELS: tuple[RandomModel, ...] = (
         },
     ),
     RandomModel(
+        "pangu-embedded",
+        "pangu-embedded",
+        f"{LLAMA_BIASES} attn_output.bias",
+        head_dim=32,
+        metadata={"rope.dimension_count": 32, "rope.freq_base": 4e6},
+    ),
+    RandomModel(
+        "jais2", "jais2", UNGATED_BIASES, rest="output_norm output_norm.bias output", epsilon=LAYER_NORM
+    ),
+    RandomModel("plamo", "plamo", PARALLEL),
+    RandomModel(
+        "plamo3",
+        "plamo3",
+        "attn_norm attn_qkv attn_q_norm attn_k_norm attn_output post_attention_norm ffn_norm ffn_up ffn_down"
+        " post_ffw_norm",
+        n_layer=3,
+        head_dim=32,
+        shapes={"ffn_up": ("n_ff_2", "n_embd")},
+        alone=("post_attention_norm", "post_ffw_norm"),
+        metadata={
+            "attention.sliding_window": 12,
+            "attention.sliding_window_pattern": np.array([True, False, True]),
+            "rope.freq_base": 1e6,
+            "rope.freq_base_swa": 2e4,
+        },
+    ),
+    RandomModel(
         "nanbeige",
         "nanbeige",
         LLAMA,

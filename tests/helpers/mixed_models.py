@@ -210,6 +210,13 @@ MIXED_MODELS: tuple[RandomModel, ...] = (
         },
     ),
     RandomModel(
+        "arctic",
+        "arctic",
+        f"{ATTENTION} {DENSE} ffn_norm_exps {EXPERTS}",
+        shapes=dict.fromkeys(DENSE.split(), ("n_embd", "n_embd")),
+        metadata={"expert_count": 12, "expert_used_count": 2, "rope.dimension_count": 16},
+    ),
+    RandomModel(
         "deci",
         "deci",
         f"{ATTENTION} {DENSE}",

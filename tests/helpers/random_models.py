@@ -141,6 +141,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "dense_2": ("n_dense", "n_embd"),
     "dense_3": ("n_embd", "n_dense"),
     "attn_gate": ("n_value", "n_embd"),
+    "ffn_norm_exps": ("n_embd",),
     "ssm_dt_norm": ("n_head_v",),
     "ssm_conv1d_q": ("n_inner", "one", "n_taps"),
     "ssm_conv1d_k": ("n_inner", "one", "n_taps"),
