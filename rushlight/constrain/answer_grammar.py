@@ -16,6 +16,8 @@ from rushlight.text.tool_formats.writing import CallWriting, Json, Maybe, Patter
 # Between thinking and what follows it; more would be an invitation to go on with it.
 _SPACE = r"/[ \t\r\n]{0,8}/"
 _WANTED = "wanted"
+# A model that may go on with calls may do nothing else.
+MAX_CALLS = 16
 
 
 class Calls(NamedTuple):
@@ -113,10 +115,10 @@ def _calls(text: GrammarText, writing: CallWriting, calls: Calls) -> str:
     begin, end = text.literal(writing.begin), text.literal(writing.end)
     several = calls.parallel
     if several and writing.between is not None:
-        call += f" ({text.literal(writing.between)} {call})*"
+        call += f" ({text.literal(writing.between)} {call}){{0,{MAX_CALLS - 1}}}"
     block = text.rule(f"{begin} {call} {end}")
     if several and writing.blocks is not None:
-        block += f" ({text.literal(writing.blocks)} {block})*"
+        block += f" ({text.literal(writing.blocks)} {block}){{0,{MAX_CALLS - 1}}}"
     return block
 
 

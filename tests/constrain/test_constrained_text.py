@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from functools import cache
 from typing import Any
@@ -244,6 +245,41 @@ def test_every_keyword_is_known_to_the_compiler() -> None:
     for keyword in HELD - {"const"}:  # of which no value is wrong
         with pytest.raises(InvalidParameter):
             matcher(of, "json_schema", {keyword: wrong.get(keyword, "x")})
+
+
+VALUES: list[Any] = [
+    None, True, False, 0, -1, 1, 2.5, 10**30, "", "a", "^a$", "(", "\\", "date", "#/$defs/a", "#", [],
+    ["a"], [1, "a", None], {}, {"type": "string"}, {"a": {"type": "integer"}}, [{"type": "null"}], "integer",
+    "object", "array", ["string", "null"],
+]  # fmt: skip
+
+
+def random_schema(rng: random.Random, depth: int = 0) -> dict[str, Any]:
+    """Keywords with right and wrong values."""
+    found: dict[str, Any] = {}
+    for key in rng.choices([*sorted(HELD), "$defs", "title", "not"], k=rng.randint(1, 4)):
+        inner = [random_schema(rng, depth + 1) for _ in range(rng.randint(0, 3))] if depth < 3 else []
+        found[key] = rng.choice(VALUES)
+        if key in ("allOf", "anyOf", "oneOf", "prefixItems"):
+            found[key] = inner
+        elif key in ("properties", "patternProperties", "$defs"):
+            found[key] = dict(zip("ab", inner, strict=False))
+        elif key in ("items", "additionalProperties") and inner:
+            found[key] = inner[0]
+    return found
+
+
+def test_a_random_schema_is_held_or_refused() -> None:
+    of, rng, n_held = known("bpe"), random.Random(5), 0
+    for seed in range(400):
+        schema = random_schema(rng)
+        try:
+            text = random_answer(matcher(of, "json_schema", schema), of, seed)
+        except RushlightError:  # refused, or too large on the way
+            continue
+        jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+        n_held += 1
+    assert n_held > 20
 
 
 def test_sampling_params_check_constraints() -> None:
