@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rushlight.backends.base import Executor, Float32Array, Limits
 from rushlight.backends.cache import CacheLayout
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.pace import Pace
+from rushlight.engine.prompt_rows import read_prompt
 from rushlight.engine.scheduler import Chunk, Scheduler
 from rushlight.engine.sequence import FinishReason, Listener, Matcher, Sequence, Status
 from rushlight.engine.stats import BlockStats, Counters, EngineStats
@@ -20,7 +19,7 @@ from rushlight.engine.step_runner import StepRunner
 from rushlight.errors import ContextOverflow, InvalidParameter
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.row_math import Argmax
-from rushlight.sampling import draw_seed, sample, token_logprobs
+from rushlight.sampling import draw_seed, sample
 
 if TYPE_CHECKING:
     from rushlight.engine.disk.cache import DiskCache
@@ -196,7 +195,7 @@ class Engine:
         self._counters.computed_tokens += chunk.n_tokens
         try:
             if argmax and sequence.reads_prompt and sequence.n_read < len(sequence.prompt_ids):
-                self._read_prompt(sequence, chunk.stop, logits, argmax)
+                read_prompt(sequence, chunk.stop, logits, argmax, self._executor.row_math)
             if chunk.stop < sequence.n_tokens:
                 return
             if sequence.writes:
@@ -205,17 +204,6 @@ class Engine:
                 self._finish(sequence, "stop" if sequence.prompt_logits else "length")
         except Exception as error:
             self.fail((sequence,), error)
-
-    def _read_prompt(self, sequence: Sequence, stop: int, logits: Float32Array, argmax: list[Argmax]) -> None:
-        """Take what is wanted of the rows of the prompt's tokens below `stop`; no row is kept but a copy."""
-        if sequence.prompt_logits:
-            sequence.logit_rows.append(np.array(logits, np.float32))
-        if (n_top := sequence.params.prompt_logprobs) is not None:
-            following = sequence.prompt_ids[sequence.n_read + 1 : stop + 1]
-            for row, best, token_id in zip(logits, argmax, following, strict=False):
-                found = token_logprobs(row, token_id, n_top, best, self._executor.row_math)
-                sequence.prompt_logprobs.append(found)
-        sequence.n_read = stop
 
     def _append(self, sequence: Sequence, logits: Float32Array, argmax: Argmax) -> None:
         """Sample the next token of a sequence, and end the sequence where it must."""

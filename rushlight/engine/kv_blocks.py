@@ -16,12 +16,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from functools import partial
-from hashlib import blake2b
-from typing import NamedTuple
 
 from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout
 from rushlight.engine.block_pool import BlockPool
 from rushlight.engine.checkpoints import Checkpoints, CopyBlock
+from rushlight.engine.prefix import Prefix, block_keys, run_lengths
 from rushlight.engine.sequence import Sequence
 
 NO_BLOCK = -1
@@ -45,18 +44,6 @@ def most_blocks(n_tokens: int, window: int, n_chunk: int) -> int:
     if not window:
         return blocks_for(n_tokens)
     return min(blocks_for(n_tokens), blocks_for(window - 1 + n_chunk) + 1)
-
-
-class Prefix(NamedTuple):
-    """What the cache holds of a sequence's beginning.
-
-    Attributes:
-        n_tokens: how much of the beginning, a multiple of `BLOCK_TOKENS`.
-        tables: one a cache group, as in `Sequence.block_tables`; of a recurrent group the checkpoint.
-    """
-
-    n_tokens: int
-    tables: tuple[tuple[int, ...], ...]
 
 
 class KVBlocks:
@@ -109,7 +96,7 @@ class KVBlocks:
 
     def prefix_keys(self, sequence: Sequence) -> list[bytes]:
         """Content keys of the blocks in front of all tokens whose logits are wanted; none without a cache."""
-        return self._keys(sequence, sequence.first_output // BLOCK_TOKENS if self._prefix_cache else 0)
+        return block_keys(sequence, sequence.first_output // BLOCK_TOKENS if self._prefix_cache else 0)
 
     def has(self, g: int, key: bytes) -> bool:
         """Whether a block of group g holds this content."""
@@ -117,7 +104,7 @@ class KVBlocks:
 
     def longest_prefix(self, keys: list[bytes], has: Callable[[int, bytes], bool]) -> int:
         """After how many of some leading blocks a sequence can go on, given which of them there are."""
-        runs = [_run_lengths(keys, partial(has, g)) for g in range(len(self.groups))]
+        runs = [run_lengths(keys, partial(has, g)) for g in range(len(self.groups))]
         n = len(keys)
         while n and any(run[n - 1] < len(self.needed(g, n)) for g, run in enumerate(runs)):
             n -= 1
@@ -214,7 +201,7 @@ class KVBlocks:
 
     def _keep_full_blocks(self, sequence: Sequence) -> None:
         n_full = sequence.n_computed // BLOCK_TOKENS
-        keys = self._keys(sequence, n_full)
+        keys = block_keys(sequence, n_full)
         for g, (group, pool) in enumerate(zip(self.groups, self.pools, strict=True)):
             if group.recurrent:
                 continue
@@ -231,16 +218,6 @@ class KVBlocks:
         if self._offer is not None and (i + 1) * BLOCK_TOKENS <= len(sequence.prompt_ids):
             self._offer(g, sequence.block_keys[i], block)
 
-    def _keys(self, sequence: Sequence, n: int) -> list[bytes]:
-        """Content keys of the first n blocks of a sequence."""
-        keys = sequence.block_keys
-        while len(keys) < n:
-            start = len(keys) * BLOCK_TOKENS
-            tokens = array("i", sequence.token_ids[start : start + BLOCK_TOKENS])
-            parent = keys[-1] if keys else b""
-            keys.append(blake2b(parent + tokens.tobytes(), digest_size=16).digest())
-        return keys[:n]
-
     def _demand(self, sequence: Sequence) -> list[int]:
         """Most blocks that a sequence holds at once for the tokens that it has and the next one."""
         return self._most(sequence.n_tokens + int(sequence.writes))
@@ -251,12 +228,3 @@ class KVBlocks:
             2 if group.recurrent else most_blocks(n_tokens, group.window, self._n_chunk)
             for group in self.groups
         ]
-
-
-def _run_lengths(keys: list[bytes], has: Callable[[bytes], bool]) -> list[int]:
-    """How many blocks there are in a row, up to and with each key."""
-    lengths, n = [], 0
-    for key in keys:
-        n = n + 1 if has(key) else 0
-        lengths.append(n)
-    return lengths
