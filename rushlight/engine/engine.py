@@ -160,14 +160,13 @@ class Engine:
             argmax = self._executor.argmax()
         except Exception as error:
             return self.fail((chunk.sequence for chunk in chunks), error)
-        if any(chunk.n_tokens > 1 for chunk in chunks):
+        if self._scheduler.prefills:
             self._scheduler.note(chunks, self._clock() - began)
         self._counters.steps += 1
-        first = 0
+        end = 0
         for chunk in chunks:
-            rows = slice(first, first + chunk.n_outputs)
-            self._advance(chunk, logits[rows], argmax[rows])
-            first += chunk.n_outputs
+            start, end = end, end + chunk.n_outputs
+            self._advance(chunk, logits, argmax, start, end)
 
     def abort(self, sequence: Sequence) -> None:
         """End a sequence now, with "abort"; does nothing where it is finished or was never submitted."""
@@ -188,18 +187,21 @@ class Engine:
             self._disk.close()
         self._executor.close()
 
-    def _advance(self, chunk: Chunk, logits: Float32Array, argmax: list[Argmax]) -> None:
-        """Take a computed chunk in: `logits` is [n_outputs, V], and `argmax` that of each row."""
+    def _advance(
+        self, chunk: Chunk, logits: Float32Array, argmax: list[Argmax], start: int, end: int
+    ) -> None:
+        """Take a computed chunk in; rows `start` to ``end - 1`` of the step are its own."""
         sequence = chunk.sequence
         self._blocks.commit(sequence, chunk.stop)
-        self._counters.computed_tokens += chunk.n_tokens
+        self._counters.computed_tokens += chunk.stop - chunk.start
         try:
-            if argmax and sequence.reads_prompt and sequence.n_read < len(sequence.prompt_ids):
-                read_prompt(sequence, chunk.stop, logits, argmax, self._executor.row_math)
+            if sequence.reads_prompt and start < end and sequence.n_read < len(sequence.prompt_ids):
+                rows = slice(start, end)
+                read_prompt(sequence, chunk.stop, logits[rows], argmax[rows], self._executor.row_math)
             if chunk.stop < sequence.n_tokens:
                 return
             if sequence.writes:
-                self._append(sequence, logits[-1], argmax[-1])
+                self._append(sequence, logits[end - 1], argmax[end - 1])
             else:
                 self._finish(sequence, "stop" if sequence.prompt_logits else "length")
         except Exception as error:

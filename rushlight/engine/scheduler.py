@@ -57,7 +57,7 @@ class Chunk(NamedTuple):
 
 
 class Scheduler:
-    """The sequences that wait and those that run, each in order of arrival.
+    """Who waits, who runs, and what of them the next step computes.
 
     Args:
         blocks: which the sequences take.
@@ -66,6 +66,10 @@ class Scheduler:
         counters: of the engine.
         disk: fetches beginnings of prompts; None: there is no cache on disk.
         whole_sequences: a step holds all of a sequence or nothing.
+
+    Attributes:
+        waiting, running: the sequences, each in order of arrival.
+        prefills: whether the planned step computes more than the last token of each of its sequences.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Scheduler:
     ) -> None:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
+        self.prefills = False
         self._blocks = blocks
         self._limits = limits
         self._pace = pace
@@ -118,7 +123,9 @@ class Scheduler:
                     self._plan_chunk(sequence, 1)
         if self.waiting and len(self.running) == n_running:
             self._admit()
-        if prefilling := [sequence for sequence in self.running if sequence not in self._plan]:
+        prefilling = [sequence for sequence in self.running if sequence not in self._plan]
+        self.prefills = bool(prefilling)
+        if prefilling:
             self._plan_prompts(prefilling)
         return list(self._plan.values())
 

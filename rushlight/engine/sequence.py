@@ -87,6 +87,8 @@ class Sequence:
         finish_reason: why it ended, None before.
         error: what went wrong where that is "error".
         logit_rows: the rows gathered for `prompt_logits`, float32 [n, V] each.
+        reads_prompt: whether the logits after the prompt's tokens are wanted.
+        writes: whether tokens are to be generated.
         prompt_logprobs: what `SamplingParams.prompt_logprobs` asks for, as far as it is computed; the first
             token has none.
     """
@@ -115,24 +117,18 @@ class Sequence:
     logit_rows: list[Float32Array] = field(default_factory=list)
     prompt_logprobs: list[TokenLogprobs | None] = field(default_factory=lambda: [None])
     times: Times = field(default_factory=Times)
+    reads_prompt: bool = field(init=False)
+    writes: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.token_ids = list(self.prompt_ids)
+        self.reads_prompt = self.prompt_logits or self.params.prompt_logprobs is not None
+        self.writes = not self.prompt_logits and self.params.max_tokens != 0
 
     @property
     def n_tokens(self) -> int:
         """Prompt and generated tokens."""
         return len(self.token_ids)
-
-    @property
-    def reads_prompt(self) -> bool:
-        """Whether the logits after every token of the prompt are wanted."""
-        return self.prompt_logits or self.params.prompt_logprobs is not None
-
-    @property
-    def writes(self) -> bool:
-        """Whether tokens are to be generated."""
-        return not self.prompt_logits and self.params.max_tokens != 0
 
     @property
     def first_output(self) -> int:

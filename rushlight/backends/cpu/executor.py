@@ -84,7 +84,7 @@ class CpuExecutor:
 
     def argmax(self) -> list[Argmax]:
         """See `backends.base.Executor.argmax`."""
-        return [Argmax(*found) for found in self._open().argmax[: self._n_outputs].tolist()]
+        return list(map(Argmax._make, self._open().argmax[: self._n_outputs].tolist()))
 
     def copy_block(self, group: int, source: int, target: int) -> None:
         """See `backends.base.Executor.copy_block`.
