@@ -166,12 +166,21 @@ class Scheduler:
         alone = len(self._plan) + len(prefilling) == 1
         budget = min(self._limits.n_tokens - len(self._plan), self._pace.n_tokens(alone=alone))
         wanted = [s.n_tokens - s.n_computed for s in prefilling]
-        shares = wanted if self._whole_sequences else prompt_shares(wanted, budget, self._turn)
+        shares = wanted if self._whole_sequences else self._shares(prefilling, wanted, budget)
         for sequence, n_tokens in zip(prefilling, shares, strict=True):
             if n_tokens and sequence.status is Status.RUNNING:
                 self._plan_chunk(sequence, n_tokens)
         if not self._plan:  # those who had a share found no blocks
             self._plan_chunk(prefilling[0], budget)
+
+    def _shares(self, prefilling: list[Sequence], wanted: list[int], budget: int) -> list[int]:
+        """The tokens of each; where rows of all of them are wanted, the rows of a step are shared alike."""
+        shares = prompt_shares(wanted, budget, self._turn)
+        if readers := [i for i, sequence in enumerate(prefilling) if sequence.reads_prompt]:
+            rows = prompt_shares([wanted[i] for i in readers], self._n_rows_left + 1, self._turn)
+            for i, n_rows in zip(readers, rows, strict=True):
+                shares[i] = min(shares[i], n_rows)
+        return shares
 
     def _plan_chunk(self, sequence: Sequence, n_tokens: int) -> None:
         """Plan at most `n_tokens`, preempting those that came after the sequence, or itself, for blocks."""

@@ -167,6 +167,24 @@ def test_shares_waste_nothing_and_give_the_first_its_half(n_left: list[int], bud
         assert not shares[i] or all(shorter), "a longer prompt goes on while a shorter one waits"
 
 
+def test_rows_of_logits_are_shared_too() -> None:
+    engine = make_engine(LAYOUT, n_ctx=700, n_tokens=100, n_blocks=60)
+    rows = engine.limits.n_outputs - engine.limits.n_sequences + 1
+    long = start(engine, [1] * 600, max_tokens=0, prompt_logprobs=0)
+    engine.step()
+    short = start(engine, [2] * 40, max_tokens=0, prompt_logprobs=0)
+    plain = start(engine, [3] * 40, max_tokens=1)
+    n_steps = 0
+    while short.finish_reason is None:
+        engine.step()
+        n_steps += 1
+    assert n_steps <= 2 * 40 / rows + 2
+    assert plain.finish_reason == "length", "whose rows nobody wants does not wait for rows"
+    assert long.n_read >= 40, "it had its half"
+    finish(engine)
+    assert [len(s.prompt_logprobs) for s in (long, short)] == [600, 40]
+
+
 def test_a_prompt_starts_only_with_what_others_leave_for_good() -> None:
     """The second would find its blocks free, but the first has not taken its own yet."""
     layout = layout_of(0)
