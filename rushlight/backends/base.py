@@ -459,7 +459,11 @@ class Backend(Protocol):
     name: str
 
     def matrix(self, *tensors: GGUFTensor) -> Weight:
-        """Take a matrix for `Ops.linear`: [N, K] of any supported type, several stacked along N."""
+        """Take a matrix for `Ops.linear`: [N, K] of any supported type, several stacked along N.
+
+        Products are multiplied by the tensor's `scales`, if it has one, before a bias is added; so are those
+        of each expert.
+        """
         ...
 
     def experts(self, tensor: GGUFTensor) -> Weight:

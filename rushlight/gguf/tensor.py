@@ -21,12 +21,14 @@ class GGUFTensor:
         shape: sizes in NumPy order, outermost first (GGUF stores them innermost first).
         type: how the values are stored.
         raw: uint8 [*shape[:-1], row bytes], read-only; the rows of a matrix are the rows of `raw`.
+        scales: by what the products of a matrix are multiplied, or those of each expert; empty if by nothing.
     """
 
     name: str
     shape: tuple[int, ...]
     type: GGMLType
     raw: npt.NDArray[np.uint8] = field(repr=False)
+    scales: tuple[float, ...] = ()
 
     @property
     def n_elements(self) -> int:

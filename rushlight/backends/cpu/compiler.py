@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -21,6 +22,7 @@ from rushlight.backends.cpu.definitions import PAUSE, define_dot, define_pause
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.lookups import LOOKUP, define_lookup
 from rushlight.backends.cpu.object_formats import TRIPLES, symbol
+from rushlight.backends.cpu.pairs import DOT_PAIRS, NEGATE, define_dot_pairs, define_negate
 from rushlight.backends.cpu.records import STEP
 from rushlight.backends.cpu.simd.inlined import KERNEL_TARGET
 from rushlight.backends.cpu.simd.types import Record
@@ -30,6 +32,13 @@ _DOT = re.compile(r'declare [^@]*@"?rl\.dot\.(\w+)\.(\d+)"?\(')
 _HOST = re.compile(
     r'"(?:target-cpu|target-features|tune-cpu)"="[^"]*"|^target (?:triple|datalayout) = .*$', re.MULTILINE
 )
+_DEFINITIONS: dict[str, Callable[[ir.Module, Target], None]] = {
+    PAUSE: lambda module, target: define_pause(module, target.machine),
+    LOOKUP: lambda module, target: define_lookup(module, target.dots),
+    NEGATE: lambda module, target: define_negate(module, target.dots),
+    DOT_PAIRS: lambda module, target: define_dot_pairs(module, target.dots),
+}
+"""What kernels leave undefined beside dot products, by symbol."""
 _ANY = np.dtype([("kernel", "i8"), ("next", "i8")])
 
 
@@ -84,10 +93,9 @@ def _link(name: str, lowered: tuple[str, str], target: Target, triple: str) -> l
     prelude.triple = triple
     for kind, rows in sorted(set(_DOT.findall(text))):
         define_dot(prelude, kind, int(rows), target.dots)
-    if f"@{PAUSE}" in text or f'@"{PAUSE}"' in text:
-        define_pause(prelude, target.machine)
-    if f"@{LOOKUP}(" in text or f'@"{LOOKUP}"(' in text:
-        define_lookup(prelude, target.dots)
+    for symbol_used, define in _DEFINITIONS.items():
+        if f"@{symbol_used}(" in text or f'@"{symbol_used}"(' in text:
+            define(prelude, target)
     module = llvm.parse_assembly(f'target triple = "{triple}"\n{text}')
     module.link_in(llvm.parse_assembly(str(prelude).replace("define internal", "define")))
     # Only the entry is called from outside. Numba counts the functions that it has made into their names,

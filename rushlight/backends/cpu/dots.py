@@ -38,7 +38,7 @@ class DotKind:
     shift: int = 0
 
 
-DOT_KINDS = {"u4": DotKind(8, 8), "u5": DotKind(4, 4), "u6": DotKind(2, 2)}
+DOT_KINDS = {"u4": DotKind(8, 8), "u5": DotKind(4, 4), "u6": DotKind(2, 2), "u7": DotKind(4, 1)}
 DOT_KINDS |= {"s8": DotKind(8, 1, signed=True, shift=4), "s8x16": DotKind(4, 1, signed=True, shift=2)}
 """Signed weights come with the sums of 32 columns or of 16, as `records` keeps them."""
 

@@ -108,6 +108,7 @@ class ExpertRecorder(OpRecorder):
             "n_blocks": weight.n_blocks,
             "weight": weight.region.address,
             "bias": 0 if bias is None else as_vector(bias).address,
+            "scales": 0 if weight.scales is None else weight.scales.address,
         }
         outputs: dict[str, Field] = {"y": y, "y_stride": y.buffer.row_bytes, "rows": x.buffer.rows}
         found: dict[str, Field] = {"order": routes.order, "runs": routes.runs}

@@ -27,6 +27,7 @@ _SHARED = (
     "layout.py",
     "lookups.py",
     "object_formats.py",
+    "pairs.py",
     "records.py",
     "scratch.py",
     "../cache.py",

@@ -19,7 +19,7 @@ from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.records import PACK, in_program
 from rushlight.backends.cpu.runtime import Team
-from rushlight.backends.cpu.weights import ExpertMatrices, PackedPart
+from rushlight.backends.cpu.weights import ExpertMatrices, PackedPart, Vector
 from rushlight.gguf import GGMLType, GGUFTensor
 
 BATCH_BYTES = 16 << 20
@@ -93,7 +93,8 @@ class Packer:
         n_groups, n_blocks, n_bytes = packed_sizes(tensor.type, n_rows, n_columns)
         region = Region(n_bytes, f"the weights {tensor.name}", large_pages=True)
         self._put(tensor, region, region.address)
-        return PackedPart(tensor.type, n_rows, n_columns, n_groups, n_blocks, region)
+        scale = tensor.scales[0] if tensor.scales else 1.0
+        return PackedPart(tensor.type, n_rows, n_columns, n_groups, n_blocks, region, scale)
 
     def pack_experts(self, tensor: GGUFTensor) -> ExpertMatrices:
         """Begin to pack the matrices [X, N, K] of all experts; each begins with a group of its own."""
@@ -103,7 +104,8 @@ class Packer:
         for expert, raw in enumerate(tensor.raw):
             matrix = GGUFTensor(tensor.name, (n_rows, n_columns), tensor.type, raw)
             self._put(matrix, region, region.address + expert * n_bytes)
-        return ExpertMatrices(tensor.type, tensor.shape, n_groups, n_blocks, region)
+        scales = Vector(np.array(tensor.scales, np.float32)) if tensor.scales else None
+        return ExpertMatrices(tensor.type, tensor.shape, n_groups, n_blocks, region, scales)
 
     def _put(self, tensor: GGUFTensor, region: Region, target: int) -> None:
         """Have a matrix packed to an address in a region."""

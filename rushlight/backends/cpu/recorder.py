@@ -122,6 +122,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
             "bias": bias,
             "residual": 0,
             "residual_stride": 0,
+            "scale": part.scale,
         }
         inputs: dict[str, Field] = {
             "x": source,

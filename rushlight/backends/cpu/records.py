@@ -62,11 +62,12 @@ META_BYTES = {32: 16, 256: 96}
 """Bytes beside each block of quantized activations, by its columns. Both begin with the float32 scale.
 
 32 columns: the scale times the sum of the block, float32, at `META_SUM`; the sum times -8, int32, at
-`META_START`. 256 columns: the sums of each 16 columns times -32, 16 int32, at `META_STARTS`; the sums of each
-32 columns as ``low + 128 * high``, 8 int8 of each, at `META_LOW` and `META_HIGH`.
+`META_START`; that of the first 16 columns times -16, int32, at `META_HALF`. 256 columns: the sums of each 16
+columns times -32, 16 int32, at `META_STARTS`; the sums of each 32 columns as ``low + 128 * high``, 8 int8 of
+each, at `META_LOW` and `META_HIGH`.
 """
 
-META_SUM, META_START = 4, 8
+META_SUM, META_START, META_HALF = 4, 8, 12
 META_STARTS, META_LOW, META_HIGH = 16, 80, 88
 
 
@@ -97,6 +98,7 @@ LINEAR = _record(
     "y_stride",
     "n_groups",
     "n_blocks",
+    floats=("scale",),
 )
 NORM = _record("rows", "x", "x_stride", "weight", "bias", "y", "y_stride", "n", "n_group", floats=("eps",))
 NORM_QUANTIZE = _record(
@@ -229,6 +231,7 @@ EXPERTS = _record(
     "order",
     "runs",
     "weight",
+    "scales",
     "bias",
     "y",
     "y_stride",

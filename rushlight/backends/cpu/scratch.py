@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rushlight.backends.cpu.records import RUN_ROWS
+
 LARGEST, SUM, VALUES = 0, 4, 64
 """Offsets within a part."""
 
@@ -42,11 +44,13 @@ def scratch_bytes(heads: Iterable[tuple[int, int, int]]) -> int:
 
 
 def expert_bytes(n_columns: int, n_expert: int) -> int:
-    """Bytes that a thread needs to route rows to `n_expert` experts and to gather a tile of `n_columns`.
+    """Bytes that a thread needs to route rows to `n_expert` experts and to gather rows of `n_columns`.
 
-    A gathered row takes at most 4 bytes a column; behind each of 16 results.
+    A gathered row takes 4 bytes a column where a tile is gathered, and at most one and a half where a run is;
+    before them stand 16 results of each row.
     """
-    return max(TILE_ROWS * (64 + 4 * n_columns), 12 * n_expert + 4)
+    rows = max(TILE_ROWS * (64 + 4 * n_columns), RUN_ROWS * (64 + n_columns + n_columns // 2))
+    return max(rows, 12 * n_expert + 4)
 
 
 def workspace_bytes(heads: Iterable[tuple[int, int, int]], n_ctx: int) -> int:

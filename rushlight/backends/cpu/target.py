@@ -40,6 +40,11 @@ class Target:
     fetch_bytes: int
     formats: tuple[str, ...]
 
+    @property
+    def permutes_words(self) -> bool:
+        """Whether 16-bit words are looked up in registers (AVX-512)."""
+        return self.dots == "avx512vnni"
+
 
 _X86_64_V3 = ("avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")
 _X86_64_V4 = (*_X86_64_V3, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")

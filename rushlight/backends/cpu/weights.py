@@ -22,6 +22,7 @@ class PackedPart(NamedTuple):
         n_groups: groups of 16 rows.
         n_blocks: packed blocks in a group (columns, for floating-point types).
         region: the memory.
+        scale: by what products are multiplied.
     """
 
     type: GGMLType
@@ -30,6 +31,7 @@ class PackedPart(NamedTuple):
     n_groups: int
     n_blocks: int
     region: Region
+    scale: float = 1.0
 
 
 class Matrix(NamedTuple):
@@ -52,6 +54,7 @@ class ExpertMatrices(NamedTuple):
         n_groups: groups of 16 rows of an expert.
         n_blocks: packed blocks in a group (columns, for floating-point types).
         region: the memory.
+        scales: by what the products of each expert are multiplied, if they are.
     """
 
     type: GGMLType
@@ -59,6 +62,7 @@ class ExpertMatrices(NamedTuple):
     n_groups: int
     n_blocks: int
     region: Region
+    scales: Vector | None = None
 
 
 class Vector:

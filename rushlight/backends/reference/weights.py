@@ -74,7 +74,8 @@ class MatrixWeight:
         for tensor in self.tensors:
             step = max(1, _CHUNK_VALUES // tensor.shape[1])
             for start in range(0, tensor.shape[0], step):
-                yield dequantize(tensor.raw[start : start + step], tensor.type)
+                rows = dequantize(tensor.raw[start : start + step], tensor.type)
+                yield rows * np.float32(tensor.scales[0]) if tensor.scales else rows
 
 
 @dataclass(frozen=True)
@@ -90,4 +91,5 @@ class ExpertsWeight:
 
     def matrix(self, expert: int) -> Float32Array:
         """One expert: float32 [N, K]."""
-        return dequantize(self.tensor.raw[expert], self.tensor.type)
+        matrix = dequantize(self.tensor.raw[expert], self.tensor.type)
+        return matrix * np.float32(self.tensor.scales[expert]) if self.tensor.scales else matrix

@@ -16,7 +16,7 @@ from rushlight.backends.cpu.definitions import define_dot
 from rushlight.backends.cpu.dots import DOT_KINDS, DOTS, dot_name
 from rushlight.backends.cpu.target import TARGETS, Target
 
-LARGEST = {"u4": 15, "u5": 31, "u6": 63}
+LARGEST = {"u4": 15, "u5": 31, "u6": 63, "u7": 127}
 ROWS = (1, 3, 4, 8)
 I64, POINTER = ir.IntType(64), ir.PointerType()
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}

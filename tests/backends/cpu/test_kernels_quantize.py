@@ -13,7 +13,7 @@ from rushlight.backends.cpu.records import META_BYTES
 from rushlight.gguf import GGMLType
 
 META = {
-    32: np.dtype([("scale", "f4"), ("sum", "f4"), ("start", "i4"), ("unused", "i4")]),
+    32: np.dtype([("scale", "f4"), ("sum", "f4"), ("start", "i4"), ("half", "i4")]),
     256: np.dtype(
         [("scale", "f4"), ("unused", "f4", 3), ("starts", "i4", 16), ("low", "i1", 8), ("high", "i1", 8)]
     ),
@@ -59,6 +59,7 @@ def check(x: Floats, n_tokens: int, executor: PoisonedExecutor, size: int) -> No
 def check_block(meta: Any, expected: EightBits) -> None:
     total = expected.integers.sum(-1)
     np.testing.assert_array_equal(meta["start"], -8 * total)
+    np.testing.assert_array_equal(meta["half"], -16 * expected.integers[..., :16].sum(-1))
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(meta["sum"], expected.scales * total.astype(np.float32))
 

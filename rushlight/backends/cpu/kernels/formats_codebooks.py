@@ -1,45 +1,45 @@
-"""How a packed block of places in a codebook becomes signed bytes and scales.
+"""Products of blocks that hold places in a codebook (`codebooks`).
 
-A block begins with 16 half scales and then half bytes of scales s, which stand for ``2 s + 1``, two in a
-byte: those of 16 columns and the next 16 (IQ1, IQ2_XS, IQ2_S), or of 32 and the next 32. Each 32 columns have
-16 bytes of places for each 8 columns (IQ3: for each 4) and, of most types, one or two upper bits of these, 16
-bytes; then 64 bytes of signs, bit j of a byte for vector j. IQ1 has no signs, but 16 bits for 32 columns: for
-each 8 of them 3 upper bits and one that tells whether 1 is taken from the levels (times 8) or added.
-
-A place leads to words of 4 columns, which is what a lane holds of a row (`codebook_tables`).
+Vectors are made in pairs, of 8 columns of 8 rows each (`simd.gathers`). One token multiplies them as they
+are; for many tokens a whole block is written down once (`unpacked`) and each tile of tokens uses that.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from rushlight.backends.cpu.kernels.codebook_tables import codebook_words
-from rushlight.backends.cpu.kernels.formats import BlockSums, fetching
+from numba import types
+
+from rushlight.backends.cpu.kernels.codebooks import (
+    CODEBOOK_FORMATS,
+    LEAST_SHIFTED,
+    PLACES_BYTES,
+    Codebook,
+    places_writer,
+    signs_giver,
+    source_maker,
+    weights_maker,
+)
+from rushlight.backends.cpu.kernels.formats import fetching
+from rushlight.backends.cpu.kernels.unpacked import SCALES, WEIGHTS, Unpacking, superblock_sums
 from rushlight.backends.cpu.kernels.work import inline
-from rushlight.backends.cpu.records import META_STARTS
+from rushlight.backends.cpu.layout import LAYOUTS
+from rushlight.backends.cpu.records import META_BYTES, META_STARTS
 from rushlight.backends.cpu.simd import (
-    above,
+    fma,
     load_f16x16,
-    load_i8x64,
-    product_add,
-    scaled_tile_add,
-    select,
+    load_f32,
+    load_i32,
+    local_bytes,
     splat_f32,
     splat_i32,
+    store_f32x16,
+    store_i8x64,
     to_f32,
-    zero_i32_tile,
-    zero_tile,
 )
-from rushlight.backends.cpu.simd.tables import (
-    as_bytes,
-    bit_field,
-    gather_u32,
-    gather_u64,
-    load_u8x16,
-    load_u16x16,
-    negate_where,
-)
-from rushlight.backends.cpu.simd.tile_sums import dot_signed_16
+from rushlight.backends.cpu.simd.gathers import dot_pairs, fold_pairs, splat_eight, split_pairs
+from rushlight.backends.cpu.simd.tables import add_constant, bit_field, load_u8x16
+from rushlight.backends.cpu.target import Target
 
 
 @inline
@@ -48,157 +48,167 @@ def _odd(s):
     return to_f32(s + s + splat_i32(1))
 
 
-def _with_signs(half: int) -> Any:
-    """The function that gives 4 vectors of half a block their signs."""
-    bit_0, bit_1, bit_2, bit_3 = (4 * half + j for j in range(4))
+def _run_of_16(book: Codebook, half: int, in_registers: bool) -> Any:
+    """The function that multiplies half of 32 columns; activations get the signs that weights have."""
+    first, second = (weights_maker(book, i, in_registers) for i in (2 * half, 2 * half + 1))
+    first_signed, second_signed = signs_giver(book, 2 * half), signs_giver(book, 2 * half + 1)
 
     @inline
-    def signed(a, b, c, d, bits):
-        return (
-            negate_where(a, bits, bit_0), negate_where(b, bits, bit_1),
-            negate_where(c, bits, bit_2), negate_where(d, bits, bit_3),
-        )  # fmt: skip
-
-    return signed
-
-
-def _by_eight(codebook: str, with_upper: bool, half: int) -> Any:
-    """The function that gives 16 of 32 columns: two places of entries of 8."""
-    words = codebook_words(codebook)
-    signed = _with_signs(half)
-    first_place, first_bit, second_bit = 32 * half, 4 * half, 4 * half + 2
-    signs_at = 80 if with_upper else 64
+    def products(a, b, c, d, x, y):
+        zero = splat_i32(0)
+        low, high = dot_pairs(zero, a, x[0]), dot_pairs(zero, b, x[1])
+        return fold_pairs(dot_pairs(low, c, y[0]), dot_pairs(high, d, y[1]))
 
     @inline
-    def weights(w):
-        a, b = load_u8x16(w + first_place), load_u8x16(w + first_place + 16)
-        if with_upper:
-            upper = load_u8x16(w + 64)
-            a, b = a + bit_field(upper, first_bit, 2, 8), b + bit_field(upper, second_bit, 2, 8)
-        table, bits = words(), load_i8x64(w + signs_at)
-        low_a, high_a = gather_u64(table, a)
-        low_b, high_b = gather_u64(table, b)
-        return signed(low_a, high_a, low_b, high_b, bits)
-
-    return weights
-
-
-def _by_four(codebook: str, with_upper: bool, half: int) -> Any:
-    """The function that gives 16 of 32 columns: four places of entries of 4."""
-    words = codebook_words(codebook)
-    signed = _with_signs(half)
-    first_place = 64 * half
-    bit_0, bit_1, bit_2, bit_3 = (4 * half + j for j in range(4))
-    signs_at = 144 if with_upper else 128
+    def signed(q, source, x, sums):
+        a, b = first(q, source)
+        c, d = second(q, source)
+        e, f = splat_eight(x), splat_eight(x + 8)
+        return products(a, b, c, d, first_signed(q, e, e), second_signed(q, f, f))
 
     @inline
-    def weights(w):
-        place = w + first_place
-        a, b = load_u8x16(place), load_u8x16(place + 16)
-        c, d = load_u8x16(place + 32), load_u8x16(place + 48)
-        if with_upper:
-            upper = load_u8x16(w + 128)
-            a, b = a + bit_field(upper, bit_0, 1, 8), b + bit_field(upper, bit_1, 1, 8)
-            c, d = c + bit_field(upper, bit_2, 1, 8), d + bit_field(upper, bit_3, 1, 8)
-        table, bits = words(), load_i8x64(w + signs_at)
-        first, second = gather_u32(table, a), gather_u32(table, b)
-        return signed(first, second, gather_u32(table, c), gather_u32(table, d), bits)
+    def shifted(q, source, x, sums):
+        a, b = first(q, source)
+        c, d = second(q, source)
+        e, f = splat_eight(x), splat_eight(x + 8)
+        # The sum is kept times -32.
+        offset = types.int32((load_i32(sums) >> 5) * -LEAST_SHIFTED)
+        return products(a, b, c, d, (e, e), (f, f)) + splat_i32(offset)
 
-    return weights
+    return shifted if book.is_shifted else signed
 
 
-def _shifted(codebook: str, with_upper: bool, half: int) -> Any:
-    """The function that gives 16 of 32 columns of IQ1: two places, with the sign of what is added."""
-    words = codebook_words(codebook)
-    first_place = 32 * half
-    first_bit, first_minus, second_bit, second_minus = (8 * half + j for j in (0, 3, 4, 7))
+def _scales_of_16(book: Codebook, in_registers: bool) -> Any:
+    """The function that multiplies a block that has a scale for each 16 columns with one token."""
+    low, high = (_run_of_16(book, half, in_registers) for half in range(2))
+    n_bytes, place_bytes, first_block = book.n_bytes, book.place_bytes, book.first_block
+    source_of = source_maker(book, in_registers)
 
     @inline
-    def one(minus):
-        return as_bytes(select(above(minus, splat_i32(0)), splat_i32(-1), splat_i32(0x01010101)))
+    def sums(w, places, x, meta, fetch):
+        total = splat_f32(0.0)
+        for block in range(8):
+            q, p, s = w + first_block + n_bytes * block, places + place_bytes * block, w + 32 + 16 * block
+            y, starts, scales = x + 32 * block, meta + META_STARTS + 8 * block, load_u8x16(s)
+            fetch(q)
+            source = source_of(q, p)
+            part = to_f32(low(q, source, y, starts))
+            total = fma(_odd(bit_field(scales, 0, 4, 0)), part, total)
+            part = to_f32(high(q, source, y + 16, starts + 4))
+            total = fma(_odd(bit_field(scales, 4, 4, 0)), part, total)
+        return total
+
+    return sums
+
+
+def _scales_of_32(book: Codebook, in_registers: bool) -> Any:
+    """The same where each 32 columns have a scale."""
+    low, high = (_run_of_16(book, half, in_registers) for half in range(2))
+    n_bytes, place_bytes, first_block = book.n_bytes, book.place_bytes, book.first_block
+    source_of = source_maker(book, in_registers)
 
     @inline
-    def weights(w):
-        upper, table = load_u16x16(w + 64), words()
-        a = load_u8x16(w + first_place) + bit_field(upper, first_bit, 3, 8)
-        b = load_u8x16(w + first_place + 16) + bit_field(upper, second_bit, 3, 8)
-        shift_a, shift_b = one(bit_field(upper, first_minus, 1, 0)), one(bit_field(upper, second_minus, 1, 0))
-        low_a, high_a = gather_u64(table, a)
-        low_b, high_b = gather_u64(table, b)
-        return low_a + shift_a, high_a + shift_a, low_b + shift_b, high_b + shift_b
+    def both(q, p, y, fetch):
+        fetch(q)
+        source = source_of(q, p)
+        return to_f32(low(q, source, y, y) + high(q, source, y + 16, y))
 
-    return weights
+    @inline
+    def sums(w, places, x, meta, fetch):
+        total = splat_f32(0.0)
+        for pair in range(4):
+            q, p, s = (
+                w + first_block + 2 * n_bytes * pair,
+                places + 2 * place_bytes * pair,
+                w + 32 + 16 * pair,
+            )
+            y, scales = x + 64 * pair, load_u8x16(s)
+            total = fma(_odd(bit_field(scales, 0, 4, 0)), both(q, p, y, fetch), total)
+            part = both(q + n_bytes, p + place_bytes, y + 32, fetch)
+            total = fma(_odd(bit_field(scales, 4, 4, 0)), part, total)
+        return total
 
-
-def _scales_of_16(half_weights: Any, codebook: str, with_upper: bool, n_bytes: int) -> BlockSums:
-    """256 columns, 32 of them in `n_bytes`, with a scale for each 16; the scale of scales is times 1/8."""
-
-    def block_sums(rows: int, fetch_bytes: int) -> Any:
-        low_weights, high_weights = (half_weights(codebook, with_upper, half) for half in range(2))
-        fetch_scales, fetch = fetching(rows, fetch_bytes, 160), fetching(rows, fetch_bytes, n_bytes)
-
-        @inline
-        def add(total, w, x, x_stride, meta, meta_stride):
-            fetch_scales(w)
-            products = zero_tile(rows)
-            for block in range(8):
-                q, y, scales = w + 160 + n_bytes * block, x + 32 * block, load_u8x16(w + 32 + 16 * block)
-                sums, start = meta + META_STARTS + 8 * block, zero_i32_tile(rows)
-                fetch(q)
-                low = dot_signed_16(start, low_weights(q), y, x_stride, sums, meta_stride)
-                products = product_add(products, low, _odd(bit_field(scales, 0, 4, 0)))
-                high = dot_signed_16(start, high_weights(q), y + 16, x_stride, sums + 4, meta_stride)
-                products = product_add(products, high, _odd(bit_field(scales, 4, 4, 0)))
-            return scaled_tile_add(total, products, load_f16x16(w) * splat_f32(0.125), meta, meta_stride)
-
-        return add
-
-    return block_sums
+    return sums
 
 
-def _scales_of_32(
-    half_weights: Any, codebook: str, with_upper: bool, n_bytes: int, factor: float
-) -> BlockSums:
-    """256 columns, 32 of them in `n_bytes`, with a scale for each; the scale of scales is times `factor`."""
+def codebook_product(name: str, target: Target) -> Any:
+    """The function that multiplies a group of rows with one token; its arguments are those of `products`."""
+    book, layout, fetch_bytes = CODEBOOK_FORMATS[name], LAYOUTS[name], target.fetch_bytes
+    sums = (_scales_of_16 if book.run == 16 else _scales_of_32)(book, target.permutes_words)
+    write_places, factor, group_bytes, meta_bytes = (
+        places_writer(book), book.factor, layout.group_bytes, META_BYTES[256],
+    )  # fmt: skip
+    fetch_scales = fetching(1, fetch_bytes, book.first_block)
+    fetch = fetching(1, fetch_bytes, book.n_bytes)
 
-    def block_sums(rows: int, fetch_bytes: int) -> Any:
-        low_weights, high_weights = (half_weights(codebook, with_upper, half) for half in range(2))
-        fetch_scales, fetch = fetching(rows, fetch_bytes, 96), fetching(rows, fetch_bytes, 2 * n_bytes)
+    @inline
+    def product(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride):
+        places, total = local_bytes(PLACES_BYTES), splat_f32(0.0)
+        for _ in range(n_blocks):
+            fetch_scales(weight)
+            write_places(weight, places)
+            d = load_f16x16(weight) * splat_f32(factor)
+            scaled = d * sums(weight, places, x, meta, fetch)
+            total = fma(scaled, splat_f32(load_f32(meta)), total)
+            weight += group_bytes
+            x += 256
+            meta += meta_bytes
+        store_f32x16(y, total)
 
-        @inline
-        def add_32(products, q, y, x_stride, sums, sums_stride, s):
-            start = zero_i32_tile(rows)
-            low = dot_signed_16(start, low_weights(q), y, x_stride, sums, sums_stride)
-            both = dot_signed_16(low, high_weights(q), y + 16, x_stride, sums + 4, sums_stride)
-            return product_add(products, both, _odd(s))
-
-        @inline
-        def add(total, w, x, x_stride, meta, meta_stride):
-            fetch_scales(w)
-            products = zero_tile(rows)
-            for pair in range(4):
-                q, y, scales = w + 96 + 2 * n_bytes * pair, x + 64 * pair, load_u8x16(w + 32 + 16 * pair)
-                sums, s, t = (
-                    meta + META_STARTS + 16 * pair,
-                    bit_field(scales, 0, 4, 0),
-                    bit_field(scales, 4, 4, 0),
-                )
-                fetch(q)
-                products = add_32(products, q, y, x_stride, sums, meta_stride, s)
-                products = add_32(products, q + n_bytes, y + 32, x_stride, sums + 8, meta_stride, t)
-            return scaled_tile_add(total, products, load_f16x16(w) * splat_f32(factor), meta, meta_stride)
-
-        return add
-
-    return block_sums
+    return product
 
 
-CODEBOOK_FORMATS: dict[str, BlockSums] = {
-    "iq1_s": _scales_of_16(_shifted, "IQ1_S", True, 96),
-    "iq1_m": _scales_of_16(_shifted, "IQ1_S", True, 96),
-    "iq2_xxs": _scales_of_32(_by_eight, "IQ2_XXS", False, 128, 0.125),
-    "iq2_xs": _scales_of_16(_by_eight, "IQ2_XS", True, 144),
-    "iq2_s": _scales_of_16(_by_eight, "IQ2_S", True, 144),
-    "iq3_xxs": _scales_of_32(_by_four, "IQ3_XXS", False, 192, 0.25),
-    "iq3_s": _scales_of_32(_by_four, "IQ3_S", True, 208, 1.0),
-}
+def _unpack_eight(book: Codebook, i: int, in_registers: bool) -> Any:
+    """The function that writes 8 of 32 columns with their offset."""
+    weights, signed_by = weights_maker(book, i, in_registers), signs_giver(book, i)
+    offset, shifted_offset = book.offset, book.offset + LEAST_SHIFTED
+
+    @inline
+    def store(target, a, b):
+        first, second = split_pairs(a, b)
+        store_i8x64(target + 128 * i, first)
+        store_i8x64(target + 128 * i + 64, second)
+
+    @inline
+    def signed(q, source, target):
+        a, b = weights(q, source)
+        a, b = signed_by(q, a, b)
+        store(target, add_constant(a, offset), add_constant(b, offset))
+
+    @inline
+    def shifted(q, source, target):
+        a, b = weights(q, source)
+        store(target, add_constant(a, shifted_offset), add_constant(b, shifted_offset))
+
+    return shifted if book.is_shifted else signed
+
+
+def codebook_unpacking(name: str, target: Target) -> Unpacking:
+    """How a block is written down for many tokens."""
+    book, layout = CODEBOOK_FORMATS[name], LAYOUTS[name]
+    unpack_0, unpack_1, unpack_2, unpack_3 = (_unpack_eight(book, i, target.permutes_words) for i in range(4))
+    n_bytes, place_bytes, first_block, factor = (
+        book.n_bytes, book.place_bytes, book.first_block, book.factor,
+    )  # fmt: skip
+    source_of = source_maker(book, target.permutes_words)
+    write_places, n_scales = places_writer(book), 128 // book.run
+
+    @inline
+    def unpack(w, target, i):
+        places = local_bytes(PLACES_BYTES)
+        write_places(w, places)
+        store_f32x16(target, load_f16x16(w) * splat_f32(factor))
+        for scale in range(n_scales):
+            scales = load_u8x16(w + 32 + 16 * scale)
+            store_f32x16(target + SCALES + 128 * scale, _odd(bit_field(scales, 0, 4, 0)))
+            store_f32x16(target + SCALES + 128 * scale + 64, _odd(bit_field(scales, 4, 4, 0)))
+        for block in range(8):
+            q, p = w + first_block + n_bytes * block, places + place_bytes * block
+            columns, source = target + WEIGHTS + 512 * block, source_of(q, p)
+            unpack_0(q, source, columns)
+            unpack_1(q, source, columns)
+            unpack_2(q, source, columns)
+            unpack_3(q, source, columns)
+
+    sums = superblock_sums(book.run, book.offset)
+    return Unpacking(layout.columns, layout.group_bytes, META_BYTES[256], unpack, sums)

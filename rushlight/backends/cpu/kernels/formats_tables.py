@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from rushlight.backends.cpu.kernels.formats import BlockSums, fetching
+from rushlight.backends.cpu.kernels.unpacked import SCALES, WEIGHTS, Unpacking
 from rushlight.backends.cpu.kernels.work import inline
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.cpu.records import META_BYTES, META_START, META_STARTS
+from rushlight.backends.cpu.records import META_BYTES, META_HALF, META_START, META_STARTS
 from rushlight.backends.cpu.simd import (
     above,
     below,
@@ -18,6 +19,7 @@ from rushlight.backends.cpu.simd import (
     dot_signed,
     high_nibbles,
     load_f16x16,
+    load_f32x16,
     load_i8x64,
     load_s8x16,
     low_nibbles,
@@ -28,17 +30,18 @@ from rushlight.backends.cpu.simd import (
     splat_f32,
     splat_i32,
     start_tile,
+    store_f32x16,
+    store_i8x64,
     to_f32,
     zero_i32_tile,
     zero_tile,
 )
-from rushlight.backends.cpu.simd.tables import as_bytes, as_f32, bit_field, byte_table, load_u8x16
-from rushlight.backends.cpu.simd.tile_sums import dot_signed_16
+from rushlight.backends.cpu.simd.tables import as_f32, bit_field, byte_table, load_u8x16
+from rushlight.backends.cpu.simd.tile_sums import dot_signed_16, start_rest_tile
 from rushlight.quants.four_bit_floats import DOUBLED_FP4
 from rushlight.quants.iq4 import LEVELS
 
 _iq4 = byte_table(LEVELS.tolist())
-_fp4 = byte_table(DOUBLED_FP4.tolist())
 _fp4_plus_16 = byte_table((DOUBLED_FP4 + 16).tolist())
 
 
@@ -69,7 +72,7 @@ def _levels(lookup: Any) -> Any:
     return levels
 
 
-_iq4_levels, _fp4_levels, _fp4_levels_plus_16 = _levels(_iq4), _levels(_fp4), _levels(_fp4_plus_16)
+_iq4_levels, _fp4_levels_plus_16 = _levels(_iq4), _levels(_fp4_plus_16)
 
 
 @inline
@@ -133,6 +136,12 @@ def _mxfp4(rows: int, fetch_bytes: int) -> Any:
     return add
 
 
+@inline
+def _nvfp4_half(total, start, levels, x, x_stride, scale, meta, meta_stride):
+    """Add 16 columns, whose levels are looked up plus 16."""
+    return scale_add(total, dot(start, levels, x, x_stride, "u5"), scale, meta, meta_stride)
+
+
 def _nvfp4(rows: int, fetch_bytes: int) -> Any:
     """16 bytes of each of 4 scales, then 2 blocks of nibbles; a scale is that of 16 columns."""
     fetch, meta_bytes = fetching(rows, fetch_bytes, LAYOUTS["nvfp4"].group_bytes), META_BYTES[32]
@@ -141,20 +150,58 @@ def _nvfp4(rows: int, fetch_bytes: int) -> Any:
     def add(total, w, x, x_stride, meta, meta_stride):
         fetch(w)
         for block in range(2):
-            q, y, m, scales = w + 64 + 256 * block, x + 32 * block, meta + meta_bytes * block, w + 32 * block
-            low, high = _nibbles(q)
-            # The sum of all 32 columns is at hand, so that each half is multiplied with zeros in the other.
-            zero = as_bytes(splat_i32(0))
-            zeros = (zero, zero, zero, zero)
-            start, sums = zero_i32_tile(rows), m + META_START
-            first = dot_signed(start, _fp4_levels(*low) + zeros, y, x_stride, sums, meta_stride)
-            total = scale_add(total, first, half_ue4m3(load_u8x16(scales)), m, meta_stride)
-            second = dot_signed(start, zeros + _fp4_levels(*high), y, x_stride, sums, meta_stride)
-            total = scale_add(total, second, half_ue4m3(load_u8x16(scales + 16)), m, meta_stride)
+            y, m, scales = x + 32 * block, meta + meta_bytes * block, w + 32 * block
+            low, high = _nibbles(w + 64 + 256 * block)
+            start, scale = start_tile(rows, m + META_HALF, meta_stride, 0), half_ue4m3(load_u8x16(scales))
+            levels = _fp4_levels_plus_16(*low)
+            total = _nvfp4_half(total, start, levels, y, x_stride, scale, m, meta_stride)
+            start = start_rest_tile(rows, m + META_START, m + META_HALF, meta_stride, 1)
+            levels, scale = _fp4_levels_plus_16(*high), half_ue4m3(load_u8x16(scales + 16))
+            total = _nvfp4_half(total, start, levels, y + 16, x_stride, scale, m, meta_stride)
         return total
 
     return add
 
+
+@inline
+def _unpack_nvfp4(w, target, i):
+    """Levels plus 16, and 4 scales."""
+    for block in range(2):
+        low, high = _nibbles(w + 64 + 256 * block)
+        vectors = _fp4_levels_plus_16(*low) + _fp4_levels_plus_16(*high)
+        place, scales = target + WEIGHTS + 1024 * i + 512 * block, target + SCALES + 256 * i + 128 * block
+        for j in range(8):
+            store_i8x64(place + 64 * j, vectors[j])
+        store_f32x16(scales, half_ue4m3(load_u8x16(w + 32 * block)))
+        store_f32x16(scales + 64, half_ue4m3(load_u8x16(w + 32 * block + 16)))
+
+
+def _unpacked_nvfp4_sums(rows: int) -> Any:
+    meta_bytes = META_BYTES[32]
+
+    @inline
+    def four(q):
+        return load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
+
+    @inline
+    def add(total, unpacked, n_blocks, x, x_stride, meta, meta_stride):
+        for block in range(2 * n_blocks):
+            q, scales = unpacked + WEIGHTS + 512 * block, unpacked + SCALES + 128 * block
+            y, m = x + 32 * block, meta + meta_bytes * block
+            start, scale = start_tile(rows, m + META_HALF, meta_stride, 0), load_f32x16(scales)
+            total = _nvfp4_half(total, start, four(q), y, x_stride, scale, m, meta_stride)
+            start = start_rest_tile(rows, m + META_START, m + META_HALF, meta_stride, 1)
+            scale = load_f32x16(scales + 64)
+            total = _nvfp4_half(total, start, four(q + 256), y + 16, x_stride, scale, m, meta_stride)
+        return total
+
+    return add
+
+
+NVFP4_UNPACKING = Unpacking(
+    64, LAYOUTS["nvfp4"].group_bytes, 2 * META_BYTES[32], _unpack_nvfp4, _unpacked_nvfp4_sums
+)
+"""For many tokens: its scales take long to decode."""
 
 TABLE_FORMATS: dict[str, BlockSums] = {
     "iq4_nl": _iq4_nl,

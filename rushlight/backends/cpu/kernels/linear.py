@@ -12,26 +12,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from rushlight.backends.cpu.kernels.products import products
+from rushlight.backends.cpu.kernels.unpacked import MOST_ROWS
 from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.cpu.simd import load_f32x16, store_f32x16
+from rushlight.backends.cpu.simd import load_f32x16, splat_f32, store_f32x16
 from rushlight.backends.cpu.target import Target
 
-TOKENS_PER_PIECE = 128
+TOKENS_PER_PIECE = MOST_ROWS
 """Rows of activations in a piece of work: at 2,048 columns 256 KiB, which stays in the second cache."""
 
 GROUPS_PER_PIECE = 4
+ONE = np.float32(1.0)
 
 
-def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[..., None]:
-    """Share pieces of groups times tokens among the threads; whole tiles first, then single tokens."""
+def _kernel(group_bytes: int, many: Any) -> Callable[..., None]:
+    """Share pieces of groups times tokens among the threads."""
 
     @inline
-    def multiply(function, op, weight, token, group):
+    def multiply(op, weight, token, group, count):
         x, meta = op.x + token * op.x_stride, op.meta + token * op.meta_stride
         y = op.y + token * op.y_stride + 64 * group
-        function(op.n_blocks, weight, x, op.x_stride, meta, op.meta_stride, y, op.y_stride)
+        many(op.n_blocks, weight, x, op.x_stride, meta, op.meta_stride, y, op.y_stride, count)
+
+    @inline
+    def scale_products(op, group, token, end):
+        for t in range(token, end):
+            y = op.y + t * op.y_stride + 64 * group
+            store_f32x16(y, load_f32x16(y) * splat_f32(op.scale))
 
     @inline
     def add_bias(op, group, token, end):
@@ -58,13 +68,9 @@ def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[.
             first = piece % group_pieces * GROUPS_PER_PIECE
             for group in range(first, smaller(op.n_groups, first + GROUPS_PER_PIECE)):
                 weight = op.weight + group * op.n_blocks * group_bytes
-                token = start
-                while token + tile_rows <= end:
-                    multiply(many, op, weight, token, group)
-                    token += tile_rows
-                while token < end:
-                    multiply(one, op, weight, token, group)
-                    token += 1
+                multiply(op, weight, start, group, end - start)
+                if op.scale != ONE:
+                    scale_products(op, group, start, end)
                 if op.bias != 0:
                     add_bias(op, group, start, end)
                 if op.residual != 0:
@@ -76,8 +82,7 @@ def _kernel(group_bytes: int, many: Any, one: Any, tile_rows: int) -> Callable[.
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """A kernel for each weight type, by name."""
-    rows, found = target.tile_rows, {}
-    for name, layout in LAYOUTS.items():
-        many, one = products(name, target)
-        found[f"linear_{name}"] = _kernel(layout.group_bytes, many, one, rows)
-    return found
+    return {
+        f"linear_{name}": _kernel(layout.group_bytes, products(name, target).many)
+        for name, layout in LAYOUTS.items()
+    }

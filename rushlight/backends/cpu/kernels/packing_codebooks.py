@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rushlight.backends.cpu.kernels.packing_few_bits import spread_bits
 from rushlight.backends.cpu.kernels.work import inline
 from rushlight.backends.cpu.simd import load_u8, load_u16, load_u32, store_u8, store_u16
 
@@ -19,16 +18,17 @@ def even_signs(seven):
 
 
 @inline
-def four_even_signs(word):
-    """4 times 7 signs, as 32."""
-    low = even_signs(word & 127) | (even_signs((word >> 7) & 127) << 8)
-    return low | (even_signs((word >> 14) & 127) << 16) | (even_signs((word >> 21) & 127) << 24)
-
-
-@inline
 def _move_bytes(source, target, row, count):
     for i in range(count):
         store_u8(target + 16 * i + row, load_u8(source + i))
+
+
+@inline
+def _move_fours(source, target, row):
+    """8 places of entries of 4; of 8 columns, those of 2 rows and of 2 rows from the eighth on take turns."""
+    place = target + row % 8 // 2 * 8 + row // 8 * 4 + row % 2 * 2
+    for i in range(4):
+        store_u16(place + 32 * i, load_u16(source + 2 * i))
 
 
 @inline
@@ -36,7 +36,9 @@ def _words_of_signs(words, stride, target, n_bytes, row):
     """The 8 words of IQ2_XXS and IQ3_XXS, `stride` bytes apart: scales, and signs behind the places."""
     for block in range(8):
         word = load_u32(words + stride * block)
-        spread_bits(four_even_signs(word), target + 96 + n_bytes * (block + 1) - 64, row)
+        for group in range(4):
+            signs = even_signs((word >> (7 * group)) & 127)
+            store_u8(target + 96 + n_bytes * (block + 1) - 64 + 16 * group + row, signs)
         if block % 2 == 0:
             following = load_u32(words + stride * (block + 1))
             store_u8(target + 32 + 8 * block + row, (word >> 28) | ((following >> 28) << 4))
@@ -55,14 +57,13 @@ def _iq2_xs(source, target, row):
     store_u16(target + 2 * row, load_u16(source))
     for block in range(8):
         store_u8(target + 32 + 16 * block + row, load_u8(source + 66 + block))
-        place, upper, signs = target + 160 + 144 * block, 0, 0
+        place, upper = target + 160 + 144 * block, 0
         for group in range(4):
             word = load_u16(source + 2 + 8 * block + 2 * group)
             store_u8(place + 16 * group + row, word & 255)
             upper |= ((word >> 8) & 1) << (2 * group)
-            signs |= even_signs(word >> 9) << (8 * group)
+            store_u8(place + 80 + 16 * group + row, even_signs(word >> 9))
         store_u8(place + 64 + row, upper)
-        spread_bits(signs, place + 80, row)
 
 
 @inline
@@ -73,15 +74,24 @@ def _iq2_s(source, target, row):
         place = target + 160 + 144 * block
         _move_bytes(source + 2 + 4 * block, place, row, 4)
         store_u8(place + 64 + row, load_u8(source + 66 + block))
-        spread_bits(load_u32(source + 34 + 4 * block), place + 80, row)
+        _move_bytes(source + 34 + 4 * block, place + 80, row, 4)
 
 
 @inline
 def _iq3_xxs(source, target, row):
     store_u16(target + 2 * row, load_u16(source))
     for block in range(8):
-        _move_bytes(source + 2 + 8 * block, target + 96 + 192 * block, row, 8)
+        _move_fours(source + 2 + 8 * block, target + 96 + 192 * block, row)
     _words_of_signs(source + 66, 4, target, 192, row)
+
+
+@inline
+def _spread_upper(upper, target, row):
+    """The ninth bits of 8 places, to where their first eight are, a bit for a byte."""
+    place = row % 8 // 2 * 8 + row // 8 * 4 + row % 2 * 2
+    for i in range(4):
+        byte = target + 4 * i + place // 8
+        store_u8(byte, load_u8(byte) | (((upper >> (2 * i)) & 3) << (place % 8)))
 
 
 @inline
@@ -90,9 +100,9 @@ def _iq3_s(source, target, row):
     _move_bytes(source + 106, target + 32, row, 4)
     for block in range(8):
         place = target + 96 + 208 * block
-        _move_bytes(source + 2 + 8 * block, place, row, 8)
-        store_u8(place + 128 + row, load_u8(source + 66 + block))
-        spread_bits(load_u32(source + 74 + 4 * block), place + 144, row)
+        _move_fours(source + 2 + 8 * block, place, row)
+        _spread_upper(load_u8(source + 66 + block), place + 128, row)
+        _move_bytes(source + 74 + 4 * block, place + 144, row, 4)
 
 
 @inline

@@ -1,11 +1,18 @@
-"""A group of 16 weight rows times one row of activations, or a tile of them, for every weight type."""
+"""A group of 16 weight rows times one row of activations, or many of them, for every weight type."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from rushlight.backends.cpu.kernels.codebooks import CODEBOOK_FORMATS
 from rushlight.backends.cpu.kernels.formats import FLOATS
+from rushlight.backends.cpu.kernels.formats_codebooks import (
+    codebook_product,
+    codebook_unpacking,
+)
+from rushlight.backends.cpu.kernels.formats_tables import NVFP4_UNPACKING
 from rushlight.backends.cpu.kernels.integer_formats import INTEGERS, meta_bytes_of
+from rushlight.backends.cpu.kernels.unpacked import unpacked_product
 from rushlight.backends.cpu.kernels.work import inline
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.simd import outer_add, store_tile, zero_tile
@@ -47,13 +54,67 @@ def _float_product(name: str, tile_rows: int) -> Any:
     return product
 
 
-def products(name: str, target: Target) -> tuple[Any, Any]:
-    """The functions for `target.tile_rows` rows of activations and for one, of a weight type.
+def _in_tiles(tile: Any, one: Any, tile_rows: int) -> Any:
+    """Whole tiles first, then single rows."""
 
-    Both are called with ``(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride)``: addresses of the
+    @inline
+    def product(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride, count):
+        row = 0
+        while row + tile_rows <= count:
+            tile(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride)
+            row += tile_rows
+            x += tile_rows * x_stride
+            meta += tile_rows * meta_stride
+            y += tile_rows * y_stride
+        while row < count:
+            one(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride)
+            row += 1
+            x += x_stride
+            meta += meta_stride
+            y += y_stride
+
+    return product
+
+
+def _unless_one(many: Any, one: Any) -> Any:
+    @inline
+    def product(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride, count):
+        if count == 1:
+            one(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride)
+        else:
+            many(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride, count)
+
+    return product
+
+
+class Products(NamedTuple):
+    """The functions that multiply a group with rows of activations.
+
+    They are called with ``(n_blocks, weight, x, x_stride, meta, meta_stride, y, y_stride)``: addresses of the
     group, of the first row and of what stands beside it, of 16 float32 to write, and bytes from row to row.
+
+    Attributes:
+        many: for up to `MOST_ROWS` rows, whose number comes last.
+        one: for one row.
+        unpacks: whether `many` unpacks a block once for all of its rows, not for each tile of them.
     """
-    rows = target.tile_rows
+
+    many: Any
+    one: Any
+    unpacks: bool
+
+
+def products(name: str, target: Target) -> Products:
+    """The functions of a weight type."""
+    rows, fetch_bytes = target.tile_rows, target.fetch_bytes
     if name in FLOATS:
-        return _float_product(name, rows), _float_product(name, 1)
-    return _integer_product(name, rows, TILE_FETCH_BYTES), _integer_product(name, 1, target.fetch_bytes)
+        tile, one = _float_product(name, rows), _float_product(name, 1)
+        return Products(_in_tiles(tile, one, rows), one, False)
+    if name in CODEBOOK_FORMATS:
+        one = codebook_product(name, target)
+        many = unpacked_product(codebook_unpacking(name, target), rows)
+        return Products(_unless_one(many, one), one, True)
+    one = _integer_product(name, 1, fetch_bytes)
+    if name == "nvfp4":
+        return Products(_unless_one(unpacked_product(NVFP4_UNPACKING, rows), one), one, True)
+    return Products(_in_tiles(_integer_product(name, rows, TILE_FETCH_BYTES), one, rows), one, False)

@@ -14,6 +14,7 @@ from numba import types
 from rushlight.backends.cpu.kernels.work import inline, row_count, take
 from rushlight.backends.cpu.records import (
     META_BYTES,
+    META_HALF,
     META_HIGH,
     META_LOW,
     META_START,
@@ -73,10 +74,12 @@ def _block_of_32(value: Any) -> Any:
         a, b = _round(low, inverse), _round(high, inverse)
         store_i8x16(y, a)
         store_i8x16(y + 16, b)
-        total = types.int32(reduce_add_i32(a) + reduce_add_i32(b))
+        half = types.int32(reduce_add_i32(a))
+        total = types.int32(half + reduce_add_i32(b))
         store_f32(meta, scale)
         store_f32(meta + META_SUM, scale * types.float32(total))
         store_i32(meta + META_START, types.int32(-8 * total))
+        store_i32(meta + META_HALF, types.int32(-16 * half))
 
     return quantize_block
 

@@ -64,46 +64,6 @@ def constant_table(name: str, values: npt.NDArray[np.generic]) -> Any:
     return address
 
 
-@intrinsic
-def gather_u32(typing_context: Any, address: Any, places: Any) -> Any:
-    """The 32-bit words at 16 places of a table, as 4 bytes a lane."""
-
-    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        base = builder.inttoptr(args[0], _POINTER)
-        words = ir.Constant(i32x16.ir_type, ir.Undefined)
-        for lane in range(16):
-            place = builder.zext(builder.extract_element(args[1], ir.Constant(_I32, lane)), _I64)
-            word = builder.load(builder.gep(base, [place], source_etype=_I32), align=4, typ=_I32)
-            words = builder.insert_element(words, word, ir.Constant(_I32, lane))
-        return builder.bitcast(words, i8x64.ir_type)
-
-    return i8x64(types.intp, i32x16), generate
-
-
-@intrinsic
-def gather_u64(typing_context: Any, address: Any, places: Any) -> Any:
-    """The 64-bit words at 16 places of a table: the lower halves as 4 bytes a lane, and the upper halves."""
-    pairs = types.UniTuple(i8x64, 2)
-
-    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        base = builder.inttoptr(args[0], _POINTER)
-        halves = []
-        for first in (0, 8):
-            words = ir.Constant(ir.VectorType(_I64, 8), ir.Undefined)
-            for lane in range(8):
-                place = builder.zext(builder.extract_element(args[1], ir.Constant(_I32, first + lane)), _I64)
-                word = builder.load(builder.gep(base, [place], source_etype=_I64), align=8, typ=_I64)
-                words = builder.insert_element(words, word, ir.Constant(_I32, lane))
-            halves.append(builder.bitcast(words, i32x16.ir_type))
-        picked = [
-            builder.shuffle_vector(*halves, ir.Constant(i32x16.ir_type, list(range(start, 32, 2))))
-            for start in (0, 1)
-        ]
-        return context.make_tuple(builder, pairs, [builder.bitcast(words, i8x64.ir_type) for words in picked])
-
-    return pairs(types.intp, i32x16), generate
-
-
 def _integers(bits: int, lanes_type: ir.VectorType) -> Any:
     @intrinsic
     def load(typing_context: Any, address: Any) -> Any:
@@ -166,21 +126,6 @@ def add_constant(typing_context: Any, value: Any, constant: Any) -> Any:
         return builder.add(args[0], _splat(i8x64.ir_type, number))
 
     return i8x64(i8x64, constant), generate
-
-
-@intrinsic(prefer_literal=True)
-def negate_where(typing_context: Any, value: Any, bits: Any, place: Any) -> Any:
-    """Each byte of `value` negated where that byte of `bits` has its bit `place`, a constant, set."""
-    if not isinstance(place, types.IntegerLiteral):
-        return None
-    mask = 1 << place.literal_value
-
-    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        zero = _splat(i8x64.ir_type, 0)
-        chosen = builder.icmp_signed("!=", builder.and_(args[1], _splat(i8x64.ir_type, mask)), zero)
-        return builder.select(chosen, builder.sub(zero, args[0]), args[0])
-
-    return i8x64(i8x64, i8x64, place), generate
 
 
 @intrinsic

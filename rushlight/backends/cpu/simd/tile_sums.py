@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from llvmlite import ir
@@ -26,6 +27,52 @@ def start_part_tile(typing_context: Any, rows: Any, address: Any, stride: Any, s
         return _build(builder, tile, row)
 
     return tile(rows, types.intp, types.intp, shift), generate
+
+
+@intrinsic(prefer_literal=True)
+def start_run_tile(typing_context: Any, rows: Any, address: Any, stride: Any, count: Any, shift: Any) -> Any:
+    """An int32 tile; row i is the sum of `count` int32 from ``address + i * stride`` on, times ``2**shift``
+    (which may be negative), in every lane.
+    """
+    if not all(isinstance(kind, types.IntegerLiteral) for kind in (rows, count, shift)):
+        return None
+    tile, bits = (
+        Tile(i32x16, rows.literal_value),
+        ir.Constant(i32x16.ir_type, [abs(shift.literal_value)] * 16),
+    )
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        addresses = [
+            builder.add(args[1], ir.Constant(ir.IntType(64), 4 * i)) for i in range(count.literal_value)
+        ]
+        move = builder.shl if shift.literal_value > 0 else builder.ashr
+
+        def row(i: int) -> ir.Value:
+            first, *others = (_splat_at(builder, address, args[2], i, _I32) for address in addresses)
+            return move(reduce(builder.add, others, first), bits)
+
+        return _build(builder, tile, row)
+
+    return tile(rows, types.intp, types.intp, count, shift), generate
+
+
+@intrinsic(prefer_literal=True)
+def start_rest_tile(typing_context: Any, rows: Any, whole: Any, part: Any, stride: Any, shift: Any) -> Any:
+    """An int32 tile; row i is the int32 at ``whole + i * stride``, times ``2**shift``, less that at
+    ``part + i * stride``, in every lane.
+    """
+    if not isinstance(rows, types.IntegerLiteral) or not isinstance(shift, types.IntegerLiteral):
+        return None
+    tile, bits = Tile(i32x16, rows.literal_value), ir.Constant(i32x16.ir_type, [shift.literal_value] * 16)
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        def row(i: int) -> ir.Value:
+            whole, part = (_splat_at(builder, address, args[3], i, _I32) for address in args[1:3])
+            return builder.sub(builder.shl(whole, bits), part)
+
+        return _build(builder, tile, row)
+
+    return tile(rows, types.intp, types.intp, types.intp, shift), generate
 
 
 @intrinsic
