@@ -40,8 +40,9 @@ def models_page() -> str:
         "the file's size. Some types grow a little, as scales of 6 bits become bytes, and the eighth of 8 "
         "signs, which the other seven imply, is written out; IQ1_S becomes IQ1_M, IQ2_XS becomes IQ2_S and "
         "TQ1_0 becomes TQ2_0. Nothing is rounded.",
-        "Files in NVFP4 may have a factor for a whole matrix, a tensor whose name ends with `.scale`. It is "
-        "not read yet: such a file is refused, and the error names the tensors.",
+        "Files in NVFP4 may have a factor for a whole matrix, or one for each expert, in a tensor whose name "
+        "ends with `.scale`: products are multiplied by it. Those that end with `.input_scale` are for "
+        "activations of 4 bits and change nothing here.",
         "Known by name but not supported: " + ", ".join(UNSUPPORTED_TYPE_NAMES.values()) + ".",
     ]
     return "\n\n".join(parts) + "\n"

@@ -47,11 +47,12 @@ class ExpertsBeside(NormedGeGLU):
         super().__init__(weights, config, name)
         n_embd, eps, n_expert = config.n_embd, config.norm_eps, experts.n_expert
         self._routing, self._eps, self._n_embd = experts.routing, eps, n_embd
-        self._router = weights.linear(f"{name}.ffn_gate_inp", n_expert, n_embd)
+        self._router = weights.linear(f"{name}.ffn_gate_inp", n_expert, n_embd, scaled=False)
         self._router_scale = weights.vector(f"{name}.ffn_gate_inp.scale", n_embd)
         self._gate, self._up = weights.gate_up_experts(name, n_expert, experts.n_ff, n_embd)
-        self._expert_down = weights.experts(f"{name}.ffn_down_exps", n_expert, n_embd, experts.n_ff)
-        self._scales = weights.optional_vector(f"{name}.ffn_down_exps.scale", n_expert)
+        down = f"{name}.ffn_down_exps"
+        self._expert_down = weights.experts(down, n_expert, n_embd, experts.n_ff, scaled=False)
+        self._scales = weights.optional_vector(f"{down}.scale", n_expert)
         self._pre_norm = RmsNorm(weights, f"{name}.pre_ffw_norm_2", n_embd, eps)
         self._post_norms = [RmsNorm(weights, f"{name}.post_ffw_norm_{i}", n_embd, eps) for i in (1, 2)]
 

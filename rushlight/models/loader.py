@@ -43,6 +43,7 @@ _SHARED = frozenset(
         "ranking",
         "rope",
         "rope_scaling",
+        "scales",
         "selective_ssm",
         "single_hybrid",
         "ssm",

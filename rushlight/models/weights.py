@@ -15,6 +15,7 @@ from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
 from rushlight.models.rope import Float64Array, RopeFactors
+from rushlight.models.scales import with_scales
 from rushlight.quants import dequantize
 
 
@@ -136,7 +137,7 @@ class Weights:
 
     def halves(self, name: str, n_head: int, head_dim: int, k: int) -> tuple[Linear, Linear]:
         """``{name}.weight`` [n_head * 2 * head_dim, k]: the first half of each head's rows, the second."""
-        tensor = self._accounts.tensor(f"{name}.weight", (n_head * 2 * head_dim, k))
+        tensor = self._matrix(f"{name}.weight", (n_head * 2 * head_dim, k))
         rows = tensor.raw.reshape(n_head, 2, head_dim, -1)
         first, second = (
             replace(tensor, shape=(n_head * head_dim, k), raw=rows[:, i].reshape(n_head * head_dim, -1))
@@ -176,7 +177,7 @@ class Weights:
 
     def split(self, name: str, sizes: tuple[int, ...], k: int) -> list[Linear]:
         """``{name}.weight`` [sum of sizes, k] as a matrix for each run of rows."""
-        tensor = self._accounts.tensor(f"{name}.weight", (sum(sizes), k))
+        tensor = self._matrix(f"{name}.weight", (sum(sizes), k))
         starts = np.cumsum((0, *sizes)).tolist()
         runs = [tensor.raw[start : start + n] for start, n in zip(starts, sizes, strict=False)]
         parts = [replace(tensor, shape=(len(raw), k), raw=raw) for raw in runs]
@@ -189,9 +190,15 @@ class Weights:
             return None
         return self._backend.vector(replace(tensor, shape=(n_head * head_dim,), raw=tensor.raw.reshape(-1)))
 
-    def linear(self, name: str, n: int, k: int) -> Linear:
-        """``{name}.weight`` [n, k], with ``{name}.bias`` [n] where the file has it."""
-        tensor = self._accounts.tensor(f"{name}.weight", (n, k))
+    def linear(self, name: str, n: int, k: int, scaled: bool = True) -> Linear:
+        """``{name}.weight`` [n, k], with ``{name}.bias`` [n] where the file has it.
+
+        Args:
+            name, n, k: of the matrix.
+            scaled: whether ``{name}.scale`` is a factor of its products, as it is but where an architecture
+                has another use for it.
+        """
+        tensor = self._matrix(f"{name}.weight", (n, k), scaled)
         return Linear(self._backend.matrix(tensor), self.optional_vector(f"{name}.bias", n))
 
     def row(self, name: str, k: int) -> Weight:
@@ -199,9 +206,12 @@ class Weights:
         tensor = self._accounts.tensor(name, (k,))
         return self._backend.matrix(replace(tensor, shape=(1, k), raw=tensor.raw.reshape(1, -1)))
 
-    def experts(self, name: str, n_expert: int, n: int, k: int) -> ExpertLinear:
-        """``{name}.weight`` [n_expert, n, k], with ``{name}.bias`` [n_expert, n] where the file has it."""
-        tensor = self._accounts.tensor(f"{name}.weight", (n_expert, n, k))
+    def experts(self, name: str, n_expert: int, n: int, k: int, scaled: bool = True) -> ExpertLinear:
+        """``{name}.weight`` [n_expert, n, k], with ``{name}.bias`` [n_expert, n] where the file has it.
+
+        `scaled` is as of `linear`; there is a factor for each expert.
+        """
+        tensor = self._matrix(f"{name}.weight", (n_expert, n, k), scaled)
         bias = self._accounts.tensor(f"{name}.bias", (n_expert, n), optional=True)
         return self._experts(tensor, bias)
 
@@ -213,7 +223,7 @@ class Weights:
         if not self.has(f"{both}.weight"):
             gate, up = (f"{block}.ffn_{part}_exps" for part in ("gate", "up"))
             return self.experts(gate, n_expert, n_ff, n_embd), self.experts(up, n_expert, n_ff, n_embd)
-        tensor = self._accounts.tensor(f"{both}.weight", (n_expert, 2 * n_ff, n_embd))
+        tensor = self._matrix(f"{both}.weight", (n_expert, 2 * n_ff, n_embd))
         bias = self._accounts.tensor(f"{both}.bias", (n_expert, 2 * n_ff), optional=True)
         parts = (slice(0, n_ff), slice(n_ff, 2 * n_ff))
         gate_part, up_part = (self._experts(_rows(tensor, rows), bias, rows) for rows in parts)
@@ -221,15 +231,18 @@ class Weights:
 
     def stack(self, name: str, count: int, n: int, k: int) -> list[Linear]:
         """The matrices [n, k] of one tensor ``{name}.weight`` [count, n, k]."""
-        tensor = self._accounts.tensor(f"{name}.weight", (count, n, k))
-        parts = [replace(tensor, shape=(n, k), raw=tensor.raw[i]) for i in range(count)]
+        tensor = self._matrix(f"{name}.weight", (count, n, k))
+        parts = [
+            replace(tensor, shape=(n, k), raw=tensor.raw[i], scales=tensor.scales[i : i + 1])
+            for i in range(count)
+        ]
         return [Linear(self._backend.matrix(part)) for part in parts]
 
     def joined(self, names: tuple[str, ...], sizes: tuple[int, ...], k: int) -> Joined:
         """``{name}.weight`` [size, k] of each name; one matrix unless they have biases of their own."""
         rows = list(zip(names, sizes, strict=True))
         biases = [self.optional_vector(f"{name}.bias", n) for name, n in rows]
-        tensors = [self._accounts.tensor(f"{name}.weight", (n, k)) for name, n in rows]
+        tensors = [self._matrix(f"{name}.weight", (n, k)) for name, n in rows]
         if any(bias is not None for bias in biases):
             pairs = zip(tensors, biases, strict=True)
             return Joined(tuple(Linear(self._backend.matrix(tensor), bias) for tensor, bias in pairs), sizes)
@@ -305,6 +318,10 @@ class Weights:
         long = self._factors("rope_factors_long.weight", n_rot, optional)
         short = self._factors("rope_factors_short.weight", n_rot, optional=long is None)
         return None if short is None else RopeFactors(short, long)
+
+    def _matrix(self, name: str, shape: tuple[int, ...], scaled: bool = True) -> GGUFTensor:
+        tensor = self._accounts.tensor(name, shape)
+        return with_scales(self._accounts, tensor) if scaled else tensor
 
     def _experts(
         self, tensor: GGUFTensor, bias: GGUFTensor | None, columns: slice = slice(None)
