@@ -16,20 +16,19 @@ _SECONDS = 60.0
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-async def read_json(request: Request, max_bytes: int) -> Any:
-    """The JSON of a request.
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The body of a request that says that it is JSON.
 
     Raises:
-        ApiError: 415 another type, 413 too large, 408 too slow, 400 no JSON.
+        ApiError: 415 another type, 413 too large, 408 too slow.
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise ApiError(415, f"The content type is {kind!r:.100}; application/json was expected.")
     try:
-        data = await asyncio.wait_for(_read(request, max_bytes), _SECONDS)
+        return await asyncio.wait_for(_read(request, max_bytes), _SECONDS)
     except asyncio.TimeoutError:
         raise ApiError(408, f"The body did not arrive within {_SECONDS:g} seconds.") from None
-    return parse_json(data)
 
 
 def parse_json(data: bytes) -> Any:

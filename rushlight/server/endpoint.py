@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rushlight.server.body import read_json
+from rushlight.server.body import parse_json, read_body
 from rushlight.server.errors import ApiError, as_api_error
 from rushlight.server.fields import Object
 from rushlight.server.logs import log
@@ -19,6 +19,7 @@ from rushlight.server.respond import error_response, request_id_of
 from rushlight.server.service import Service, service_of
 
 CLIENT_GONE = 499
+_LARGE = 2**16
 Handler = Callable[[Service, Request, dict[str, Any]], Awaitable[Response]]
 
 
@@ -51,17 +52,25 @@ class Endpoint:
         request.scope["state"]["route"] = self.path
         service = service_of(request)
         try:
-            body: dict[str, Any] = {}
-            if self.body is not None:
-                data = await read_json(request, service.options.max_body_bytes)
-                if service.options.log_prompts:
-                    log("body", request_id=request_id_of(request.scope), body=data)
-                body = self.body.check(data, "")
-            return await self.handler(service, request, body)
+            return await self.handler(service, request, await self._body(service, request))
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
         except Exception as error:
             return error_response(told(error, request), request.scope)
+
+    async def _body(self, service: Service, request: Request) -> dict[str, Any]:
+        """The checked body of a request; a large one is not read in the event loop."""
+        if self.body is None:
+            return {}
+        kind, data = self.body, await read_body(request, service.options.max_body_bytes)
+
+        def read() -> dict[str, Any]:
+            value = parse_json(data)
+            if service.options.log_prompts:
+                log("body", request_id=request_id_of(request.scope), body=value)
+            return kind.check(value, "")
+
+        return await service.client.run(read) if len(data) > _LARGE else read()
 
 
 def told(error: Exception, request: Request) -> ApiError:

@@ -93,6 +93,8 @@ def as_api_error(error: BaseException) -> ApiError:
         return ApiError(400, str(error), code="context_length_exceeded")
     if isinstance(error, InvalidParameter | TemplateError | UnsupportedModel):
         return ApiError(400, str(error))
+    if isinstance(error, RecursionError):
+        return ApiError(400, "The request is nested too deeply.")
     if isinstance(error, RushlightError):
         return ApiError(500, str(error))
     return ApiError(500, "The server failed; its log tells more under this request's id.")

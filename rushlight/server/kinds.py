@@ -159,6 +159,7 @@ class MapOf:
     """An object whose keys are up to the client."""
 
     values: Kind = field(default_factory=Anything)
+    longest: int | None = None
 
     def fits(self, value: object) -> bool:
         return isinstance(value, dict)
@@ -166,10 +167,13 @@ class MapOf:
     def check(self, value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise wrong(where, value, "an object")
+        if self.longest is not None and len(value) > self.longest:
+            raise bad_field(where, f"{where} has {len(value)} entries; at most {self.longest} are allowed.")
         return {key: self.values.check(item, f"{where}.{key}") for key, item in value.items()}
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "object", "additionalProperties": self.values.schema()}
+        most = {} if self.longest is None else {"maxProperties": self.longest}
+        return {"type": "object", "additionalProperties": self.values.schema(), **most}
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,9 @@ def test_bodies_are_json_in_utf_8_and_not_too_large(tiny: RunningServer, guarded
     for content in (large, parts()):
         answer = guarded.http.post("/v1/completions", content=content, headers=key)
         assert answer.status_code == 413
+    for depth in range(850, 1000, 3):
+        deep = b'{"prompt": "a", "json_schema": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+        assert tiny.http.post("/v1/completions", content=deep, headers=key).status_code == 400
     for content in (
         b"",
         b"{",
@@ -157,6 +160,8 @@ def test_bodies_are_json_in_utf_8_and_not_too_large(tiny: RunningServer, guarded
         b'{"prompt": "a", "temperature": 1e999}',
         b'{"prompt": "\\ud800"}',
         b"[" * 100_000,
+        b'{"prompt": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"prompt": "a", "logit_bias": {' + b", ".join(b'"%d": 1' % i for i in range(1025)) + b"}}",
         b'{"prompt": "a", "seed": ' + b"9" * 5000 + b"}",
         b'{"prompt": "a", "temperature": 1' + b"0" * 400 + b"}",
     ):

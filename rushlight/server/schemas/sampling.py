@@ -21,7 +21,11 @@ SAMPLING = (
         "presence_penalty", Number(-MAX_BIAS, MAX_BIAS), "taken from the logit of every token of the answer"
     ),
     Field("frequency_penalty", Number(-MAX_BIAS, MAX_BIAS), "taken once for every time that a token came"),
-    Field("logit_bias", MapOf(Number(-MAX_BIAS, MAX_BIAS)), "added to logits, by token id"),
+    Field(
+        "logit_bias",
+        MapOf(Number(-MAX_BIAS, MAX_BIAS), longest=1024),
+        "added to logits, by token id; at most 1024",
+    ),
     Field(
         "seed",
         Integer(0, MAX_SEED),
