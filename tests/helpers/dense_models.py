@@ -20,6 +20,8 @@ from helpers.random_layers import (
 )
 from helpers.random_models import RandomModel
 
+BITNET_SCALES = tuple(f"{name}.scale" for name in LLAMA.split() if "norm" not in name)
+
 DENSE_MODELS: tuple[RandomModel, ...] = (
     RandomModel(
         "muse-glimmer",
@@ -34,6 +36,16 @@ DENSE_MODELS: tuple[RandomModel, ...] = (
             "logit_scale": 0.3,
             "rope.freq_base_swa": 5e5,
         },
+    ),
+    RandomModel(
+        "bitnet",
+        "bitnet",
+        f"{LLAMA} attn_sub_norm ffn_sub_norm {' '.join(BITNET_SCALES)}",
+        rest="output_norm",
+        shapes=dict.fromkeys(BITNET_SCALES, ("one",)),
+        alone=BITNET_SCALES,
+        gains={"ffn_down": 1.0},
+        metadata={"rope.freq_base": 1e4},
     ),
     RandomModel(
         "pangu-embedded",

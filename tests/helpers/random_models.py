@@ -142,6 +142,8 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "dense_3": ("n_embd", "n_dense"),
     "attn_gate": ("n_value", "n_embd"),
     "ffn_norm_exps": ("n_embd",),
+    "attn_sub_norm": ("n_q",),
+    "ffn_sub_norm": ("n_ff",),
     "ssm_dt_norm": ("n_head_v",),
     "ssm_conv1d_q": ("n_inner", "one", "n_taps"),
     "ssm_conv1d_k": ("n_inner", "one", "n_taps"),
