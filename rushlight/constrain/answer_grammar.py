@@ -83,7 +83,8 @@ def answer_grammar(
         if wanted.kind == "grammar":
             others[_WANTED] = read_grammar(wanted.value)
         said = f"@{_WANTED}" if others else text.constraint(wanted)
-        options.append(f"{text.literal(HARMONY_FINAL)} {said}" if form.is_harmony else said)
+        before = HARMONY_FINAL if form.is_harmony else form.tags.said if form.tags else ""
+        options.append(f"{text.literal(before)} {said}")
     start = f"{_thinking(text, form, prompt)} ({' | '.join(map(text.rule, options))})"
     return Grammar(text.text(start), others)
 
@@ -99,10 +100,10 @@ def _thinking(text: GrammarText, form: AnswerFormat, prompt: str) -> str:
     if form.is_harmony:
         begin, end, after = HARMONY_THINKING
         return f"({text.literal(begin)} {text.up_to(end)} {text.literal(after)})*"
-    tags, before = form.tags, prompt.rstrip()
-    if tags is None or before.endswith(tags.close):
+    tags, before = form.tags, prompt.rstrip().removesuffix(form.tags.then if form.tags else "")
+    if tags is None or before.endswith(tags.open + tags.close if tags.said else tags.close):
         return ""
-    thought = f"{text.up_to(tags.close)} {text.rule(_SPACE)}"
+    thought = f"{text.up_to(tags.close)} {text.literal(tags.then) or text.rule(_SPACE)}"
     return thought if before.endswith(tags.open) else f"({text.literal(tags.open)} {thought})?"
 
 

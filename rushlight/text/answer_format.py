@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rushlight.text.answer_parts import AnswerParser, CallMaker, argument_schemas
+from rushlight.text.dropped_marks import WithoutMarks
 from rushlight.text.reasoning import ReasoningTags, reasoning_tags_of
 from rushlight.text.tagged_answer import TaggedAnswer
 from rushlight.text.template_data import plain_tools
@@ -61,7 +62,10 @@ class AnswerFormat(NamedTuple):
         if self.tags is None and called is None:
             return None
         thinks = self.tags is not None and prompt.rstrip().endswith(self.tags.open)
-        return TaggedAnswer(self.tags, thinks, called, argument_schemas(plain_tools(tools)), make)
+        parser = TaggedAnswer(self.tags, thinks, called, argument_schemas(plain_tools(tools)), make)
+        if self.tags is not None and self.tags.dropped:
+            return WithoutMarks(parser, self.tags.dropped)
+        return parser
 
 
 def answer_format_of(template: str, with_tools: bool = True) -> AnswerFormat:

@@ -12,17 +12,27 @@ class ReasoningTags(NamedTuple):
         open: where the thinking begins.
         close: where it ends.
         models: whose they are.
+        then: what stands between the thinking and the rest.
+        said: what stands before what is said; with it, `close` stands after that too.
         tokens: the special tokens that the marks are written with.
     """
 
     open: str
     close: str
     models: str
+    then: str = ""
+    said: str = ""
 
     @property
     def tokens(self) -> tuple[str, ...]:
         """The texts of the tokens that the marks are written with."""
-        return (self.open, self.close, self.open.removesuffix("thought"))
+        others = (self.said, self.then.removesuffix("assistant"))
+        return (self.open, self.close, self.open.removesuffix("thought"), *filter(None, others))
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """What belongs to no part, though it stands in what is said."""
+        return (self.then, self.said, self.close) if self.said else ()
 
 
 REASONING_TAGS: tuple[ReasoningTags, ...] = (
@@ -37,6 +47,7 @@ REASONING_TAGS: tuple[ReasoningTags, ...] = (
     ReasoningTags("<|START_THINKING|>", "<|END_THINKING|>", "Command A, Command R7B"),
     ReasoningTags("<thinking>", "</thinking>", "Apriel 1.5"),
     ReasoningTags("<|inner_prefix|>", "<|inner_suffix|>", "Apertus"),
+    ReasoningTags("<|think|>", "<|end|>", "Solar Open", then="<|begin|>assistant", said="<|content|>"),
 )
 
 
@@ -46,4 +57,4 @@ def reasoning_tags_of(template: str) -> ReasoningTags | None:
     Args:
         template: the source of the template.
     """
-    return next((tags for tags in REASONING_TAGS if tags.close in template), None)
+    return next((tags for tags in REASONING_TAGS if tags.close in template and tags.said in template), None)

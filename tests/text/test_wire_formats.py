@@ -54,6 +54,7 @@ SPOKEN = {
     "qwen3-coder": "qwen3-coder",
     "qwen3.5": "qwen3-coder",
     "seed-oss": "seed-oss",
+    "solar-open": "solar",
 }
 # These write no call that could be read back: they leave out arguments, or calls altogether.
 UNWRITTEN = {"deepseek-r1": "deepseek-r1", "granite-3.3": "granite"}
@@ -203,7 +204,8 @@ def test_thinking_is_kept_apart(name: str) -> None:
     opened = "" if thinks(name) else f"\n{tags.open}"
     for pieces in cuts(f"{opened}\n I <think-> so.\n\n{tags.close}\n\n Said.\n<{tags.close}"):
         parts = parts_of(parser_of(name, None), pieces)
-        assert parts == AnswerParts(f"Said.\n<{tags.close}", "I <think-> so.")
+        said = "Said.\n<" if tags.said else f"Said.\n<{tags.close}"
+        assert parts == AnswerParts(said, "I <think-> so.")
 
 
 def tagged(tools: ToolFormat | None, tags: str = "<think>", opened: bool = False) -> TaggedAnswer:
@@ -219,6 +221,14 @@ def test_thinking_that_is_not_closed_is_thinking() -> None:
 def test_a_tag_in_the_middle_of_an_answer_is_text() -> None:
     for pieces in cuts("Write <think>a</think>."):
         assert parts_of(tagged(None), pieces) == AnswerParts("Write <think>a</think>.")
+
+
+def test_marks_before_what_is_said_belong_to_no_part() -> None:
+    for after in ("<|content|>Said: <|cont.<|end|>", "<|content|>Said: <|cont."):
+        for pieces in cuts(f"<|think|>Hm.<|end|><|begin|>assistant{after}"):
+            assert parts_of(parser_of("solar-open"), pieces) == AnswerParts("Said: <|cont.", "Hm.")
+    for pieces in cuts("<|content|>Said.<|end|>"):
+        assert parts_of(parser_of("solar-open"), pieces) == AnswerParts("Said.")
 
 
 def test_text_comes_as_soon_as_it_is_certain() -> None:
@@ -264,6 +274,7 @@ def test_a_call_comes_as_soon_as_it_is_complete() -> None:
         ("apertus", '<|tools_prefix|>[{"f": {}, "g": {}}]<|tools_suffix|>'),
         ("apertus", "<|tools_prefix|>[f]<|tools_suffix|>"),
         ("functionary", "<function=f>s</function>"),
+        ("solar", "<|tool_calls|>f<|calls|>"),
         ("minicpm5", '<function name="f">s</function>'),
         ("minicpm5", '<function name="f"><param name="s">a</function>'),
         ("deepseek-v3.2", "<\uff5cDSML\uff5cfunction_calls>f</\uff5cDSML\uff5cfunction_calls>"),

@@ -17,6 +17,7 @@ from rushlight.text.tool_formats.minicpm5 import MINICPM5
 from rushlight.text.tool_formats.minimax_m2 import MINIMAX_M2
 from rushlight.text.tool_formats.mistral import MISTRAL, MISTRAL_JSON
 from rushlight.text.tool_formats.qwen3_coder import QWEN3_CODER, SEED_OSS
+from rushlight.text.tool_formats.solar import SOLAR
 
 __all__ = ["TOOL_FORMATS", "Call", "Schemas", "ToolFormat", "tool_format_of"]
 
@@ -41,6 +42,7 @@ TOOL_FORMATS: tuple[ToolFormat, ...] = (
     MINICPM5,
     APERTUS,
     FUNCTIONARY,
+    SOLAR,
     LFM2,
     NEMOTRON,
     COHERE,
