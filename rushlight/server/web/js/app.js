@@ -25,7 +25,9 @@ export class App {
   constructor() {
     this.api = new Api();
     this.store = new Store();
-    this.keeper = new Keeper(this.store, () => toast("This browser does not keep conversations; export what you need."));
+    this.keeper = new Keeper(this.store, () =>
+      toast("This browser does not keep conversations; export what you need."),
+    );
     this.answers = new Answers(this.api, this.keeper);
     this.models = new Models();
     this.library = new Library(this);
@@ -35,7 +37,11 @@ export class App {
       again: (message) => this.again(message),
       choose: (message, step) => this.choose(message, step),
     });
-    this.composer = new Composer({ send: (text) => this.send(text), stop: () => this.stop(), editLast: () => this.editLast() });
+    this.composer = new Composer({
+      send: (text) => this.send(text),
+      stop: () => this.stop(),
+      editLast: () => this.editLast(),
+    });
     this.settings = new SettingsDialog((values, forNew) => this.setSettings(values, forNew));
     this.follow = new Follow(byId("scroller"), byId("column"), (following) => {
       byId("to-end").hidden = following;

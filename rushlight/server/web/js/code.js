@@ -15,10 +15,20 @@ export function codeBlock(text, info) {
   const language = languageNamed(asked);
   const code = el("code", { "data-language": language }, text);
   if (language) colour(code, language);
-  const copy = el("button", { type: "button", class: "copy", "data-action": "copy-code", "aria-label": "Copy code" }, icon("copy"), el("span", {}, "Copy"));
+  const copy = el(
+    "button",
+    { type: "button", class: "copy", "data-action": "copy-code", "aria-label": "Copy code" },
+    icon("copy"),
+    el("span", {}, "Copy"),
+  );
   const name = (language && LANGUAGES[language].label) || asked.slice(0, 30) || "text";
   const bar = el("div", { class: "code-bar" }, el("span", { class: "code-language" }, name), copy);
-  return el("div", { class: "code" }, bar, el("pre", { tabindex: "0", role: "group", "aria-label": `Code, ${name}` }, code));
+  return el(
+    "div",
+    { class: "code" },
+    bar,
+    el("pre", { tabindex: "0", role: "group", "aria-label": `Code, ${name}` }, code),
+  );
 }
 
 /** Colour the code of an element, now or when its language has been loaded. */

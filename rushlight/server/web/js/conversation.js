@@ -8,12 +8,28 @@ const TITLE_LENGTH = 60;
 /** An empty conversation with a system prompt and sampling settings. */
 export function newConversation({ system = "", settings = {} } = {}) {
   const now = Date.now();
-  return { id: newId(), title: "", created: now, updated: now, system, settings: { ...settings }, messages: [], chosen: {} };
+  return {
+    id: newId(),
+    title: "",
+    created: now,
+    updated: now,
+    system,
+    settings: { ...settings },
+    messages: [],
+    chosen: {},
+  };
 }
 
 /** A message to hang below another one (null: the beginning). `finish` says how an answer ended; null: it did not. */
 export function newMessage(role, parent, content = "") {
-  return { id: newId(), parent, role, content, created: Date.now(), ...(role === "assistant" ? { reasoning: "", finish: null } : {}) };
+  return {
+    id: newId(),
+    parent,
+    role,
+    content,
+    created: Date.now(),
+    ...(role === "assistant" ? { reasoning: "", finish: null } : {}),
+  };
 }
 
 /** The message with an id. */

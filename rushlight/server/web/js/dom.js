@@ -27,7 +27,11 @@ export function icon(name) {
 
 /** A button that shows an icon and says `label`. */
 export function iconButton(name, label, click, props = {}) {
-  return el("button", { type: "button", class: "icon-button", "aria-label": label, title: label, click, ...props }, icon(name));
+  return el(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": label, title: label, click, ...props },
+    icon(name),
+  );
 }
 
 /** The element with an id, which the page is known to have. */

@@ -9,7 +9,8 @@ export function grow(area) {
 }
 
 /** Whether a key press means "done": Enter alone, and not one that an input method takes. */
-export const isSend = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
+export const isSend = (event) =>
+  event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
 
 /** A box with a text to change. Enter saves, Escape cancels. */
 export function editorFor(text, { save, cancel }) {

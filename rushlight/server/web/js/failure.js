@@ -19,7 +19,11 @@ export class Failure extends Error {
 export function connectionFailure(begun) {
   return begun
     ? new Failure("gone", "The connection was lost", "What had been written is kept. Is the server still running?")
-    : new Failure("gone", "The server does not answer", "Is it still running? Your message is kept; try again once it is.");
+    : new Failure(
+        "gone",
+        "The server does not answer",
+        "Is it still running? Your message is kept; try again once it is.",
+      );
 }
 
 /** Of an answer of HTTP that is not a success. */

@@ -10,7 +10,9 @@ export class Follow {
   constructor(scroller, content, onChange) {
     Object.assign(this, { scroller, onChange });
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    scroller.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.#canScroll() && this.#set(false), { passive: true });
+    scroller.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.#canScroll() && this.#set(false), {
+      passive: true,
+    });
     const observer = new ResizeObserver(() => this.#following && this.#toEnd());
     observer.observe(content);
     observer.observe(scroller);

@@ -114,6 +114,9 @@ export class Generation extends EventTarget {
       completion_tokens: tokens,
       cached_tokens: usage.prompt_tokens_details?.cached_tokens ?? null,
     };
-    this.message.speed = { tokens_per_second: rate, first_ms: this.#first ? Math.round(this.#first - this.#asked) : null };
+    this.message.speed = {
+      tokens_per_second: rate,
+      first_ms: this.#first ? Math.round(this.#first - this.#asked) : null,
+    };
   }
 }

@@ -1,5 +1,5 @@
-// Markdown that grows at its end. Blocks that more text can no longer change are left alone, so that a long answer costs
-// no more per token than a short one; and where a block itself is long, it is drawn less often.
+// Markdown that grows at its end. Blocks that more text can no longer change are left alone, so that a long answer
+// costs no more per token than a short one; and where a block itself is long, it is drawn less often.
 
 import { blockElement, blocksOf } from "./markdown.js";
 import { patchChildren } from "./patch.js";
@@ -68,6 +68,11 @@ export class GrowingMarkdown {
   #redraw() {
     this.#settled = this.#nodes = 0;
     this.#defined = false;
-    patchChildren(this.element, blocksOf(this.#shown).map((token) => blockElement(token)).filter(Boolean));
+    patchChildren(
+      this.element,
+      blocksOf(this.#shown)
+        .map((token) => blockElement(token))
+        .filter(Boolean),
+    );
   }
 }

@@ -43,7 +43,11 @@ export class Keeper {
 
   /** Keep a conversation soon. */
   soon(conversation) {
-    if (!this.#later.has(conversation)) this.#later.set(conversation, setTimeout(() => this.now(conversation), EVERY));
+    if (!this.#later.has(conversation))
+      this.#later.set(
+        conversation,
+        setTimeout(() => this.now(conversation), EVERY),
+      );
   }
 
   /** Keep it no more, whatever still happens to it. */

@@ -39,7 +39,9 @@ export const LANGUAGES = {
   yaml: { label: "YAML", also: ["yml"] },
 };
 
-const BY_NAME = new Map(Object.entries(LANGUAGES).flatMap(([name, { also }]) => [name, ...also].map((each) => [each, name])));
+const BY_NAME = new Map(
+  Object.entries(LANGUAGES).flatMap(([name, { also }]) => [name, ...also].map((each) => [each, name])),
+);
 
 /** The language that a fence names, or null. */
 export const languageNamed = (name) => BY_NAME.get(name.toLowerCase()) ?? null;

@@ -81,7 +81,11 @@ export class Library {
     try {
       const conversations = imported(await file.text());
       for (const conversation of conversations) await this.store.put(conversation);
-      toast(conversations.length === 1 ? "One conversation was imported." : `${conversations.length} conversations were imported.`);
+      toast(
+        conversations.length === 1
+          ? "One conversation was imported."
+          : `${conversations.length} conversations were imported.`,
+      );
     } catch (error) {
       toast(error.message);
     }

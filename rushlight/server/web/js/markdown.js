@@ -46,9 +46,18 @@ const BLOCKS = {
     return el(token.ordered ? "ol" : "ul", start, ...token.items.map((item) => listItem(item, depth)));
   },
   table: (token, depth) => {
-    const row = (cells, tag) => el("tr", {}, ...cells.map((cell) => el(tag, { class: cell.align && `align-${cell.align}` }, ...inline(cell.tokens, depth))));
+    const row = (cells, tag) =>
+      el(
+        "tr",
+        {},
+        ...cells.map((cell) => el(tag, { class: cell.align && `align-${cell.align}` }, ...inline(cell.tokens, depth))),
+      );
     const body = token.rows.length ? el("tbody", {}, ...token.rows.map((cells) => row(cells, "td"))) : null;
-    return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table" }, el("table", {}, el("thead", {}, row(token.header, "th")), body));
+    return el(
+      "div",
+      { class: "table", tabindex: "0", role: "group", "aria-label": "Table" },
+      el("table", {}, el("thead", {}, row(token.header, "th")), body),
+    );
   },
 };
 
@@ -64,7 +73,8 @@ function listItem(item, depth) {
   return el("li", { class: item.task && "task" }, ...parts);
 }
 
-const checkbox = (checked) => el("input", { type: "checkbox", disabled: true, checked, "aria-label": checked ? "Done" : "Open" });
+const checkbox = (checked) =>
+  el("input", { type: "checkbox", disabled: true, checked, "aria-label": checked ? "Done" : "Open" });
 
 function inline(tokens, depth) {
   if (depth > DEEPEST) return tokens.map((token) => token.raw);
@@ -117,7 +127,13 @@ function inlineNodes(token, depth) {
 function link(href, children, title = null) {
   const url = addressOf(href);
   if (!url) return children;
-  return [el("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow", title: title && decoded(title) }, ...children)];
+  return [
+    el(
+      "a",
+      { href: url, target: "_blank", rel: "noopener noreferrer nofollow", title: title && decoded(title) },
+      ...children,
+    ),
+  ];
 }
 
 // A picture from elsewhere would tell that server what is read here, so it becomes a link.

@@ -81,6 +81,9 @@ function withoutDelimiters(text) {
 // The formula comes from a stranger: whatever is not a plain element of MathML is not taken.
 function isOnlyMath(root) {
   return [...root.querySelectorAll("*")].every(
-    (node) => node.namespaceURI === MATHML && node.localName !== "annotation-xml" && [...node.attributes].every(({ name }) => !ACTIVE.test(name)),
+    (node) =>
+      node.namespaceURI === MATHML &&
+      node.localName !== "annotation-xml" &&
+      [...node.attributes].every(({ name }) => !ACTIVE.test(name)),
   );
 }

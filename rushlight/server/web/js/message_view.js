@@ -15,7 +15,11 @@ export class MessageView {
     this.body = el("div", { class: "body" });
     this.foot = el("div", { class: "message-foot" });
     this.element = el("article", { class: `message ${message.role}`, "data-id": message.id });
-    this.element.append(el("h2", { class: "off-screen" }, message.role === "user" ? "You wrote" : "Answer"), this.body, this.foot);
+    this.element.append(
+      el("h2", { class: "off-screen" }, message.role === "user" ? "You wrote" : "Answer"),
+      this.body,
+      this.foot,
+    );
     if (message.role === "assistant") this.#prepareAnswer();
     else this.body.append(el("div", { class: "said" }, message.content));
     this.finish(null);
@@ -27,7 +31,9 @@ export class MessageView {
     this.#showThinking(true);
     if (message.content) this.#content.showSoon(message.content);
     this.status.hidden = this.#isThinking;
-    this.statusText.textContent = generation.waiting ? `The server is busy. Trying again in ${generation.waiting} s` : "";
+    this.statusText.textContent = generation.waiting
+      ? `The server is busy. Trying again in ${generation.waiting} s`
+      : "";
     this.ending.replaceChildren();
   }
 
@@ -56,7 +62,12 @@ export class MessageView {
     this.thinkingText = el("div", { class: "prose" });
     this.thinkingLabel = el("span", {}, "Thinking");
     this.thinkingFlame = icon("flame");
-    this.thinking = el("details", { class: "thinking", hidden: true }, el("summary", {}, icon("right"), this.thinkingLabel, this.thinkingFlame), this.thinkingText);
+    this.thinking = el(
+      "details",
+      { class: "thinking", hidden: true },
+      el("summary", {}, icon("right"), this.thinkingLabel, this.thinkingFlame),
+      this.thinkingText,
+    );
     this.thinking.addEventListener("toggle", () => this.#showThinking(this.element.classList.contains("is-running")));
     this.answer = el("div", { class: "prose" });
     this.statusText = el("span", {});
@@ -90,9 +101,21 @@ export class MessageView {
   }
 
   #endingElement({ kind, title, detail }) {
-    const again = el("button", { type: "button", class: "text-button", click: () => this.actions.again(this.message) }, "Try again");
-    const words = el("div", {}, el("strong", {}, title), detail ? el("p", {}, detail) : null, kind === "failure" ? again : null);
-    return kind === "failure" ? el("div", { class: "failure" }, icon("warning"), words) : el("p", { class: "note" }, title);
+    const again = el(
+      "button",
+      { type: "button", class: "text-button", click: () => this.actions.again(this.message) },
+      "Try again",
+    );
+    const words = el(
+      "div",
+      {},
+      el("strong", {}, title),
+      detail ? el("p", {}, detail) : null,
+      kind === "failure" ? again : null,
+    );
+    return kind === "failure"
+      ? el("div", { class: "failure" }, icon("warning"), words)
+      : el("p", { class: "note" }, title);
   }
 
   #branches() {

@@ -23,7 +23,9 @@ export class Models {
     this.choice.replaceChildren(...models.map(({ id }) => el("option", { value: id }, id)));
     const chosen = preference("model");
     this.choice.value = models.some(({ id }) => id === chosen) ? chosen : (models[0]?.id ?? "");
-    byId("welcome-model").textContent = this.id ? `The model here is ${this.id}. What you write goes to this server and is kept in this browser only.` : "";
+    byId("welcome-model").textContent = this.id
+      ? `The model here is ${this.id}. What you write goes to this server and is kept in this browser only.`
+      : "";
   }
 
   /** The name of the model that is asked; "" before the server has told. */

@@ -8,7 +8,13 @@ export class SettingsDialog {
   #inputs = new Map();
 
   constructor(save) {
-    Object.assign(this, { save, dialog: byId("settings-dialog"), system: byId("system"), problem: byId("settings-problem"), keep: byId("settings-keep") });
+    Object.assign(this, {
+      save,
+      dialog: byId("settings-dialog"),
+      system: byId("system"),
+      problem: byId("settings-problem"),
+      keep: byId("settings-keep"),
+    });
     byId("sampling").append(...SAMPLING.map((field) => this.#row(field)));
     byId("settings-save").addEventListener("click", () => this.#done());
     byId("settings-cancel").addEventListener("click", () => this.dialog.close());
@@ -31,9 +37,21 @@ export class SettingsDialog {
   }
 
   #row({ name, label, about, whole }) {
-    const input = el("input", { id: `setting-${name}`, inputmode: whole ? "numeric" : "decimal", autocomplete: "off", placeholder: name === "seed" ? "random" : "default", "aria-describedby": `about-${name}` });
+    const input = el("input", {
+      id: `setting-${name}`,
+      inputmode: whole ? "numeric" : "decimal",
+      autocomplete: "off",
+      placeholder: name === "seed" ? "random" : "default",
+      "aria-describedby": `about-${name}`,
+    });
     this.#inputs.set(name, input);
-    return el("div", { class: "setting" }, el("label", { for: input.id, class: "field-label" }, label), input, el("p", { class: "field-about", id: `about-${name}` }, about));
+    return el(
+      "div",
+      { class: "setting" },
+      el("label", { for: input.id, class: "field-label" }, label),
+      input,
+      el("p", { class: "field-about", id: `about-${name}` }, about),
+    );
   }
 
   #done() {

@@ -6,7 +6,7 @@ import { preference, setPreference } from "./preferences.js";
 const DAY = 86_400_000;
 const narrow = matchMedia("(max-width: 800px)");
 
-/** Calls `open(id)`, `rename(id, title)`, `remove(id)`, `exportOne(id)` and `search(words)`, which gives a set of ids. */
+/** Calls `rename(id, title)`, `remove(id)`, `exportOne(id)` and `search(words)`, which gives a set of ids. */
 export class Sidebar {
   #summaries = [];
   #current = null;
@@ -15,7 +15,12 @@ export class Sidebar {
   #searches = 0;
 
   constructor(actions) {
-    Object.assign(this, { actions, list: byId("conversations"), element: byId("sidebar"), toggleButton: byId("sidebar-toggle") });
+    Object.assign(this, {
+      actions,
+      list: byId("conversations"),
+      element: byId("sidebar"),
+      toggleButton: byId("sidebar-toggle"),
+    });
     this.toggleButton.addEventListener("click", () => this.toggle());
     byId("sidebar-close").addEventListener("click", () => this.toggle(false));
     byId("curtain").addEventListener("click", () => this.toggle(false));
@@ -91,18 +96,32 @@ export class Sidebar {
   #item(summary) {
     const { id, title } = summary;
     const isCurrent = id === this.#current;
-    const link = el("a", { href: `#${id}`, class: "conversation", "aria-current": isCurrent && "page", title, click: () => narrow.matches && this.toggle(false) });
+    const link = el("a", {
+      href: `#${id}`,
+      class: "conversation",
+      "aria-current": isCurrent && "page",
+      title,
+      click: () => narrow.matches && this.toggle(false),
+    });
     if (this.#running.has(id)) link.append(icon("flame"));
     link.append(title || "New conversation");
     const item = el("li", { class: isCurrent && "is-current" }, link);
-    item.append(iconButton("more", `More for ${title}`, ({ currentTarget }) => this.#menu(currentTarget, item, summary), { "aria-haspopup": "menu" }));
+    item.append(
+      iconButton("more", `More for ${title}`, ({ currentTarget }) => this.#menu(currentTarget, item, summary), {
+        "aria-haspopup": "menu",
+      }),
+    );
     return item;
   }
 
   #menu(button, item, summary) {
     const menu = byId("menu");
     const entry = (label, act, danger) =>
-      el("button", { type: "button", role: "menuitem", class: danger && "danger", click: () => (menu.hidePopover(), act()) }, label);
+      el(
+        "button",
+        { type: "button", role: "menuitem", class: danger && "danger", click: () => (menu.hidePopover(), act()) },
+        label,
+      );
     menu.replaceChildren(
       entry("Rename", () => this.#rename(item, summary)),
       entry("Export", () => this.actions.exportOne(summary.id)),

@@ -18,7 +18,12 @@ export class ThreadView {
     if (conversation !== this.#conversation) this.#views.clear();
     this.#conversation = conversation;
     const path = pathOf(conversation);
-    const views = new Map(path.map((message) => [message.id, this.#views.get(message.id) ?? new MessageView(conversation, message, this.actions)]));
+    const views = new Map(
+      path.map((message) => [
+        message.id,
+        this.#views.get(message.id) ?? new MessageView(conversation, message, this.actions),
+      ]),
+    );
     this.#views = views;
     for (const view of views.values()) {
       const isRunning = running?.message === view.message;

@@ -8,7 +8,10 @@ const ROLES = new Set(["user", "assistant"]);
 
 const isText = (value) => typeof value === "string";
 const isNumber = (value) => Number.isFinite(value);
-const numbers = (...names) => (value) => names.every((name) => isNumber(value?.[name]));
+const numbers =
+  (...names) =>
+  (value) =>
+    names.every((name) => isNumber(value?.[name]));
 // What is told of an answer, and what each must be to be taken over.
 const FACTS = {
   reasoning: isText,
@@ -17,7 +20,8 @@ const FACTS = {
   thought_ms: isNumber,
   seed: isNumber,
   usage: numbers("prompt_tokens", "completion_tokens"),
-  speed: (value) => ["tokens_per_second", "first_ms"].every((name) => value?.[name] === null || isNumber(value?.[name])),
+  speed: (value) =>
+    ["tokens_per_second", "first_ms"].every((name) => value?.[name] === null || isNumber(value?.[name])),
   failure: (value) => isText(value?.title) && isText(value?.detail),
 };
 
@@ -76,7 +80,9 @@ function conversationFrom(data, index) {
 }
 
 function factsOf(message) {
-  return Object.fromEntries(Object.entries(FACTS).flatMap(([name, fits]) => (fits(message[name]) ? [[name, message[name]]] : [])));
+  return Object.fromEntries(
+    Object.entries(FACTS).flatMap(([name, fits]) => (fits(message[name]) ? [[name, message[name]]] : [])),
+  );
 }
 
 const timeOf = (value) => (Number.isFinite(value) ? value : Date.now());

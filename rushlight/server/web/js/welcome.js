@@ -13,7 +13,11 @@ const SHOWN_MS = 1600;
 
 /** Offer ways to begin; `take(text)` gets the chosen one. */
 export function showIdeas(take) {
-  byId("ideas").append(...IDEAS.map((text) => el("li", {}, el("button", { type: "button", class: "idea", click: () => take(text) }, text))));
+  byId("ideas").append(
+    ...IDEAS.map((text) =>
+      el("li", {}, el("button", { type: "button", class: "idea", click: () => take(text) }, text)),
+    ),
+  );
 }
 
 /** Show on a button, for a moment, whether copying worked. */

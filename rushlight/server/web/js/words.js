@@ -32,7 +32,8 @@ export function countsOf({ usage, speed, seed }) {
 /** How an answer ended, where that is worth saying: `{ kind: "failure" | "note", title, detail }`, or null. */
 export function endingOf({ finish, failure, content, reasoning }) {
   if (failure) return { ...failure, kind: "failure" };
-  if (finish === null) return { kind: "note", title: "Not finished: the page was closed, or another tab is still at it." };
+  if (finish === null)
+    return { kind: "note", title: "Not finished: the page was closed, or another tab is still at it." };
   if (ENDINGS[finish]) return { kind: "note", title: ENDINGS[finish] };
   if (content) return null;
   return { kind: "note", title: reasoning ? "The model thought, but gave no answer." : "The answer is empty." };
