@@ -76,7 +76,7 @@ def serving_llm(llm: LLM, **options: Any) -> Iterator[RunningServer]:
                 assert not thread.is_alive()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait until something is so."""
     end = time.monotonic() + seconds
     while not condition():

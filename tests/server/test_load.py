@@ -50,7 +50,7 @@ def test_a_client_that_goes_away_frees_its_sequence(tiny: RunningServer, stream:
                 next(lines)
         else:
             with pytest.raises(httpx.ReadTimeout):
-                client.post("/v1/completions", json=body, timeout=0.3)
+                client.post("/v1/completions", json=body, timeout=httpx.Timeout(30, read=0.3))
     eventually(lambda: tiny.sequences() == 0 and tiny.admission.n_inside == 0)
     assert tiny.llm.stats().finished["abort"] == steps + 3
 
