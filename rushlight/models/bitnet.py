@@ -5,7 +5,7 @@ A llama block (see `rushlight.models.llama`), with these differences:
 - An RMS norm in front of each output matrix: ``attn_sub_norm`` on what is attended, ``ffn_sub_norm`` on the
   gated columns of the feed-forward network.
 - What a matrix gives may be multiplied by one number, a tensor such as ``attn_q.scale``, as ternary weights
-  need.
+  need (see `rushlight.models.scales`).
 - RoPE turns halves of a head (NeoX). The output head is the embedding.
 
 Source: Ma et al. 2024, "The Era of 1-bit LLMs: All Large Language Models are in 1.58 Bits"; ``bitnet.cpp``
@@ -22,10 +22,6 @@ from rushlight.models.layers import RmsNorm
 from rushlight.models.weights import Weights
 
 
-def _scaled(ops: Ops, x: Tensor, scale: float) -> Tensor:
-    return x if scale == 1.0 else ops.scale(x, scale)
-
-
 class Block:
     """The weights of one layer."""
 
@@ -40,22 +36,11 @@ class Block:
         self.ffn_gate_up = weights.joined((f"{name}.ffn_gate", f"{name}.ffn_up"), (n_ff, n_ff), n_embd)
         self.ffn_sub_norm = RmsNorm(weights, f"{name}.ffn_sub_norm", n_ff, eps)
         self.ffn_down = weights.linear(f"{name}.ffn_down", n_embd, n_ff)
-        self.qkv_scales = [weights.number(f"{name}.attn_{part}.scale", 1.0) for part in "qkv"]
-        self.gate_scale, self.up_scale, self.down_scale = (
-            weights.number(f"{name}.ffn_{part}.scale", 1.0) for part in ("gate", "up", "down")
-        )
-        self.output_scale = weights.number(f"{name}.attn_output.scale", 1.0)
-
-    def qkv(self, ops: Ops, x: Tensor) -> tuple[Tensor, ...]:
-        """Queries, keys and values."""
-        parts = zip(self.attn_qkv(ops, x), self.qkv_scales, strict=True)
-        return tuple(_scaled(ops, part, scale) for part, scale in parts)
 
     def ffn(self, ops: Ops, x: Tensor) -> Tensor:
         """The output of the feed-forward network."""
         gate, up = self.ffn_gate_up(ops, x)
-        gated = ops.silu_mul(_scaled(ops, gate, self.gate_scale), _scaled(ops, up, self.up_scale))
-        return _scaled(ops, self.ffn_down(ops, self.ffn_sub_norm(ops, gated)), self.down_scale)
+        return self.ffn_down(ops, self.ffn_sub_norm(ops, ops.silu_mul(gate, up)))
 
 
 class Model(Decoder):
@@ -72,10 +57,9 @@ class Model(Decoder):
         """The logits [R, V] of one step."""
         x = ops.embed(self.token_embd)
         for i, block in enumerate(self.blocks):
-            attended = self.attend(ops, block.qkv(ops, block.attn_norm(ops, x)), i, self.rope)
+            attended = self.attend(ops, block.attn_qkv(ops, block.attn_norm(ops, x)), i, self.rope)
             if block is self.blocks[-1]:
                 x, attended = ops.outputs(x), ops.outputs(attended)
-            attended = block.attn_output(ops, block.attn_sub_norm(ops, attended))
-            x = ops.add(x, _scaled(ops, attended, block.output_scale))
+            x = ops.add(x, block.attn_output(ops, block.attn_sub_norm(ops, attended)))
             x = ops.add(x, block.ffn(ops, block.ffn_norm(ops, x)))
         return self.output(ops, self.output_norm(ops, x))

@@ -126,7 +126,7 @@ class Weights:
 
         The matrix has the first runs of all groups, then the second ones, and so on.
         """
-        tensor = self._accounts.tensor(f"{name}.weight", (n_group * sum(sizes), k))
+        tensor = self._matrix(f"{name}.weight", (n_group * sum(sizes), k))
         rows = tensor.raw.reshape(n_group, sum(sizes), -1)
         starts = np.cumsum((0, *sizes)).tolist()
         runs = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from helpers.dense_models import YARN
+from helpers.random_layers import YARN
 from helpers.random_models import RandomModel
 
 ATTENTION = "attn_norm attn_q attn_k attn_v attn_output ffn_norm"

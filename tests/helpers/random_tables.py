@@ -5,7 +5,15 @@ from __future__ import annotations
 from helpers.alibi_models import ALIBI_MODELS
 from helpers.dense_models import DENSE_MODELS
 from helpers.expert_models import EXPERT_MODELS
+from helpers.later_models import LATER_MODELS
 from helpers.mixed_models import MIXED_MODELS
 from helpers.recurrent_models import RECURRENT_MODELS
 
-RANDOM_MODELS = (*DENSE_MODELS, *ALIBI_MODELS, *EXPERT_MODELS, *MIXED_MODELS, *RECURRENT_MODELS)
+RANDOM_MODELS = (
+    *DENSE_MODELS,
+    *LATER_MODELS,
+    *ALIBI_MODELS,
+    *EXPERT_MODELS,
+    *MIXED_MODELS,
+    *RECURRENT_MODELS,
+)
