@@ -6,6 +6,9 @@ https://github.com/NousResearch/Hermes-Function-Calling for Hermes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rushlight.text.tool_formats.base import (
     Call,
     Schemas,
@@ -15,7 +18,7 @@ from rushlight.text.tool_formats.base import (
     json_head,
     read_json,
 )
-from rushlight.text.tool_formats.writing import CallWriting, json_object_call
+from rushlight.text.tool_formats.writing import CallWriting, Pattern, Piece, json_object_call
 
 _OBJECT = json_object_call("name", "arguments")
 
@@ -43,6 +46,12 @@ def _list(begin: str, end: str) -> CallWriting:
     return CallWriting(_OBJECT, f"{begin}[", f"]{end}", between=", ")
 
 
+def _cohere(name: str, parameters: Mapping[str, Any]) -> tuple[Piece, ...]:
+    """A call with its number as its id."""
+    rest = json_object_call("tool_name", "parameters")(name, parameters)
+    return ("{", '"tool_call_id"', ": ", Pattern('"[0-9]{1,2}"'), ", ", *rest[1:])
+
+
 HERMES = _json_blocks(
     "hermes",
     "Hermes 2 and 3, Qwen 2.5, Qwen 3, Granite 4",
@@ -66,12 +75,7 @@ COHERE = _json_blocks(
     "Command R7B and A",
     "<|START_ACTION|>",
     "<|END_ACTION|>",
-    CallWriting(
-        json_object_call("tool_name", "parameters"),
-        "<|START_ACTION|>[\n    ",
-        "\n]<|END_ACTION|>",
-        between=",\n    ",
-    ),
+    CallWriting(_cohere, "<|START_ACTION|>[\n    ", "\n]<|END_ACTION|>", between=",\n    "),
 )
 PHI4 = _json_blocks(
     "phi-4",

@@ -69,16 +69,11 @@ class CallWriting(NamedTuple):
     blocks: str | None = None
 
 
-def json_object_call(name_key: str, arguments_key: str, *before: str) -> Callable[..., tuple[Piece, ...]]:
-    """Calls that are JSON objects of a name and arguments.
-
-    Args:
-        name_key, arguments_key: the keys.
-        before: texts of JSON that stand in the object before the name.
-    """
+def json_object_call(name_key: str, arguments_key: str) -> Callable[..., tuple[Piece, ...]]:
+    """Calls that are JSON objects of a name and arguments, under these keys."""
 
     def call(name: str, parameters: Mapping[str, Any]) -> tuple[Piece, ...]:
-        head = "".join(("{", *before, f'"{name_key}": {json.dumps(name)}, "{arguments_key}": '))
+        head = f'{{"{name_key}": {json.dumps(name)}, "{arguments_key}": '
         return (*json_literals(head), Json(parameters), "}")
 
     return call
