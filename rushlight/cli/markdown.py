@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from functools import cache
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ from rich.theme import Theme
 
 from rushlight.cli.output import printable
 
-_DRAWINGS_PER_SECOND = 12
+_DRAW_SECONDS = 0.08  # least time between two drawings of the same block
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _THEME = Theme({"markdown.code": "bold cyan"})  # without a background, which suits few terminals
 
@@ -35,6 +36,7 @@ class MarkdownDisplay:
         self._thinks = False
         self._printed = False
         self._tail = ""
+        self._drawn = 0.0
 
     def thought(self, text: str) -> None:
         """Add to the thoughts."""
@@ -46,17 +48,18 @@ class MarkdownDisplay:
         if self._live is None:
             self._live = self._start()
         self._tail += printable(text)
-        if "\n" in text:
-            finished = "".join(finished_blocks(self._tail))
+        finished = "".join(finished_blocks(self._tail)) if "\n" in text else ""
+        if finished:
+            self._live.update("", refresh=True)
             self._print(finished)
             self._tail = self._tail[len(finished) :]
-        self._live.update(_LastLines(self._blocks(self._tail)))
+        self._draw(self._live, at_once=bool(finished))
 
     def end(self) -> None:
         """Print what is left."""
         if self._live is not None:
             live, self._live = self._live, None
-            live.update("")
+            live.update("", refresh=True)
             live.stop()
             self._print(self._tail)
         elif self._thinks:
@@ -67,13 +70,20 @@ class MarkdownDisplay:
             self._console.print("\n")
         live = Live(
             console=self._console,
-            refresh_per_second=_DRAWINGS_PER_SECOND,
+            auto_refresh=False,  # a thread that draws while a block is printed would leave traces
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
         live.start()
         return live
+
+    def _draw(self, live: Live, *, at_once: bool) -> None:
+        """Draw the tail, if the last drawing is not of this moment."""
+        now = time.monotonic()
+        if at_once or now - self._drawn > _DRAW_SECONDS:
+            live.update(_LastLines(self._blocks(self._tail)), refresh=True)
+            self._drawn = now
 
     def _print(self, text: str) -> None:
         if text.strip():

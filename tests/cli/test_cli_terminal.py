@@ -78,6 +78,7 @@ def terminal(home: Path, *flags: str) -> Iterator[tuple[Seen, int]]:
     if child == 0:
         os.environ.update(RUSHLIGHT_HOME=str(home), TERM="xterm-256color", COLUMNS="80", LINES="40")
         os.environ.pop("NO_COLOR", None)
+        os.chdir(home)
         code = FAKE.format(here=str(HERE))
         os.execv(sys.executable, [sys.executable, "-c", code, "chat", "-m", "fake", *flags])
     try:
@@ -111,7 +112,7 @@ def test_a_session(tmp_path: Path) -> None:
         seen.wait(lambda lines: any("write the conversation" in line for line in lines))
         seen.type("\t")
         seen.wait(lambda lines: "> /save" in lines)
-        seen.type(f" {tmp_path}/x.json\r")
+        seen.type(" x.json\r")
         seen.wait(prompts(5))
         seen.type("\x1b[A\r")
         lines = seen.wait(lambda lines: any("[y/N]" in line for line in lines))

@@ -87,8 +87,12 @@ def test_blocks_are_those_of_the_parser() -> None:
     assert "".join(rendered) == parser.render(DOCUMENT)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.08])
 @pytest.mark.parametrize("height", [60, 8])
-def test_every_cut_shows_what_the_whole_shows(height: int) -> None:
+def test_every_cut_shows_what_the_whole_shows(
+    height: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rushlight.cli.markdown._DRAW_SECONDS", seconds)
     whole = shown([DOCUMENT])
     words = "\n".join(whole)
     for part in ("<b>html</b> and\na second line", "link (http://x.example/y)", "    return x", "bold end"):
