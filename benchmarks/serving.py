@@ -12,24 +12,26 @@ from benchmarks.workload import Workload
 from rushlight.bench.serve import LoadPlan, run_load
 from rushlight.bench.serve.plan import ANSWER, Range
 from rushlight.errors import ServerFailure
+from rushlight.params import EngineOptions
 
 N_CTX = 1024
 LATENCIES = {"time_to_first_token": "first_token", "time_per_output_token": "per_token"}
 
 
 class RushlightServe:
-    """``rushlight serve`` as it comes."""
+    """``rushlight serve`` as it comes, and with one sequence at once for each client."""
 
     name, once = OURS, False
 
     def variants(self, workload: Workload) -> tuple[str, ...]:
-        """Defaults alone."""
-        return ("",)
+        """Numbers of sequences at once: eight are its default."""
+        n_default = EngineOptions().n_sequences
+        return ("",) if workload.sequences <= n_default else ("", f"--parallel {workload.sequences}")
 
     def measure(self, workload: Workload, file: Path, variant: str) -> Measurement:
         """Speeds and latencies."""
         port = free_port()
-        command = rushlight_command(file, port, workload.threads, N_CTX)
+        command = [*rushlight_command(file, port, workload.threads, N_CTX), *variant.split()]
         with started(self.name, command, port) as server:
             return measured(server, workload)
 

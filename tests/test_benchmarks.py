@@ -24,7 +24,7 @@ from benchmarks.random_model import write_model
 from benchmarks.report import page
 from benchmarks.rounds import run_rounds
 from benchmarks.servers import llama_command, started
-from benchmarks.serving import LlamaServe, load_plan
+from benchmarks.serving import LlamaServe, RushlightServe, load_plan
 from benchmarks.start import first_byte
 from benchmarks.summary import Case, Summary, newest
 from benchmarks.tables import readme_table, serve_table
@@ -292,6 +292,8 @@ def test_servers_are_asked_the_same() -> None:
     assert [r.prompt for r in plan.requests()] == [r.prompt for r in load_plan(many).requests()]
     llama = LlamaServe("llama.cpp", Path("l"))
     assert llama.variants(many) == ("-np 4", "-np 64") and llama.variants(one) == ("-np 4", "-np 1")
+    assert RushlightServe().variants(one) == ("",)
+    assert RushlightServe().variants(many) == ("", "--parallel 64")
     command = llama_command(Path("l"), Path("m"), 1, 2, 1024, 64)
     assert command[command.index("-c") + 1] == "65536" and "127.0.0.1" in command
 
