@@ -47,10 +47,10 @@ SECTIONS = {
     "serve": (
         "Many clients of one server",
         "SmolLM2 behind `rushlight serve` and behind `llama-server`: with their own numbers of sequences at "
-        "once, eight and four, or with as many as there are clients, whichever answers more. Each client asks "
-        "again as soon as it is answered: prompts of 32 to 512 words and answers of 16 to 128 tokens, mixed, "
-        "streamed. Tokens a second are over all clients; the time to the first token counts from the request, "
-        "waiting included.",
+        "once, eight and four, or with as many as there are clients, whichever answers more. Each client "
+        "asks again as soon as it is answered: prompts of 32 to 512 words and answers of 16 to 128 tokens, "
+        "mixed, streamed. Tokens a second are over all clients; the time to the first token counts from the "
+        "request, waiting included.",
     ),
 }
 

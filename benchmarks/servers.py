@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -86,6 +88,18 @@ def started(name: str, command: Sequence[str], port: int) -> Iterator[Server]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def limited(server: Server, seconds: float) -> Iterator[None]:
+    """End the server if what is done with it takes longer, so that its clients end with errors."""
+    assert server.pid is not None
+    timer = threading.Timer(seconds, os.kill, (server.pid, signal.SIGTERM))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _wait(process: subprocess.Popen[bytes], api: Api) -> None:

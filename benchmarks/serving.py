@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.engine import Measurement
-from benchmarks.process import PeerError
-from benchmarks.servers import Server, free_port, llama_command, rushlight_command, started
+from benchmarks.process import LIMIT_SECONDS, PeerError
+from benchmarks.servers import Server, free_port, limited, llama_command, rushlight_command, started
 from benchmarks.summary import OURS
 from benchmarks.workload import Workload
 from rushlight.bench.serve import LoadPlan, run_load
@@ -69,8 +69,9 @@ def measured(server: Server, workload: Workload) -> Measurement:
     """
     plan = load_plan(workload)
     try:
-        run_load(server.url, LoadPlan(n_requests=2, prompt=Range(8, 8), answer=Range(8, 8), seed=1))
-        result = run_load(server.url, plan)
+        with limited(server, LIMIT_SECONDS):
+            run_load(server.url, LoadPlan(n_requests=2, prompt=Range(8, 8), answer=Range(8, 8), seed=1))
+            result = run_load(server.url, plan)
     except ServerFailure as failure:
         raise PeerError(str(failure)) from failure
     if result.errors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from benchmarks.random_blocks import random_matrix
 from benchmarks.random_model import write_model
 from benchmarks.report import page
 from benchmarks.rounds import run_rounds
-from benchmarks.servers import llama_command, started
+from benchmarks.servers import Server, limited, llama_command, started
 from benchmarks.serving import LlamaServe, RushlightServe, load_plan
 from benchmarks.start import first_byte
 from benchmarks.summary import Case, Summary, newest
@@ -306,6 +307,14 @@ def test_a_server_that_does_not_start_says_why() -> None:
         pass
     with pytest.raises(PeerError, match="cannot be started"), started("x", ["/no/such/program"], 1):
         pass
+
+
+def test_a_server_that_takes_too_long_is_ended() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        with limited(Server("x", "http://127.0.0.1:1", process.pid), 0.1):
+            assert process.wait(30) < 0
+        with limited(Server("x", "http://127.0.0.1:1", process.pid), 60):
+            pass  # it is gone, and nobody is ended later
 
 
 def test_the_table_of_servers() -> None:
