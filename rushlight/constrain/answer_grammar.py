@@ -58,7 +58,7 @@ def answer_grammar(
     """The grammar of the answers to a prompt.
 
     Args:
-        form: how the model writes its answers; of one that calls tools `form.writing` is known.
+        form: how the model writes its answers; with `calls`, it is known how it writes those.
         prompt: the conversation as text.
         wanted: what holds for an answer that calls nothing; None: such an answer is not allowed.
         calls: those that are allowed, if any are.
