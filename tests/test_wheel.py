@@ -90,3 +90,14 @@ def test_installed_without_a_compiler_it_runs_a_model(wheel: Path, tmp_path: Pat
     assert Path(path).is_relative_to(packages)
     assert n_tokens == "4"
     assert not list(home.glob("kernels/*/*.o"))
+
+
+def test_the_page_is_in_the_wheel(wheel: Path) -> None:
+    files = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "rushlight" / "server" / "web").rglob("*")
+        if path.is_file()
+    }
+    assert "rushlight/server/web/index.html" in files
+    with zipfile.ZipFile(wheel) as archive:
+        assert files <= set(archive.namelist())
