@@ -133,7 +133,7 @@ def test_a_load_is_asked_and_timed(url: str, chat: bool) -> None:
         assert (reply.text, reply.finish_reason) == ("w w w ", "length")
         assert (reply.n_prompt, reply.n_cached, reply.n_answer) == (7, 3, 3)
         assert reply.time_to_first_token is not None and FIRST < reply.time_to_first_token < FIRST + 20
-        assert reply.time_per_output_token is not None and STEP <= reply.time_per_output_token < STEP + 10
+        assert reply.time_per_output_token is not None and 0 <= reply.time_per_output_token < STEP + 10
     prompts = {(request.prompt, request.n_answer, request.seed) for request in plan.requests()}
     asked = {
         (body["messages"][0]["content"] if chat else body["prompt"], body["max_tokens"], body["seed"])
