@@ -40,8 +40,8 @@ def server_page() -> str:
         "whatever else the server does. [Examples](examples.md) for clients.",
         "## Endpoints",
         _table(("", "", ""), [(e.method, f"`{_shown(e.path)}`", _linked(e)) for e in ENDPOINTS]),
-        "`/openapi.json` describes them; it is made of the tables below, as are the checks. `/` is the "
-        "chat page.",
+        "`/openapi.json` describes them; it is made of the tables below, as are the checks. `/` is "
+        "[the chat page](page.md).",
         "The field `model` holds a name of the served model: what `-m` says (of a file its name without "
         "`.gguf`), or each `--alias`. Another one is an error (404); without it the served model is meant.",
         "An answer's `seed` is told in each choice. Without one in the request it is drawn. Of several "

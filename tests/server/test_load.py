@@ -140,8 +140,8 @@ def test_stopping_waits_no_longer_than_it_may(tiny: RunningServer) -> None:
         server.server.stop()
         rest = [line for line in lines if line]
         assert "server_stopped" in rest[-1]
-        assert time.monotonic() - stopped < 5
-    assert tiny.sequences() == 0
+        assert time.monotonic() - stopped < 20
+    eventually(lambda: tiny.sequences() == 0)
 
 
 def test_a_slow_reader_delays_nobody(tiny: RunningServer) -> None:
