@@ -80,8 +80,13 @@ def test_how_experts_are_weighted_matters(
 ) -> None:
     name, path, expected = plain
     change_routing(monkeypatch, change)
+    is_the_sum = not change(Routing(1)).normalize
+    if name == "phimoe" and is_the_sum:
+        with pytest.raises(ValueError, match="sparse_mixer"):
+            logits(path)
+        return
     moved = relative(logits(path), expected)
-    if name == "gpt-oss" and not change(Routing(1)).normalize:
+    if name == "gpt-oss" and is_the_sum:
         assert moved < 1e-5  # softmax over the chosen sums to 1 already
     else:
         assert moved > FELT

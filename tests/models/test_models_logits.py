@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.batches import GOLDEN_NAMES, Golden, Piece, load_golden, open_executor, relative
+from helpers.embeddings import MODELS as ENCODERS
 from helpers.random_tables import RANDOM_MODELS
 from numpy.typing import NDArray
 
@@ -36,6 +37,7 @@ def test_logits_are_those_of_llama_cpp(name: str) -> None:
 
 def test_every_architecture_has_a_golden() -> None:
     covered = {name.split("-")[0] for name in GOLDEN_NAMES} | {model.arch for model in RANDOM_MODELS}
+    covered |= {model.arch for model in ENCODERS.values()}
     assert covered == set(supported_architectures())
 
 
