@@ -40,8 +40,6 @@ class Model(Blocks):
             n_ff_shared *= experts.n_ff_shared // experts.n_ff
             experts = experts._replace(n_ff_shared=n_ff_shared)
         weights = Weights(accounts, backend)
-        for i in range(config.n_layer, config.n_layer + n_next):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         super().__init__(config, weights, n_ctx)
         self.rope = self.rope_table(interleaved=False)
         qk_norms = config.n_embd_head_k, config.n_embd_head_k

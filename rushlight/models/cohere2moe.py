@@ -85,8 +85,6 @@ class Model(Decoder):
         )
         experts = _read_experts(accounts, n_all)
         weights = Weights(accounts, backend)
-        for i in range(n_layer, n_all):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         is_local = read_window_layers(accounts, n_all, period=4, first=True)[:n_layer]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in is_local])
         rope = self.rope_table(interleaved=True, factors=weights.rope_factors(config))

@@ -93,7 +93,7 @@ def read_config(
         experts: the architecture reads the keys of experts itself.
         dense: some feed-forward networks are no mixtures; otherwise a file may have no
             ``feed_forward_length``, and `Config.n_ff` is 0 then.
-        n_layer_nextn: layers at the end that predict several tokens, which the architecture leaves out.
+        n_layer_nextn: layers at the end that predict further tokens; their tensors stay in the file.
         by_layer: key-value heads and feed-forward networks may differ by layer; the configuration has the
             first layer's, and the architecture reads each layer's.
         pools: what goes into the head of this architecture is what embeddings are made of.
@@ -126,6 +126,8 @@ def read_config(
     if n_ff is None:
         n_ff = same_in_all_layers(accounts, "feed_forward_length", n_layer, by_layer, None if dense else 0)
     account_for_the_rest(accounts, n_embd, n_layer_nextn, causal, max_alibi_bias)
+    for i in range(n_layer - n_layer_nextn, n_layer):
+        accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
     pooling = _read_pooling(accounts, causal, ranks) if pools else Pooling.NONE
     if not experts:
         accounts.expect("expert_count", 0, _NO_EXPERTS)

@@ -70,8 +70,6 @@ class LatentDecoder(Decoder):
         growth = _read_growth(accounts)
         weights = Weights(accounts, backend)
         sizes = _read_sizes(accounts, weights, config)
-        for i in range(config.n_layer, config.n_layer + n_next):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         scaling, temperature = _temperatures(config.rope_scaling)
         config = config._replace(rope_scaling=scaling)
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)

@@ -43,8 +43,6 @@ class Model(Blocks):
         n_ff_shared = accounts.get_int("expert_shared_feed_forward_length", experts.n_ff, min=1)
         experts = experts._replace(n_ff_shared=n_ff_shared)
         weights = Weights(accounts, backend)
-        for i in range(n_layer, n_all):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         self.is_local = read_window_layers(accounts, n_all, period=4)[:n_layer]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
         self.rope = self.rope_table(interleaved=False, factors=weights.rope_factors(config))

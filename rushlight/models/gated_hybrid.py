@@ -101,8 +101,6 @@ class GatedHybrid(Decoder):
         ffn: Callable[[str], Part],
     ) -> None:
         n_layer = config.n_layer
-        for i in range(n_layer, n_layer + n_next):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         if config.n_embd_head_k != config.n_embd_head_v:
             raise InvalidFile(
                 f"Key heads have {config.n_embd_head_k} columns and value heads {config.n_embd_head_v}; "

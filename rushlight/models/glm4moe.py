@@ -37,8 +37,6 @@ class Model(Blocks):
         config = read_config(accounts, "glm4moe", experts=True, n_layer_nextn=n_next)
         experts = read_deepseek_experts(accounts, config.n_layer + n_next, "sigmoid")
         weights = Weights(accounts, backend)
-        for i in range(config.n_layer, config.n_layer + n_next):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         super().__init__(config, weights, n_ctx)
         self.rope = self.rope_table(interleaved=False)
         has_norms = weights.has("blk.0.attn_q_norm.weight")

@@ -44,8 +44,6 @@ class Model(Blocks):
         n_ff_shared = accounts.get_int("expert_shared_feed_forward_length", 0, min=0) or experts.n_ff
         accounts.ignore("leading_dense_block_count", "the tensors of a layer say whether it is a mixture")
         weights = Weights(accounts, backend)
-        for i in range(config.n_layer, n_all):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         super().__init__(config, weights, n_ctx)
         self.rope = self.rope_table(interleaved=False, factors=weights.rope_factors(config))
 

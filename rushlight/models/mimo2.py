@@ -50,8 +50,6 @@ class Model(Blocks):
         self.is_local = read_window_layers(accounts, n_all, period=1)[: config.n_layer]
         local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
         weights = Weights(accounts, backend)
-        for i in range(config.n_layer, n_all):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         own = [config._replace(n_head=q, n_head_kv=kv) for q, kv in heads[: config.n_layer]]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local], own)
         self.rope = self.rope_table(interleaved=False)

@@ -64,8 +64,6 @@ class Model(SingleHybrid):
         n_next = accounts.get_int("nextn_predict_layers", 0, min=0, max=64)
         config, kinds = read_hybrid(accounts, "nemotron_h_moe", experts=True, n_next=n_next)
         n_all = config.n_layer + n_next
-        for i in range(config.n_layer, n_all):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         experts = read_experts(
             accounts,
             n_all,

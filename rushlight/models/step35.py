@@ -88,8 +88,6 @@ class Model(Blocks):
         limits = [_read_limits(accounts, f"swiglu_clamp_{of}", n_all) for of in ("exp", "shexp")]
         local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
         weights = Weights(accounts, backend)
-        for i in range(n_layer, n_all):
-            accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
         own = [config._replace(n_head=q, n_head_kv=kv) for q, kv in heads[:n_layer]]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local], own)
         self.local_rope = rope_table(self.n_ctx, config.n_rot, local_base, interleaved=False)
