@@ -23,7 +23,7 @@ from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Part
 from rushlight.models.config import Config, read_config, read_window_layers
 from rushlight.models.decoder import Decoder
-from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts, read_gating
+from rushlight.models.expert_config import ExpertConfig, read_routed_experts
 from rushlight.models.experts import ExpertsAndShared, SharedExpert, SwiGLUExperts
 from rushlight.models.layers import LayerNorm, RmsNorm, SwiGLU
 from rushlight.models.weights import Weights
@@ -108,14 +108,7 @@ class Model(Decoder):
 
 
 def _read_experts(accounts: Accounting, n_layer: int) -> ExpertConfig:
-    experts = read_experts(
-        accounts,
-        n_layer,
-        read_expert_ff(accounts, n_layer),
-        gating=read_gating(accounts, "sigmoid"),
-        normalize=accounts.get_bool("expert_weights_norm", False),
-        scale=accounts.get_float("expert_weights_scale", 0.0) or 1.0,  # 0 stands for none
-    )
+    experts = read_routed_experts(accounts, n_layer, "sigmoid")
     n_shared = accounts.get_int("expert_shared_count", 0, min=0, max=1 << 16)
     n_ff_shared = accounts.get_int("expert_shared_feed_forward_length", 0, min=0, max=1 << 24)
     return experts._replace(

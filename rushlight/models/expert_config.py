@@ -88,11 +88,10 @@ def read_gating(accounts: Accounting, default: str) -> str:
     return _GATINGS.get(number, default)
 
 
-def read_deepseek_experts(accounts: Accounting, n_layer: int, gating: str) -> ExpertConfig:
-    """Read what DeepSeek's mixtures have, and those that followed them.
+def read_routed_experts(accounts: Accounting, n_layer: int, gating: str) -> ExpertConfig:
+    """Read a mixture whose routing the file spells out, and what `read_experts` reads.
 
-    ``expert_shared_count`` experts of ``expert_feed_forward_length`` columns each are one that every token
-    uses; the first ``leading_dense_block_count`` layers are no mixtures; ``expert_weights_norm`` and
+    Columns are ``expert_feed_forward_length``; ``expert_gating_func``, ``expert_weights_norm`` and
     ``expert_weights_scale`` are `Routing`'s.
 
     Args:
@@ -103,16 +102,33 @@ def read_deepseek_experts(accounts: Accounting, n_layer: int, gating: str) -> Ex
     Raises:
         InvalidFile, UnsupportedModel: as `read_experts` says.
     """
-    n_ff = read_expert_ff(accounts, n_layer)
-    experts = read_experts(
+    return read_experts(
         accounts,
         n_layer,
-        n_ff,
+        read_expert_ff(accounts, n_layer),
         gating=read_gating(accounts, gating),
         normalize=accounts.get_bool("expert_weights_norm", False),
         scale=accounts.get_float("expert_weights_scale", 0.0) or 1.0,  # 0 stands for none, as in llama.cpp
     )
+
+
+def read_deepseek_experts(accounts: Accounting, n_layer: int, gating: str) -> ExpertConfig:
+    """Read what DeepSeek's mixtures have, and those that followed them.
+
+    ``expert_shared_count`` experts of ``expert_feed_forward_length`` columns each are one that every token
+    uses; the first ``leading_dense_block_count`` layers are no mixtures; the rest is as `read_routed_experts`
+    has it.
+
+    Args:
+        accounts: of the file.
+        n_layer: layers.
+        gating: that of a file without ``expert_gating_func``.
+
+    Raises:
+        InvalidFile, UnsupportedModel: as `read_experts` says.
+    """
+    experts = read_routed_experts(accounts, n_layer, gating)
     return experts._replace(
-        n_ff_shared=n_ff * accounts.get_int("expert_shared_count", min=0, max=_MAX_EXPERTS),
+        n_ff_shared=experts.n_ff * accounts.get_int("expert_shared_count", min=0, max=_MAX_EXPERTS),
         n_layer_dense_lead=accounts.get_int("leading_dense_block_count", 0, min=0),
     )

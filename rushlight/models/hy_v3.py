@@ -20,7 +20,7 @@ from rushlight.backends.base import Backend
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Blocks, Part, block_of
 from rushlight.models.config import read_config
-from rushlight.models.expert_config import read_expert_ff, read_experts, read_gating
+from rushlight.models.expert_config import read_routed_experts
 from rushlight.models.experts import ExpertsAndShared, SharedExpert, SwiGLUExperts
 from rushlight.models.layers import RmsNorm, SwiGLU
 from rushlight.models.weights import Weights
@@ -32,15 +32,7 @@ class Model(Blocks):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_next = accounts.get_int("nextn_predict_layers", 0, min=0, max=64)
         config = read_config(accounts, "hy_v3", experts=True, n_layer_nextn=n_next)
-        n_all = config.n_layer + n_next
-        experts = read_experts(
-            accounts,
-            n_all,
-            read_expert_ff(accounts, n_all),
-            gating=read_gating(accounts, "sigmoid"),
-            normalize=accounts.get_bool("expert_weights_norm", False),
-            scale=accounts.get_float("expert_weights_scale", 0.0) or 1.0,  # 0 stands for none
-        )
+        experts = read_routed_experts(accounts, config.n_layer + n_next, "sigmoid")
         n_ff_shared = accounts.get_int("expert_shared_feed_forward_length", 0, min=0) or experts.n_ff
         accounts.ignore("leading_dense_block_count", "the tensors of a layer say whether it is a mixture")
         weights = Weights(accounts, backend)

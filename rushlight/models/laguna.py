@@ -24,7 +24,7 @@ from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Block, Blocks, block_of
 from rushlight.models.config import Config, read_config, read_heads_by_layer, read_window_layers
-from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts, read_gating
+from rushlight.models.expert_config import ExpertConfig, read_routed_experts
 from rushlight.models.experts import ffn_of
 from rushlight.models.layers import RmsNorm
 from rushlight.models.rope import rope_table
@@ -72,14 +72,7 @@ class Model(Blocks):
 
 
 def _read_experts(accounts: Accounting, n_layer: int) -> ExpertConfig:
-    experts = read_experts(
-        accounts,
-        n_layer,
-        read_expert_ff(accounts, n_layer),
-        gating=read_gating(accounts, "sigmoid"),
-        normalize=accounts.get_bool("expert_weights_norm", False),
-        scale=accounts.get_float("expert_weights_scale", 0.0) or 1.0,  # 0 stands for none
-    )
+    experts = read_routed_experts(accounts, n_layer, "sigmoid")
     n_shared = accounts.get_int("expert_shared_count", 1, min=1, max=1 << 16)
     n_ff_shared = accounts.get_int("expert_shared_feed_forward_length", 0, min=0, max=1 << 24)
     return experts._replace(

@@ -26,7 +26,7 @@ from rushlight.errors import UnsupportedModel
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Block, Blocks, Part, block_of
 from rushlight.models.config import Config, read_config, read_heads_by_layer, read_window_layers
-from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts, read_gating
+from rushlight.models.expert_config import ExpertConfig, read_routed_experts
 from rushlight.models.experts import ExpertsAndShared, SharedExpert, SwiGLUExperts
 from rushlight.models.layers import RmsNorm, SwiGLU
 from rushlight.models.rope import RopeFactors, rope_table
@@ -123,14 +123,7 @@ class Model(Blocks):
 def _read_experts(accounts: Accounting, n_layer: int) -> ExpertConfig:
     accounts.ignore("leading_dense_block_count", "the tensors of a layer say whether it is a mixture")
     accounts.ignore("moe_every_n_layers", "the tensors of a layer say whether it is a mixture")
-    experts = read_experts(
-        accounts,
-        n_layer,
-        read_expert_ff(accounts, n_layer),
-        gating=read_gating(accounts, "sigmoid"),
-        normalize=accounts.get_bool("expert_weights_norm", False),
-        scale=accounts.get_float("expert_weights_scale", 0.0) or 1.0,  # 0 stands for none
-    )
+    experts = read_routed_experts(accounts, n_layer, "sigmoid")
     return experts._replace(n_ff_shared=accounts.get_int("expert_shared_feed_forward_length", min=1))
 
 
