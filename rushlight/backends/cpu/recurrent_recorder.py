@@ -60,9 +60,7 @@ class RecurrentRecorder(OpRecorder):
         spec, vector = self._cache.specs[layer], as_vector(a)
         inputs = {name: as_value(x) for name, x in zip(_DELTA_NET_INPUTS, (q, k, v, dt, beta), strict=True)}
         columns = tuple(x.n_columns for x in inputs.values())
-        if not isinstance(spec, RecurrentCache) or len(spec.state) != 3:
-            raise ValueError(f"gated_delta_net in layer {layer}, which keeps {spec}")
-        n_head, head_dim_k, head_dim_v = spec.state
+        n_head, head_dim_k, head_dim_v = self._state("gated_delta_net", layer, n_axes=3)
         n_head_kv = columns[0] // head_dim_k
         n_k = n_head_kv * head_dim_k
         fits = columns == (n_k, n_k, n_head * head_dim_v, n_head, n_head) and vector.shape == (n_head,)
@@ -92,9 +90,7 @@ class RecurrentRecorder(OpRecorder):
         spec = self._cache.specs[layer]
         inputs = {name: as_value(x) for name, x in zip(_KDA_INPUTS, (q, k, v, decay, beta), strict=True)}
         columns = tuple(x.n_columns for x in inputs.values())
-        if not isinstance(spec, RecurrentCache) or len(spec.state) != 3:
-            raise ValueError(f"kda in layer {layer}, which keeps {spec}")
-        n_head, head_dim_k, head_dim_v = spec.state
+        n_head, head_dim_k, head_dim_v = self._state("kda", layer, n_axes=3)
         n_k = n_head * head_dim_k
         if columns != (n_k, n_k, n_head * head_dim_v, n_k, n_head):
             raise ValueError(f"kda of {columns} columns with {spec}")
@@ -106,9 +102,7 @@ class RecurrentRecorder(OpRecorder):
         spec, vector = self._cache.specs[layer], as_vector(a)
         inputs = {name: as_value(item) for name, item in zip(_SCAN_INPUTS, (x, dt, b, c), strict=True)}
         columns = tuple(item.n_columns for item in inputs.values())
-        if not isinstance(spec, RecurrentCache) or len(spec.state) != 3:
-            raise ValueError(f"ssm_scan in layer {layer}, which keeps {spec}")
-        n_head, n_state, head_dim = spec.state
+        n_head, n_state, head_dim = self._state("ssm_scan", layer, n_axes=3)
         n_group = columns[2] // n_state
         n_b = n_group * n_state
         fits = columns == (n_head * head_dim, n_head, n_b, n_b) and vector.shape == (n_head,)
@@ -123,15 +117,20 @@ class RecurrentRecorder(OpRecorder):
         spec, vector = self._cache.specs[layer], as_vector(a)
         inputs = {name: as_value(item) for name, item in zip(_SCAN_INPUTS, (x, dt, b, c), strict=True)}
         columns = tuple(item.n_columns for item in inputs.values())
-        if not isinstance(spec, RecurrentCache) or len(spec.state) != 2:
-            raise ValueError(f"selective_scan in layer {layer}, which keeps {spec}")
-        n_state, n = spec.state
+        n_state, n = self._state("selective_scan", layer, n_axes=2)
         if columns != (n, n, n_state, n_state) or vector.shape != (n * n_state,):
             raise ValueError(f"selective_scan of {columns} columns and {vector.shape} weights with {spec}")
         decays = np.ascontiguousarray(vector.values.reshape(n, n_state).T)
         self.recording.keep.append(decays)
         sizes = {"n_head": 1, "n_run": 1, "n_state": n_state, "head_dim": n, "a": decays.ctypes.data}
         return self._scan("selective_scan", inputs, sizes, layer, n)
+
+    def _state(self, op: str, layer: int, n_axes: int) -> tuple[int, ...]:
+        """The shape of the state that a layer keeps."""
+        spec = self._cache.specs[layer]
+        if not isinstance(spec, RecurrentCache) or len(spec.state) != n_axes:
+            raise ValueError(f"{op} in layer {layer}, which keeps {spec}")
+        return spec.state
 
     def _scan(
         self, kernel: str, inputs: dict[str, Value], sizes: dict[str, int], layer: int, n_columns: int
