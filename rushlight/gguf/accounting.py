@@ -168,6 +168,15 @@ class Accounting:
             )
         return tuple(value.tolist())
 
+    def get_bools(self, key: str, n: int, default: T = REQUIRED) -> tuple[bool, ...] | T:
+        """An array of `n` bools, one a layer."""
+        if not self._has(key, default):
+            return default
+        listed = self.get_array(key, length=n)
+        if not isinstance(listed, np.ndarray) or listed.dtype != np.bool_:
+            raise InvalidFile(f"Metadata {self._prefix}{key} holds no bools; expected one for each layer.")
+        return tuple(listed.tolist())
+
     def expect(self, key: str, value: bool | int | float | str, reason: str) -> None:
         """Accept `key` only if it is absent or equal to `value`.
 

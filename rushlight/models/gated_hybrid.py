@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from rushlight.backends.base import Ops, RopeTable, Tensor
 from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
@@ -66,12 +64,8 @@ def read_recurrent_layers(accounts: Accounting, n_layer: int) -> tuple[bool, ...
         InvalidFile: a list that is none of bools, one a layer.
     """
     interval = accounts.get_int("full_attention_interval", 4, min=1)
-    listed = accounts.get_array("attention.recurrent_layers", None, length=n_layer)
-    if listed is None:
-        return tuple((i + 1) % interval != 0 for i in range(n_layer))
-    if not isinstance(listed, np.ndarray) or listed.dtype != np.bool_:
-        raise InvalidFile("Metadata attention.recurrent_layers holds no bools; expected one for each layer.")
-    return tuple(listed.tolist())
+    periodic = tuple((i + 1) % interval != 0 for i in range(n_layer))
+    return accounts.get_bools("attention.recurrent_layers", n_layer, periodic)
 
 
 class GatedHybrid(Decoder):

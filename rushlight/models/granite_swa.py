@@ -14,10 +14,7 @@ Source: IBM 2026; ``granite-swa.cpp`` in llama.cpp's ``src/models``.
 
 from __future__ import annotations
 
-import numpy as np
-
 from rushlight.backends.base import Backend, Ops, Tensor
-from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Part
 from rushlight.models.config import Config, read_config, read_window_layers
@@ -57,7 +54,8 @@ class Model(Decoder):
         weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in is_local])
         rope = self.rope_table(interleaved=True, factors=weights.rope_factors(config))
-        self.ropes = [rope if turns else None for turns in _read_rope_layers(accounts, n_layer)]
+        turning = accounts.get_bools("attention.rope_pattern", n_layer, (True,) * n_layer)
+        self.ropes = [rope if turns else None for turns in turning]
         names = [f"blk.{i}" for i in range(n_layer)]
         self.blocks = [
             LlamaBlock(weights, config, name, ffn=_ffn(weights, config, experts, name)) for name in names
@@ -86,13 +84,3 @@ def _ffn(weights: Weights, config: Config, experts: ExpertConfig | None, name: s
     if not experts.n_ff_shared:
         return chosen
     return ExpertsAndShared(chosen, FusedSharedExpert(weights, config.n_embd, experts.n_ff_shared, name))
-
-
-def _read_rope_layers(accounts: Accounting, n_layer: int) -> tuple[bool, ...]:
-    """Which layers turn RoPE: all, unless ``attention.rope_pattern`` says otherwise."""
-    listed = accounts.get_array("attention.rope_pattern", None, length=n_layer)
-    if listed is None:
-        return (True,) * n_layer
-    if not isinstance(listed, np.ndarray) or listed.dtype != np.bool_:
-        raise InvalidFile("Metadata attention.rope_pattern holds no bools; expected one for each layer.")
-    return tuple(listed.tolist())
