@@ -76,7 +76,7 @@ class GrammarText:
         return f"{before} {self.literal(end[mark.start() :])}"
 
     def constraint(self, wanted: Constraint) -> str:
-        """What a constraint allows, as an expression; a grammar must stand for itself (`grammar_of`)."""
+        """What a constraint allows, as an expression; a grammar stands for itself (`read_grammar`)."""
         if wanted.kind == "json_schema":
             check_schema(wanted.value)
             return self.json(wanted.value)
@@ -90,9 +90,8 @@ def regex_literal(regex: str) -> str:
     """A regular expression as Lark writes it; its classes such as ``\\d`` are those of ASCII."""
     from llguidance import regex_to_lark
 
-    if "\n" in regex:
-        regex = regex.replace("\n", r"\n")
-    return f"/{regex_to_lark(regex, 'dws')}/" if regex else _EMPTY
+    one_line = regex.replace("\n", r"\n")
+    return f"/{regex_to_lark(one_line, 'dws')}/" if regex else _EMPTY
 
 
 def read_grammar(text: str) -> str:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 NAMES = ("chromium", "chromium-browser")
-DESK = {"width": 1200, "height": 800}
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 READY = "#model:visible:not(:empty), #model-choice:visible, #key-dialog[open], #notice:visible"
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
