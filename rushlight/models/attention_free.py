@@ -12,8 +12,9 @@ from rushlight.models.blocks import Part
 from rushlight.models.config import Config, account_for_the_rest
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import RmsNorm
+from rushlight.models.linear import Linear
 from rushlight.models.rope_scaling import RopeScaling
-from rushlight.models.weights import Linear, Weights
+from rushlight.models.weights import Weights
 
 
 class Block(NamedTuple):

@@ -9,7 +9,8 @@ from rushlight.backends.base import Ops, RopeTable, Tensor, Weight
 from rushlight.models.config import Config
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import RmsNorm
-from rushlight.models.weights import Joined, Linear, Weights
+from rushlight.models.linear import Joined, Linear
+from rushlight.models.weights import Weights
 
 Part = Callable[[Ops, Tensor], Tensor]
 

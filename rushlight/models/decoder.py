@@ -10,10 +10,11 @@ from rushlight.backends.base import Model, Ops, RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache, CacheLayout, RecurrentCache
 from rushlight.errors import InvalidParameter
 from rushlight.models.config import Config
+from rushlight.models.linear import Linear, NoHead
 from rushlight.models.pooling import Pooling
 from rushlight.models.rank_head import RankHead
 from rushlight.models.rope import RopeFactors, rope_table
-from rushlight.models.weights import Linear, NoHead, Weights
+from rushlight.models.weights import Weights
 
 Head = Linear | NoHead | RankHead
 """What follows the last norm."""

@@ -15,7 +15,8 @@ from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
 from rushlight.models.layers import RmsNorm
-from rushlight.models.weights import Joined, Linear, Weights
+from rushlight.models.linear import Joined, Linear
+from rushlight.models.weights import Weights
 
 _MAX = 1 << 16
 

@@ -22,8 +22,9 @@ from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config, read_window_layers
 from rushlight.models.encoder import Encoder
 from rushlight.models.gemma3 import Block
+from rushlight.models.linear import Linear
 from rushlight.models.rope import rope_table
-from rushlight.models.weights import Linear, Weights
+from rushlight.models.weights import Weights
 
 
 class Model(Encoder):

@@ -23,8 +23,9 @@ from rushlight.models.expert_config import ExpertConfig, read_experts
 from rushlight.models.experts import ExpertsAndShared, SwiGLUExperts
 from rushlight.models.granite import read_multipliers
 from rushlight.models.layers import RmsNorm, SwiGLU
+from rushlight.models.linear import Joined
 from rushlight.models.llama_block import LlamaBlock
-from rushlight.models.weights import Joined, Weights
+from rushlight.models.weights import Weights
 
 
 class FusedSharedExpert(SwiGLU):

@@ -22,8 +22,9 @@ from rushlight.models.expert_config import ExpertConfig, read_experts
 from rushlight.models.experts import ffn_of
 from rushlight.models.granite import read_multipliers
 from rushlight.models.layers import RmsNorm
+from rushlight.models.linear import Joined
 from rushlight.models.ssm import Mamba2, SsmSizes, read_ssm
-from rushlight.models.weights import Joined, Weights
+from rushlight.models.weights import Weights
 
 
 class Block:

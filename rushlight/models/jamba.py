@@ -23,8 +23,9 @@ from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_experts
 from rushlight.models.experts import SwiGLUExperts
 from rushlight.models.layers import RmsNorm, SwiGLU
+from rushlight.models.linear import Joined
 from rushlight.models.selective_ssm import Mamba, SelectiveSizes, read_selective_ssm
-from rushlight.models.weights import Joined, Weights
+from rushlight.models.weights import Weights
 
 
 class Block:

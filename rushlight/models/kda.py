@@ -15,7 +15,8 @@ from rushlight.errors import UnsupportedModel
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
 from rushlight.models.layers import RmsNorm
-from rushlight.models.weights import Linear, Weights
+from rushlight.models.linear import Linear
+from rushlight.models.weights import Weights
 
 
 class KdaSizes(NamedTuple):

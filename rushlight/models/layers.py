@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rushlight.backends.base import Ops, Tensor, Weight
 from rushlight.models.config import Config
-from rushlight.models.weights import Joined, Weights
+from rushlight.models.linear import Joined
+from rushlight.models.weights import Weights
 
 
 class RmsNorm:

@@ -23,7 +23,8 @@ from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config
 from rushlight.models.decoder import Decoder
-from rushlight.models.weights import Joined, Weights
+from rushlight.models.linear import Joined
+from rushlight.models.weights import Weights
 
 
 class Block:

@@ -14,7 +14,8 @@ from rushlight.backends.cache import RecurrentCache
 from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
-from rushlight.models.weights import Linear, Weights
+from rushlight.models.linear import Linear
+from rushlight.models.weights import Weights
 
 _MAX = 1 << 20
 

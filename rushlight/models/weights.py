@@ -2,77 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
-from rushlight.backends.base import Backend, Ops, Tensor, Weight
-from rushlight.backends.routing import Routes
+from rushlight.backends.base import Weight
 from rushlight.errors import InvalidFile
 from rushlight.gguf import GGMLType, GGUFTensor
-from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
+from rushlight.models.linear import ExpertLinear, Joined, Linear, NoHead
 from rushlight.models.rope import Float64Array, RopeFactors
 from rushlight.models.scales import with_scales
+from rushlight.models.vectors import Vectors
 from rushlight.quants import dequantize
 
 
-class Linear(NamedTuple):
-    """A matrix [N, K] and its bias [N], if it has one."""
-
-    weight: Weight
-    bias: Weight | None = None
-
-    def __call__(self, ops: Ops, x: Tensor) -> Tensor:
-        """``x @ weight.T + bias``."""
-        return ops.linear(x, self.weight, self.bias)
-
-
-class NoHead:
-    """Stands where the head is, in a model whose hidden states are what is wanted."""
-
-    def __call__(self, ops: Ops, x: Tensor) -> Tensor:
-        """The hidden states, as they are."""
-        return x
-
-
-class ExpertLinear(NamedTuple):
-    """The matrices [X, N, K] of experts and their biases [X * N], if they have any."""
-
-    weight: Weight
-    bias: Weight | None = None
-
-    def __call__(self, ops: Ops, x: Tensor, routes: Routes) -> Tensor:
-        """The products of the chosen experts, side by side."""
-        return ops.experts(x, self.weight, routes, self.bias)
-
-
-class Joined(NamedTuple):
-    """Linear layers of the same input, run as one matrix wherever they can be.
-
-    Attributes:
-        linears: one that gives all outputs side by side, or one for each output.
-        sizes: columns of each output.
-    """
-
-    linears: tuple[Linear, ...]
-    sizes: tuple[int, ...]
-
-    def __call__(self, ops: Ops, x: Tensor) -> tuple[Tensor, ...]:
-        """The outputs, in order."""
-        if len(self.linears) > 1:
-            return tuple(linear(ops, x) for linear in self.linears)
-        together = self.linears[0](ops, x)
-        stops = np.cumsum(self.sizes).tolist()
-        return tuple(
-            together.columns(stop - size, stop) for size, stop in zip(self.sizes, stops, strict=True)
-        )
-
-
-class Weights:
-    """The tensors of a file, taken by an architecture through its accounts and given to a backend.
+class Weights(Vectors):
+    """The tensors of a file, its vectors and matrices, taken by an architecture.
 
     Every method raises InvalidFile for a tensor that is missing or has another shape.
 
@@ -80,46 +26,6 @@ class Weights:
         accounts: of the file.
         backend: takes the tensors over.
     """
-
-    def __init__(self, accounts: Accounting, backend: Backend) -> None:
-        self._accounts = accounts
-        self._backend = backend
-
-    def has(self, name: str) -> bool:
-        """Whether the file has a tensor of this name."""
-        return self._accounts.has_tensor(name)
-
-    def rows(self, name: str) -> int:
-        """Rows of a matrix whose number no metadata tells."""
-        return self._accounts.tensor(name).shape[0]
-
-    def vector(self, name: str, n: int) -> Weight:
-        """A norm weight or bias [n]."""
-        return self._backend.vector(self._accounts.tensor(name, (n,)))
-
-    def optional_vector(self, name: str, n: int) -> Weight | None:
-        """A bias [n], if the file has it."""
-        tensor = self._accounts.tensor(name, (n,), optional=True)
-        return None if tensor is None else self._backend.vector(tensor)
-
-    def constant(self, value: float, n: int) -> Weight:
-        """A vector [n] of one number, such as the weights of a norm that has none."""
-        raw = np.full(n, value, np.float32).view(np.uint8)
-        return self._backend.vector(GGUFTensor("constant", (n,), GGMLType.F32, raw))
-
-    def numbers(self, values: list[float]) -> Weight:
-        """A vector of numbers that no tensor holds."""
-        raw = np.array(values, np.float32).view(np.uint8)
-        return self._backend.vector(GGUFTensor("numbers", (len(values),), GGMLType.F32, raw))
-
-    def optional_first_row(self, name: str, k: int) -> Weight | None:
-        """The first row of a table [n, k] as a vector [k], if the file has it."""
-        if not self.has(name):
-            return None
-        tensor = self._accounts.tensor(name)
-        if len(tensor.shape) != 2 or tensor.shape[1] != k or not tensor.shape[0]:
-            raise InvalidFile(f"Tensor {name!r} has the shape {tensor.shape}; expected (n, {k}).")
-        return self._backend.vector(replace(tensor, shape=(k,), raw=tensor.raw[0]))
 
     def regrouped(self, name: str, n_group: int, sizes: tuple[int, ...], k: int) -> Linear:
         """``{name}.weight`` [n_group * sum of sizes, k], each group a run of rows of each size.
@@ -145,36 +51,6 @@ class Weights:
         )
         return Linear(self._backend.matrix(first)), Linear(self._backend.matrix(second))
 
-    def flat(self, name: str, n: int, k: int) -> Weight:
-        """A table [n, k], such as the taps of a convolution, as a vector [n * k], row after row."""
-        tensor = self._accounts.tensor(name, (n, k))
-        return self._backend.vector(replace(tensor, shape=(n * k,), raw=tensor.raw.reshape(-1)))
-
-    def repeated(self, name: str, n: int, k: int) -> Weight:
-        """Each of n numbers, whose tensor may have axes of length 1 beside, k times: a vector [n * k]."""
-        tensor = self._accounts.tensor(name)
-        if math.prod(tensor.shape) != n or max(tensor.shape) != n:
-            raise InvalidFile(f"Tensor {name!r} has the shape {tensor.shape}; expected {n} numbers.")
-        values = np.repeat(dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(-1), k)
-        return self._backend.vector(GGUFTensor(name, (n * k,), GGMLType.F32, values.view(np.uint8)))
-
-    def taps(self, names: tuple[str, ...], n: int, k: int) -> Weight:
-        """The taps of convolutions side by side, each of n columns: a vector, column after column.
-
-        A tensor is [n, k], and may have axes of length 1 beside.
-        """
-        tensors = [self._accounts.tensor(name) for name in names]
-        for tensor in tensors:
-            if tuple(length for length in tensor.shape if length > 1) != (n, k):
-                raise InvalidFile(
-                    f"Tensor {tensor.name!r} has the shape {tensor.shape}; expected ({n}, {k})."
-                )
-        values = [dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(-1) for tensor in tensors]
-        together = np.concatenate(values)
-        return self._backend.vector(
-            GGUFTensor("taps", (len(together),), GGMLType.F32, together.view(np.uint8))
-        )
-
     def split(self, name: str, sizes: tuple[int, ...], k: int) -> list[Linear]:
         """``{name}.weight`` [sum of sizes, k] as a matrix for each run of rows."""
         tensor = self._matrix(f"{name}.weight", (sum(sizes), k))
@@ -182,13 +58,6 @@ class Weights:
         runs = [tensor.raw[start : start + n] for start, n in zip(starts, sizes, strict=False)]
         parts = [replace(tensor, shape=(len(raw), k), raw=raw) for raw in runs]
         return [Linear(self._backend.matrix(part)) for part in parts]
-
-    def optional_rows(self, name: str, n_head: int, head_dim: int) -> Weight | None:
-        """A norm weight for each head [n_head, head_dim], row after row, if the file has it."""
-        tensor = self._accounts.tensor(name, (n_head, head_dim), optional=True)
-        if tensor is None:
-            return None
-        return self._backend.vector(replace(tensor, shape=(n_head * head_dim,), raw=tensor.raw.reshape(-1)))
 
     def linear(self, name: str, n: int, k: int, scaled: bool = True) -> Linear:
         """``{name}.weight`` [n, k], with ``{name}.bias`` [n] where the file has it.
@@ -259,16 +128,6 @@ class Weights:
         if self._accounts.tensor(f"{block}.attn_qkv.weight", optional=True) is not None:
             return Joined((self.linear(f"{block}.attn_qkv", sum(sizes), config.n_embd),), sizes)
         return self.joined((f"{block}.attn_q", f"{block}.attn_k", f"{block}.attn_v"), sizes, config.n_embd)
-
-    def number(self, name: str, default: float) -> float:
-        """A tensor of one number, `default` where the file has none."""
-        tensor = self._accounts.tensor(name, (1,), optional=True)
-        if tensor is None:
-            return default
-        number = float(dequantize(tensor.raw, tensor.type).reshape(-1)[0])
-        if not math.isfinite(number):
-            raise InvalidFile(f"Tensor {name} holds {number}; expected a finite number.")
-        return number
 
     def positions(self, n: int, n_embd: int) -> Weight:
         """``position_embd.weight`` [n, n_embd] for `Ops.embed_positions`, in float32."""
