@@ -15,6 +15,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from rushlight.errors import RushlightError
 from rushlight.server.errors import ApiError
 from rushlight.server.logs import log
 from rushlight.server.service import Service
@@ -116,8 +117,18 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 takes a free one.
 
     Raises:
-        OSError: the address is in use, or not this machine's.
+        RushlightError: the address is in use, or not this machine's.
     """
+    try:
+        return _listen(host, port)
+    except OSError as error:
+        raise RushlightError(
+            f"The server cannot listen on {host}, port {port}: {(error.strerror or str(error)).lower()}; "
+            "choose another with --host or --port."
+        ) from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     # A name of both kinds, such as localhost, is reached by its IPv4 address in most links.
     family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
