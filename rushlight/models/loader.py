@@ -34,6 +34,7 @@ _SHARED = frozenset(
         "kda",
         "latent_attention",
         "layers",
+        "linear",
         "llama_block",
         "llama_encoder",
         "loader",
@@ -47,6 +48,7 @@ _SHARED = frozenset(
         "selective_ssm",
         "single_hybrid",
         "ssm",
+        "vectors",
         "weights",
     }
 )

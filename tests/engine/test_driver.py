@@ -151,11 +151,21 @@ def test_one_too_many_is_refused_until_another_ends(engine: Engine, monkeypatch:
     driver.close()
 
 
-def test_abort_ends_a_sequence_and_leaves_the_others(engine: Engine, driver: Driver) -> None:
+def test_abort_ends_a_sequence_and_leaves_the_others(
+    engine: Engine, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, aborted = engine.step, threading.Event()
+
+    def step_and_wait() -> None:
+        step()
+        assert aborted.wait(WAIT)
+
+    monkeypatch.setattr(engine, "step", step_and_wait)
     endless, first = ask(engine, driver, [1, 2, 3], max_tokens=150)
     other, second = ask(engine, driver, [4, 5, 6], max_tokens=100)
     first.tokens.get(timeout=WAIT)
     driver.abort(endless)
+    aborted.set()
     assert first.done.wait(WAIT)
     assert second.done.wait(WAIT)
     assert endless.finish_reason == "abort"
