@@ -128,7 +128,9 @@ def test_what_is_asked_is_drawn_from_the_seed() -> None:
 def test_a_load_is_asked_and_timed(url: str, chat: bool) -> None:
     plan = replace(SMALL, chat=chat)
     result = run_load(url, plan, key="secret")
-    assert result.model == "good" and not result.errors and 1 < Fake.most_running <= 3
+    assert result.model == "good" and not result.errors
+    # One whose answer has arrived may still be counted when the next begins.
+    assert 1 < Fake.most_running < len(result.replies) == 6
     for reply in result.replies:
         assert (reply.text, reply.finish_reason) == ("w w w ", "length")
         assert (reply.n_prompt, reply.n_cached, reply.n_answer) == (7, 3, 3)

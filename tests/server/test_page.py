@@ -91,6 +91,7 @@ def test_answering_again_adds_a_version(page: Page, scripted: Scripted) -> None:
     page.click("[aria-label='Earlier version']")
     assert shown(page) == ["Count", "One."]
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Later version"
+    page.wait_for_timeout(500)  # which version is shown is written behind the click
     page.reload()
     page.wait_for_selector("text=One.")
     assert shown(page, ".branches") == ["1/2"]
