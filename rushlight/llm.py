@@ -102,7 +102,7 @@ class LLM:
         self.n_ctx = loaded.model.n_ctx
         from rushlight.engine.driver import Driver
 
-        self._driver = Driver(self._engine, (options or EngineOptions()).n_waiting)
+        self._driver = Driver(self._engine, self.options.n_waiting)
         self._requests = RequestMaker(self.tokenizer, self._engine)
         self._finalizer = weakref.finalize(self, self._driver.close)
 
