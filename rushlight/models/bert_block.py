@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rushlight.backends.base import Ops, RopeTable, Tensor, Weight
-from rushlight.models.config import Config
+from rushlight.backends.base import Backend, Ops, RopeTable, Tensor, Weight
+from rushlight.gguf.accounting import Accounting
+from rushlight.models.config import Config, read_config
 from rushlight.models.encoder import Encoder
 from rushlight.models.layers import LayerNorm
 from rushlight.models.weights import Weights
@@ -81,3 +82,35 @@ class BertBlocks(Encoder):
             x = block.attended(ops, x, attended)
             x = block.layer_output_norm(ops, ops.add(x, block.ffn(ops, x)))
         return self.result(ops, x)
+
+
+class RotaryBert(BertBlocks):
+    """A BERT in which RoPE turns halves of a head (NeoX) in place of the embeddings of positions.
+
+    Args:
+        accounts: of the file.
+        backend: takes the weights.
+        n_ctx: positions to load for; None: as many as the model was trained for.
+        arch: the architecture.
+        ffn: makes the feed-forward network of a layer, which it is told by name.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounting,
+        backend: Backend,
+        n_ctx: int | None,
+        arch: str,
+        ffn: Callable[[Weights, Config, str], Network],
+    ) -> None:
+        config = read_config(
+            accounts, arch, norm_eps="attention.layer_norm_epsilon", pools=True, causal=False
+        )
+        weights = Weights(accounts, backend)
+
+        def block(layer: int) -> BertBlock:
+            name = f"blk.{layer}"
+            return BertBlock(weights, config, name, ffn(weights, config, name))
+
+        super().__init__(config, weights, n_ctx, block)
+        self.rope = self.rope_table(interleaved=False)

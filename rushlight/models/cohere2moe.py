@@ -21,8 +21,8 @@ from __future__ import annotations
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Part
+from rushlight.models.cohere2 import SideBySideBlock, SideBySideLayers
 from rushlight.models.config import Config, read_config, read_window_layers
-from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_routed_experts
 from rushlight.models.experts import ExpertsAndShared, SharedExpert, SwiGLUExperts
 from rushlight.models.layers import LayerNorm, RmsNorm, SwiGLU
@@ -47,25 +47,7 @@ def _ffn(weights: Weights, config: Config, experts: ExpertConfig, layer: int) ->
     return MeanOfExperts(chosen, SharedExpert(weights, config.n_embd, experts.n_ff_shared, name))
 
 
-class Block:
-    """The weights of one layer."""
-
-    def __init__(
-        self,
-        weights: Weights,
-        config: Config,
-        experts: ExpertConfig,
-        layer: int,
-        norm: type[LayerNorm | RmsNorm],
-    ) -> None:
-        name, n_embd = f"blk.{layer}", config.n_embd
-        self.attn_norm = norm(weights, f"{name}.attn_norm", n_embd, config.norm_eps)
-        self.attn_qkv = weights.qkv(name, config)
-        self.attn_output = weights.linear(f"{name}.attn_output", n_embd, config.n_head * config.n_embd_head_v)
-        self.ffn = _ffn(weights, config, experts, layer)
-
-
-class Model(Decoder):
+class Model(SideBySideLayers):
     """A model of the cohere2moe architecture."""
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
@@ -91,20 +73,11 @@ class Model(Decoder):
         self.ropes = [
             rope if local or i < experts.n_layer_dense_lead else None for i, local in enumerate(is_local)
         ]
-        self.blocks = [Block(weights, config, experts, i, norm) for i in range(n_layer)]
+        self.blocks = [
+            SideBySideBlock(weights, config, f"blk.{i}", _ffn(weights, config, experts, i), norm)
+            for i in range(n_layer)
+        ]
         self.output_norm = norm(weights, "output_norm", config.n_embd, config.norm_eps)
-
-    def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step."""
-        x = ops.embed(self.token_embd)
-        for i, block in enumerate(self.blocks):
-            normed = block.attn_norm(ops, x)
-            attended = self.attend(ops, block.attn_qkv(ops, normed), i, self.ropes[i])
-            if block is self.blocks[-1]:
-                x, normed, attended = ops.outputs(x), ops.outputs(normed), ops.outputs(attended)
-            x = ops.add(x, block.ffn(ops, normed))
-            x = ops.add(x, block.attn_output(ops, attended))
-        return ops.scale(self.output(ops, self.output_norm(ops, x)), self.logit_scale)
 
 
 def _read_experts(accounts: Accounting, n_layer: int) -> ExpertConfig:

@@ -16,9 +16,10 @@ Source: IBM 2024, "Granite 3.0 Language Models"; ``granite.cpp`` in llama.cpp's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
+from rushlight.backends.base import Backend, Ops, RopeTable, Tensor, Weight
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config
 from rushlight.models.decoder import Decoder
@@ -48,8 +49,40 @@ def read_multipliers(accounts: Accounting) -> Multipliers:
     )
 
 
-class ScaledBlocks(Decoder):
-    """Llama blocks with multipliers.
+class ScaledLayers(Decoder):
+    """A model of llama blocks with multipliers.
+
+    Attributes:
+        multipliers: the model's.
+        blocks: the layers.
+        ropes: what each turns its heads by, None for nothing.
+        sinks: those of each layer's heads, None where there are none.
+        output_norm: in front of the head.
+    """
+
+    multipliers: Multipliers
+    blocks: Sequence[LlamaBlock]
+    ropes: Sequence[RopeTable | None]
+    sinks: Sequence[Weight] | None = None
+    output_norm: RmsNorm
+
+    def forward(self, ops: Ops) -> Tensor:
+        """The logits [R, V] of one step."""
+        by = self.multipliers
+        x = ops.embed(self.token_embd, by.embedding)
+        for i, block in enumerate(self.blocks):
+            qkv = block.attn_qkv(ops, block.attn_norm(ops, x))
+            sinks = None if self.sinks is None else self.sinks[i]
+            attended = self.attend(ops, qkv, i, self.ropes[i], by.attention, sinks=sinks)
+            if block is self.blocks[-1]:
+                x, attended = ops.outputs(x), ops.outputs(attended)
+            x = ops.add(x, ops.scale(block.attn_output(ops, attended), by.residual))
+            x = ops.add(x, ops.scale(block.ffn(ops, block.ffn_norm(ops, x)), by.residual))
+        return ops.scale(self.output(ops, self.output_norm(ops, x)), by.logits)
+
+
+class ScaledBlocks(ScaledLayers):
+    """Such a model without windows, whose layers all know positions alike.
 
     Args:
         config: hyper-parameters.
@@ -71,26 +104,13 @@ class ScaledBlocks(Decoder):
     ) -> None:
         super().__init__(config, weights, n_ctx, [0] * config.n_layer)
         factors = weights.rope_factors(config)
-        self.rope: RopeTable | None = self.rope_table(True, factors) if has_rope else None
+        self.ropes = [self.rope_table(True, factors) if has_rope else None] * config.n_layer
         self.multipliers = multipliers
         self.blocks = [
             LlamaBlock(weights, config, f"blk.{i}", ffn=ffn_of(weights, config, experts, i))
             for i in range(config.n_layer)
         ]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
-
-    def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step."""
-        by = self.multipliers
-        x = ops.embed(self.token_embd, by.embedding)
-        for i, block in enumerate(self.blocks):
-            qkv = block.attn_qkv(ops, block.attn_norm(ops, x))
-            attended = self.attend(ops, qkv, i, self.rope, by.attention)
-            if block is self.blocks[-1]:
-                x, attended = ops.outputs(x), ops.outputs(attended)
-            x = ops.add(x, ops.scale(block.attn_output(ops, attended), by.residual))
-            x = ops.add(x, ops.scale(block.ffn(ops, block.ffn_norm(ops, x)), by.residual))
-        return ops.scale(self.output(ops, self.output_norm(ops, x)), by.logits)
 
 
 class Model(ScaledBlocks):

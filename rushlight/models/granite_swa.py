@@ -14,14 +14,13 @@ Source: IBM 2026; ``granite-swa.cpp`` in llama.cpp's ``src/models``.
 
 from __future__ import annotations
 
-from rushlight.backends.base import Backend, Ops, Tensor
+from rushlight.backends.base import Backend
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Part
 from rushlight.models.config import Config, read_config, read_window_layers
-from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_experts
 from rushlight.models.experts import ExpertsAndShared, SwiGLUExperts
-from rushlight.models.granite import read_multipliers
+from rushlight.models.granite import ScaledLayers, read_multipliers
 from rushlight.models.layers import RmsNorm, SwiGLU
 from rushlight.models.linear import Joined
 from rushlight.models.llama_block import LlamaBlock
@@ -37,7 +36,7 @@ class FusedSharedExpert(SwiGLU):
         self._down = weights.linear(f"{name}.ffn_down_shexp", n_embd, n_ff)
 
 
-class Model(Decoder):
+class Model(ScaledLayers):
     """A model of the granite_swa architecture."""
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
@@ -63,19 +62,6 @@ class Model(Decoder):
         ]
         self.sinks = [weights.vector(f"{name}.attn_sinks.weight", config.n_head) for name in names]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
-
-    def forward(self, ops: Ops) -> Tensor:
-        """The logits [R, V] of one step."""
-        by = self.multipliers
-        x = ops.embed(self.token_embd, by.embedding)
-        for i, block in enumerate(self.blocks):
-            qkv = block.attn_qkv(ops, block.attn_norm(ops, x))
-            attended = self.attend(ops, qkv, i, self.ropes[i], by.attention, sinks=self.sinks[i])
-            if block is self.blocks[-1]:
-                x, attended = ops.outputs(x), ops.outputs(attended)
-            x = ops.add(x, ops.scale(block.attn_output(ops, attended), by.residual))
-            x = ops.add(x, ops.scale(block.ffn(ops, block.ffn_norm(ops, x)), by.residual))
-        return ops.scale(self.output(ops, self.output_norm(ops, x)), by.logits)
 
 
 def _ffn(weights: Weights, config: Config, experts: ExpertConfig | None, name: str) -> Part:

@@ -11,24 +11,12 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.bert_block import BertBlock, BertBlocks
-from rushlight.models.config import read_config
+from rushlight.models.bert_block import RotaryBert
 from rushlight.models.layers import GeluFFN
-from rushlight.models.weights import Weights
 
 
-class Model(BertBlocks):
+class Model(RotaryBert):
     """A model of the jina-bert-v3 architecture."""
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
-        config = read_config(
-            accounts, "jina-bert-v3", norm_eps="attention.layer_norm_epsilon", pools=True, causal=False
-        )
-        weights = Weights(accounts, backend)
-
-        def block(layer: int) -> BertBlock:
-            name = f"blk.{layer}"
-            return BertBlock(weights, config, name, GeluFFN(weights, config, name))
-
-        super().__init__(config, weights, n_ctx, block)
-        self.rope = self.rope_table(interleaved=False)
+        super().__init__(accounts, backend, n_ctx, "jina-bert-v3", GeluFFN)

@@ -13,24 +13,12 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.bert_block import BertBlock, BertBlocks
-from rushlight.models.config import read_config
+from rushlight.models.bert_block import RotaryBert
 from rushlight.models.layers import SwiGLU
-from rushlight.models.weights import Weights
 
 
-class Model(BertBlocks):
+class Model(RotaryBert):
     """A model of the nomic-bert architecture."""
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
-        config = read_config(
-            accounts, "nomic-bert", norm_eps="attention.layer_norm_epsilon", pools=True, causal=False
-        )
-        weights = Weights(accounts, backend)
-
-        def block(layer: int) -> BertBlock:
-            name = f"blk.{layer}"
-            return BertBlock(weights, config, name, SwiGLU(weights, config, name))
-
-        super().__init__(config, weights, n_ctx, block)
-        self.rope = self.rope_table(interleaved=False)
+        super().__init__(accounts, backend, n_ctx, "nomic-bert", SwiGLU)
