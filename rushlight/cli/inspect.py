@@ -120,12 +120,8 @@ def _overview(report: _Report) -> str:
 
     file, machine = report.file, report.machine
     summary = summarize(file)
-    supported = supported_architectures()
-    verdict = (
-        "supported"
-        if summary.architecture in supported
-        else f"not supported; supported are {', '.join(supported)}"
-    )
+    # The checks below list those that are.
+    verdict = "supported" if summary.architecture in supported_architectures() else "not supported"
     rows = [
         ("file", f"{file.path}{f' and {len(file.paths) - 1} more' if len(file.paths) > 1 else ''}"),
         ("format", f"GGUF version {file.version}, {format_bytes(file.n_bytes)}"),
