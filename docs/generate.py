@@ -1,12 +1,13 @@
-"""Write docs/models.md from the code: the architectures and tensor types that load.
+"""Write what loads, from the code: docs/models.md, and the list between its marks in the README.
 
-Run from anywhere: ``python docs/generate.py``. A test holds the file to what this writes.
+Run from anywhere: ``python docs/generate.py``. A test holds both files to what this writes.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 from rushlight.backends.cpu.layout import LANES, LAYOUTS
@@ -14,6 +15,8 @@ from rushlight.gguf.types import BLOCK_SIZES, UNSUPPORTED_TYPE_NAMES, GGMLType
 from rushlight.models import module_of, supported_architectures
 
 TARGET = Path(__file__).with_name("models.md")
+README = Path(__file__).parent.parent / "README.md"
+MARKS = "<!-- models: begin -->\n", "<!-- models: end -->"
 
 
 def models_page() -> str:
@@ -48,6 +51,17 @@ def models_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def readme_page() -> str:
+    """The README with the list of what loads between its marks."""
+    architectures, types = supported_architectures(), [type.name for type in GGMLType]
+    text = (
+        f"{len(architectures)} architectures: {', '.join(architectures)}.\n\n"
+        f"{len(types)} tensor types: {', '.join(types)}.\n"
+    )
+    between = re.compile(re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1]), re.DOTALL)
+    return between.sub(lambda _: MARKS[0] + text + MARKS[1], README.read_text(encoding="utf-8"))
+
+
 def _fact_sheet(arch: str) -> str:
     module = importlib.import_module(module_of(arch))
     return inspect.cleandoc(module.__doc__ or "")
@@ -68,3 +82,4 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 if __name__ == "__main__":
     TARGET.write_text(models_page(), encoding="utf-8")
+    README.write_text(readme_page(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""docs/models.md is what the code says."""
+"""docs/models.md and the README's list are what the code says."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from rushlight.models import supported_architectures
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_page_is_up_to_date() -> None:
-    page = runpy.run_path(str(DOCS / "generate.py"))["models_page"]()
-    assert (DOCS / "models.md").read_text(encoding="utf-8") == page, "run python docs/generate.py"
+def test_the_pages_are_up_to_date() -> None:
+    made = runpy.run_path(str(DOCS / "generate.py"))
+    for path, text in (
+        (DOCS / "models.md", made["models_page"]()),
+        (made["README"], made["readme_page"]()),
+    ):
+        assert path.read_text(encoding="utf-8") == text, "run python docs/generate.py"
 
 
 def test_the_page_lists_everything() -> None:
