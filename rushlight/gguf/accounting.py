@@ -210,6 +210,8 @@ class Accounting:
     ) -> GGUFTensor | None:
         """The tensor `name`; None if it is absent and `optional`.
 
+        Outer dimensions of 1 are the file's choice, as in ggml: a vector may be a matrix of one row.
+
         Raises:
             InvalidFile: it is absent and not optional, or its shape (NumPy order) is not `shape`.
         """
@@ -218,10 +220,11 @@ class Accounting:
             if optional:
                 return None
             raise InvalidFile(f"The file has no tensor {name!r}, which this model needs; it is incomplete.")
-        if shape is not None and found.shape != shape:
+        shaped = found if shape is None else found.in_shape(shape)
+        if shaped is None:
             raise InvalidFile(f"Tensor {name!r} has the shape {found.shape}; the metadata calls for {shape}.")
         self._unread_tensors.discard(name)
-        return found
+        return shaped
 
     def has_tensor(self, name: str) -> bool:
         """Whether the file has a tensor of this name, which does not count as reading it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,18 @@ class GGUFTensor:
         """Where the bytes begin in memory."""
         return int(self.raw.ctypes.data)
 
+    def in_shape(self, shape: tuple[int, ...]) -> GGUFTensor | None:
+        """The tensor as one of this shape, which may have more or fewer outer dimensions of 1.
+
+        Returns:
+            None if the shapes differ in anything else.
+        """
+        if self.shape == shape:
+            return self
+        if _without_outer_ones(self.shape) != _without_outer_ones(shape):
+            return None
+        return replace(self, shape=shape, raw=self.raw.reshape(*shape[:-1], self.raw.shape[-1]))
+
     def release(self, first: int = 0, stop: int | None = None) -> None:
         """Tell the system that bytes have been used: it may drop their pages and read them again.
 
@@ -62,3 +74,8 @@ class GGUFTensor:
         start = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE  # a page shared with a neighbour stays
         if (length := (begin + rows.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE - start) > 0:
             mapping.madvise(mmap.MADV_DONTNEED, start, length)
+
+
+def _without_outer_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    first = next((i for i, size in enumerate(shape) if size != 1), len(shape))
+    return shape[first:]

@@ -58,8 +58,9 @@ class Model(SideBySideLayers):
         norm: type[LayerNorm | RmsNorm] = RmsNorm
         if not accounts.get_float(key, 0.0):
             key, norm = "attention.layer_norm_epsilon", LayerNorm
+        dense = accounts.get_int("leading_dense_block_count", min=0) > 0
         config = read_config(
-            accounts, "cohere2moe", norm_eps=key, n_swa=n_swa, experts=True, n_layer_nextn=n_next
+            accounts, "cohere2moe", norm_eps=key, n_swa=n_swa, experts=True, dense=dense, n_layer_nextn=n_next
         )
         n_layer, n_all = config.n_layer, config.n_layer + n_next
         accounts.expect(
