@@ -24,7 +24,7 @@ import math
 from rushlight.backends.base import Backend, RopeTable
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Blocks, block_of
-from rushlight.models.config import read_config, read_window_layers
+from rushlight.models.config import read_config, read_window_freq_base, read_window_layers
 from rushlight.models.expert_config import read_deepseek_experts
 from rushlight.models.experts import ffn_of
 from rushlight.models.layers import RmsNorm
@@ -37,15 +37,13 @@ class Model(Blocks):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", min=1)
         config = read_config(accounts, "afmoe", n_swa=n_swa, experts=True)
-        accounts.expect(
-            "rope.freq_base_swa", config.rope_freq_base, "another base for windowed layers is not implemented"
-        )
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         experts = read_deepseek_experts(accounts, config.n_layer, "sigmoid")
         weights = Weights(accounts, backend)
         self.is_local = read_window_layers(accounts, config.n_layer, period=4)
         windows = [n_swa if local else 0 for local in self.is_local]
         super().__init__(config, weights, n_ctx, windows, embed_scale=math.sqrt(config.n_embd))
-        self.rope = self.rope_table(interleaved=False)
+        self.rope = self.rope_table(interleaved=False, freq_base=local_base)
         self.blocks = [
             block_of(
                 weights,

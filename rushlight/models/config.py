@@ -205,6 +205,11 @@ def read_window_layers(
     return tuple(pattern == 0 or i % pattern != (0 if first else pattern - 1) for i in range(n_layer))
 
 
+def read_window_freq_base(accounts: Accounting, default: float) -> float:
+    """``rope.freq_base_swa``, the base of RoPE in windowed layers."""
+    return accounts.get_float("rope.freq_base_swa", default, min=1.0 + 1e-6)
+
+
 def read_heads(accounts: Accounting) -> tuple[int, ...]:
     """``attention.head_count_kv`` of each layer: 0, or the same number in all others.
 

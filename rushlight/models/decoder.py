@@ -127,12 +127,13 @@ class Decoder:
             scale = 1 / math.sqrt(config.n_embd_head_k)
         return ops.attention(q, k, v, layer, scale, softcap, sinks, slopes=slopes)
 
-    def rope_table(self, interleaved: bool, factors: RopeFactors | None = None) -> RopeTable:
-        """The RoPE angles of `config` for positions 0 to ``n_ctx - 1``."""
+    def rope_table(
+        self, interleaved: bool, factors: RopeFactors | None = None, freq_base: float | None = None
+    ) -> RopeTable:
+        """The RoPE angles of `config`, or of another base, for positions 0 to ``n_ctx - 1``."""
         config = self.config
-        return rope_table(
-            self.n_ctx, config.n_rot, config.rope_freq_base, interleaved, config.rope_scaling, factors
-        )
+        base = config.rope_freq_base if freq_base is None else freq_base
+        return rope_table(self.n_ctx, config.n_rot, base, interleaved, config.rope_scaling, factors)
 
 
 def _attention_cache(config: Config, window: int, n_ctx: int, chunked: bool) -> AttentionCache:

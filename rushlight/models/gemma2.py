@@ -20,7 +20,7 @@ import math
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config, read_window_layers
+from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import GeGLU, RmsNorm
 from rushlight.models.rope import rope_table
@@ -51,7 +51,7 @@ class Model(Decoder):
         self.attn_softcap = accounts.get_float("attn_logit_softcapping", 50.0, min=1e-3)
         self.final_softcap = accounts.get_float("final_logit_softcapping", 30.0, min=1e-3)
         config, weights = read_config(accounts, "gemma2", n_swa=n_swa), Weights(accounts, backend)
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         self.is_local = read_window_layers(accounts, config.n_layer, period=2)
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
         self.global_rope = self.local_rope = self.rope_table(interleaved=False)

@@ -23,7 +23,7 @@ import math
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config, read_window_layers
+from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
@@ -53,7 +53,7 @@ class Model(Decoder):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", 0, min=0)
-        local_base = accounts.get_float("rope.freq_base_swa", 10000.0, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, 10000.0)
         self.softcap = accounts.get_float("final_logit_softcapping", 0.0, min=0.0)
         config = read_config(accounts, "gemma3", n_swa=n_swa)
         weights = Weights(accounts, backend)

@@ -33,7 +33,7 @@ import numpy as np
 from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config, read_window_layers
+from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.gemma4 import KeysValues, PerLayerInputs, kv_of
 from rushlight.models.layers import RmsNorm
@@ -159,7 +159,7 @@ class Model(Decoder):
         n_streams = accounts.get_int("altup.num_inputs", 4, min=2, max=64)
         accounts.expect("altup.active_idx", 0, "only the first stream can be worked on")
         width = accounts.get_int("embedding_length_per_layer_input", 256, min=1, max=1 << 16)
-        local_base = accounts.get_float("rope.freq_base_swa", 10000.0, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, 10000.0)
         self.softcap = accounts.get_float("final_logit_softcapping", 30.0, min=1e-3)
         config = read_config(accounts, "gemma3n", n_swa=n_swa)
         n_layer = config.n_layer

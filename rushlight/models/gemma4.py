@@ -30,7 +30,7 @@ import math
 from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config, read_window_layers
+from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts
 from rushlight.models.gemma4_experts import normed_ffn
@@ -149,7 +149,7 @@ class Model(Decoder):
         windows = [n_swa if local else 0 for _, local in with_kv]
         super().__init__(config, weights, n_ctx, windows, [own for own, _ in with_kv])
         self.global_rope = self.rope_table(False, weights.rope_freqs(config.n_rot, optional=False))
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         local_rot = configs[self.is_local.index(True)].n_rot if any(self.is_local) else config.n_rot
         self.local_rope = rope_table(self.n_ctx, local_rot, local_base, interleaved=False)
         self.inputs = PerLayerInputs(weights, config, self.n_vocab, self.width) if self.width else None

@@ -18,8 +18,9 @@ from __future__ import annotations
 import math
 
 from rushlight.backends.base import Backend, Ops, Tensor
+from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config, read_window_layers
+from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.encoder import Encoder
 from rushlight.models.gemma3 import Block
 from rushlight.models.linear import Linear
@@ -32,7 +33,7 @@ class Model(Encoder):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", min=1)
-        local_base = accounts.get_float("rope.freq_base_swa", 10000.0, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, 10000.0)
         accounts.expect("final_logit_softcapping", 0.0, "there are no logits")
         config = read_config(accounts, "gemma-embedding", n_swa=n_swa, pools=True, causal=False)
         weights = Weights(accounts, backend)
@@ -68,7 +69,7 @@ class Model(Encoder):
 
 def _dense_layers(accounts: Accounting, weights: Weights, config: Config) -> list[Linear]:
     """``dense_2`` [n, E] and ``dense_3`` [E, n], as far as the file has them."""
-    n_embd, layers = config.n_embd, []
+    n_embd, layers, width = config.n_embd, [], config.n_embd
     widths = {
         "dense_2": (n_embd, accounts.get_int("dense_2_feat_out", n_embd, min=1)),
         "dense_3": (accounts.get_int("dense_3_feat_in", n_embd, min=1), n_embd),
@@ -78,4 +79,9 @@ def _dense_layers(accounts: Accounting, weights: Weights, config: Config) -> lis
     for name, (n_in, n_out) in widths.items():
         if weights.has(f"{name}.weight"):
             layers.append(weights.linear(name, n_out, n_in))
+            if n_in != width:
+                raise InvalidFile(f"Tensor {name}.weight reads {n_in} columns where there are {width}.")
+            width = n_out
+    if width != n_embd:
+        raise InvalidFile(f"The dense layers give {width} columns; expected the model's {n_embd}.")
     return layers

@@ -34,7 +34,8 @@ class Model(Blocks):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_next = accounts.get_int("nextn_predict_layers", 0, min=0, max=64)
-        config = read_config(accounts, "glm4moe", experts=True, n_layer_nextn=n_next)
+        dense = accounts.get_int("leading_dense_block_count", 0, min=0) > 0
+        config = read_config(accounts, "glm4moe", experts=True, dense=dense, n_layer_nextn=n_next)
         experts = read_deepseek_experts(accounts, config.n_layer + n_next, "sigmoid")
         weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx)

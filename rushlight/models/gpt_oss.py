@@ -22,7 +22,7 @@ import math
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import block_of
-from rushlight.models.config import read_config, read_window_layers
+from rushlight.models.config import read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import read_expert_ff, read_experts
 from rushlight.models.experts import ClampedSwiGLUExperts
@@ -37,7 +37,7 @@ class Model(Decoder):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", min=0)
         config = read_config(accounts, "gpt-oss", n_swa=n_swa, experts=True)
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         n_ff = read_expert_ff(accounts, config.n_layer)
         experts = read_experts(accounts, config.n_layer, n_ff, gating="softmax_selected", normalize=False)
         weights = Weights(accounts, backend)

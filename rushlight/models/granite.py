@@ -40,11 +40,11 @@ class Multipliers(NamedTuple):
 
 
 def read_multipliers(accounts: Accounting) -> Multipliers:
-    """Read those of Granite's models; one of 0 stands for none, as in llama.cpp."""
+    """Read those of Granite's models; 0, and no key, stand for none, as in llama.cpp and in files of Bamba."""
     return Multipliers(
         embedding=accounts.get_float("embedding_scale", 0.0) or 1.0,
         residual=accounts.get_float("residual_scale", 0.0) or 1.0,
-        logits=1 / accounts.get_float("logit_scale", min=1e-6),
+        logits=1 / accounts.get_float("logit_scale", 1.0, min=1e-6),
         attention=accounts.get_float("attention.scale", 0.0) or None,
     )
 

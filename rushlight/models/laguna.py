@@ -23,7 +23,13 @@ from __future__ import annotations
 from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Block, Blocks, block_of
-from rushlight.models.config import Config, read_config, read_heads_by_layer, read_window_layers
+from rushlight.models.config import (
+    Config,
+    read_config,
+    read_heads_by_layer,
+    read_window_freq_base,
+    read_window_layers,
+)
 from rushlight.models.expert_config import ExpertConfig, read_routed_experts
 from rushlight.models.experts import ffn_of
 from rushlight.models.layers import RmsNorm
@@ -42,7 +48,7 @@ class Model(Blocks):
         )
         n_layer, n_embd_head = config.n_layer, config.n_embd_head_k
         experts = _read_experts(accounts, n_layer)
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         local_rot = accounts.get_int("rope.dimension_count_swa", config.n_rot, min=2, max=n_embd_head)
         pattern = read_window_layers(accounts, n_layer, period=4, first=True)
         self.is_local = [n_swa > 0 and local for local in pattern]

@@ -23,7 +23,7 @@ from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.errors import UnsupportedModel
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Part
-from rushlight.models.config import Config, read_config, read_window_layers
+from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts
 from rushlight.models.experts import SharedExpert
@@ -65,9 +65,7 @@ class Model(Decoder):
         n_layer = config.n_layer
         if config.n_rot != config.n_embd_head_k:
             raise UnsupportedModel("llama4.rope.dimension_count is less than a head, which llama4 never has.")
-        accounts.expect(
-            "rope.freq_base_swa", config.rope_freq_base, "another base for chunked layers is not implemented"
-        )
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         experts = read_experts(
             accounts, n_layer, read_expert_ff(accounts, n_layer), gating="sigmoid", normalize=False
         )
@@ -77,7 +75,7 @@ class Model(Decoder):
         is_local = read_window_layers(accounts, n_layer, period=4)
         windows = [_CHUNK if has_chunks and local else 0 for local in is_local]
         super().__init__(config, weights, n_ctx, windows, chunked=True)
-        rope = self.rope_table(interleaved=True, factors=weights.rope_freqs(config.n_rot))
+        rope = self.rope_table(True, weights.rope_freqs(config.n_rot), local_base if has_chunks else None)
         self.ropes = [rope if local or not has_chunks else None for local in is_local]
         self.growth = weights.of_positions(position_growth(self.n_ctx, *_GROWTH))
         self.has_norms = experts.n_expert != _EXPERTS_OF_MAVERICK

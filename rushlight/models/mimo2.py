@@ -19,7 +19,13 @@ from __future__ import annotations
 from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Block, Blocks, Part, block_of
-from rushlight.models.config import Config, read_config, read_heads_by_layer, read_window_layers
+from rushlight.models.config import (
+    Config,
+    read_config,
+    read_heads_by_layer,
+    read_window_freq_base,
+    read_window_layers,
+)
 from rushlight.models.expert_config import read_expert_ff, read_experts
 from rushlight.models.experts import SwiGLUExperts
 from rushlight.models.layers import RmsNorm, SwiGLU
@@ -48,7 +54,7 @@ class Model(Blocks):
         experts = read_experts(accounts, n_all, read_expert_ff(accounts, n_all), gating="sigmoid")
         self.value_scale = accounts.get_float("attention.value_scale", 0.0) or 1.0  # 0 stands for none
         self.is_local = read_window_layers(accounts, n_all, period=1)[: config.n_layer]
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         weights = Weights(accounts, backend)
         own = [config._replace(n_head=q, n_head_kv=kv) for q, kv in heads[: config.n_layer]]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local], own)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config, read_window_layers
+from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Head
 from rushlight.models.encoder import Encoder
 from rushlight.models.layers import FusedGeGLU, FusedSwiGLU, LayerNorm
@@ -56,7 +56,7 @@ class Model(Encoder):
 
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", 0, min=0)
-        local_base = accounts.get_float("rope.freq_base_swa", 10000.0, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, 10000.0)
         activation = accounts.get_str("hidden_activation", "gelu", choices=_NETWORKS)
         config = read_config(
             accounts,

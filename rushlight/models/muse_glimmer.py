@@ -20,7 +20,7 @@ from __future__ import annotations
 from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Blocks, block_of
-from rushlight.models.config import read_config, read_window_layers
+from rushlight.models.config import read_config, read_window_freq_base, read_window_layers
 from rushlight.models.layers import RmsNorm, SwiGLU
 from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
@@ -36,7 +36,7 @@ class Model(Blocks):
         self.softcap = accounts.get_float("final_logit_softcapping", 0.0, min=0.0)
         self.logit_scale = accounts.get_float("logit_scale")
         config = read_config(accounts, "muse-glimmer", n_swa=n_swa)
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         weights = Weights(accounts, backend)
         self.is_local = read_window_layers(accounts, config.n_layer, period=4)
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])

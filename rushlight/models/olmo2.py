@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config, read_window_layers
+from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import RmsNorm, SwiGLU
 from rushlight.models.rope import rope_table
@@ -44,14 +44,12 @@ class Model(Decoder):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", 0, min=0)
         config, weights = read_config(accounts, "olmo2", n_swa=n_swa), Weights(accounts, backend)
-        accounts.expect(
-            "rope.freq_base_swa", config.rope_freq_base, "another base for windowed layers is not implemented"
-        )
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         is_local = read_window_layers(accounts, config.n_layer, period=4)
         self.is_local = [n_swa > 0 and local for local in is_local]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
         self.global_rope = self.rope_table(interleaved=False)
-        self.local_rope = rope_table(self.n_ctx, config.n_rot, config.rope_freq_base, interleaved=False)
+        self.local_rope = rope_table(self.n_ctx, config.n_rot, local_base, interleaved=False)
         self.blocks = [Block(weights, config, f"blk.{i}") for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from rushlight.backends.base import Backend, Ops, RopeTable, Tensor, Weight
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Block, Blocks, Part, block_of
-from rushlight.models.config import read_config, read_window_layers
+from rushlight.models.config import read_config, read_window_freq_base, read_window_layers
 from rushlight.models.layers import FusedSwiGLU, RmsNorm
 from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
@@ -31,7 +31,7 @@ class Model(Blocks):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", 0, min=0)
         config, weights = read_config(accounts, "plamo3", n_swa=n_swa), Weights(accounts, backend)
-        local_base = accounts.get_float("rope.freq_base_swa", 10000.0, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, 10000.0)
         pattern = read_window_layers(accounts, config.n_layer, period=8)
         self.is_local = [n_swa > 0 and local for local in pattern]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])

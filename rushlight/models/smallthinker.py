@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from rushlight.backends.base import Backend, Ops, Tensor
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.config import Config, read_config
+from rushlight.models.config import Config, read_config, read_window_freq_base
 from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts, read_gating
 from rushlight.models.layers import RmsNorm
@@ -48,15 +48,13 @@ class Model(Decoder):
         config = read_config(accounts, "smallthinker", n_swa=n_swa, experts=True)
         weights = Weights(accounts, backend)
         accounts.expect("attention.sliding_window_pattern", _PERIOD, "other patterns are not implemented")
-        accounts.expect(
-            "rope.freq_base_swa", config.rope_freq_base, "another base for windowed layers is not implemented"
-        )
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         n_ff = read_expert_ff(accounts, config.n_layer)
         experts = read_experts(accounts, config.n_layer, n_ff, gating=read_gating(accounts, "sigmoid"))
         self.routing = experts.routing
         is_local = [n_swa > 0 and i % _PERIOD > 0 for i in range(config.n_layer)]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in is_local])
-        rope = self.rope_table(interleaved=False)
+        rope = self.rope_table(interleaved=False, freq_base=local_base if n_swa else None)
         self.ropes = [rope if local or not n_swa else None for local in is_local]
         self.blocks = [Block(weights, config, experts, f"blk.{i}") for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)

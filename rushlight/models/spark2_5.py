@@ -17,7 +17,7 @@ from __future__ import annotations
 from rushlight.backends.base import Backend, RopeTable
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Blocks, block_of
-from rushlight.models.config import read_config, read_window_layers
+from rushlight.models.config import read_config, read_window_freq_base, read_window_layers
 from rushlight.models.layers import GeGLU, RmsNorm
 from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
@@ -29,7 +29,7 @@ class Model(Blocks):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", min=1)
         config, weights = read_config(accounts, "spark2_5", n_swa=n_swa), Weights(accounts, backend)
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         n_rot = accounts.get_int("rope.dimension_count_swa", config.n_rot, min=2, max=config.n_embd_head_k)
         self.is_local = read_window_layers(accounts, config.n_layer, period=1)
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])

@@ -25,7 +25,13 @@ from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.errors import UnsupportedModel
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Block, Blocks, Part, block_of
-from rushlight.models.config import Config, read_config, read_heads_by_layer, read_window_layers
+from rushlight.models.config import (
+    Config,
+    read_config,
+    read_heads_by_layer,
+    read_window_freq_base,
+    read_window_layers,
+)
 from rushlight.models.expert_config import ExpertConfig, read_routed_experts
 from rushlight.models.experts import ExpertsAndShared, SharedExpert, SwiGLUExperts
 from rushlight.models.layers import RmsNorm, SwiGLU
@@ -86,7 +92,7 @@ class Model(Blocks):
         experts = _read_experts(accounts, n_all)
         self.is_local = read_window_layers(accounts, n_all, period=1)[:n_layer]
         limits = [_read_limits(accounts, f"swiglu_clamp_{of}", n_all) for of in ("exp", "shexp")]
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         weights = Weights(accounts, backend)
         own = [config._replace(n_head=q, n_head_kv=kv) for q, kv in heads[:n_layer]]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local], own)

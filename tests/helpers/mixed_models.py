@@ -44,7 +44,7 @@ MIXED_MODELS: tuple[RandomModel, ...] = (
         head_dim=32,
         only_in={**FIRST_DENSE, **FOUR_LATER},
         shapes={"attn_gate": ("n_q", "n_embd")},
-        metadata={**SIGMOID, "attention.sliding_window": 12, "rope.freq_base": 1e4},
+        metadata={**SIGMOID, "attention.sliding_window": 12, "rope.freq_base_swa": 2e4},
     ),
     RandomModel(
         "exaone-moe",
@@ -285,7 +285,7 @@ MIXED_MODELS: tuple[RandomModel, ...] = (
             "expert_used_count": 4,
             "expert_feed_forward_length": 48,
             "expert_gating_func": 2,
-            "rope.freq_base": 1.5e6,
+            "rope.freq_base_swa": 1.5e6,
         },
     ),
     RandomModel(
@@ -303,7 +303,7 @@ MIXED_MODELS: tuple[RandomModel, ...] = (
         sizes={"n_ff_shexp": 48},
         metadata={
             "rope.dimension_count": 16,
-            "rope.freq_base": 5e5,
+            "rope.freq_base_swa": 5e5,
             "expert_count": 8,
             "expert_used_count": 1,
             "expert_feed_forward_length": 48,

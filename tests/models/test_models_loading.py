@@ -153,7 +153,7 @@ def test_keys_and_shapes_of_real_files_that_change_nothing(tmp_path: Path, arch:
         ("llama-f32", {"llama.rope.dimension_count": 8}, "dimension_count"),
         ("llama-f32", {"llama.attention.head_count_kv": np.array([2, 4], np.int32)}, "differs by layer"),
         ("qwen2-f32", {"qwen2.rope.scaling.yarn_attn_factor": 0.7}, "temperature"),
-        ("olmo2-swa", {"olmo2.rope.freq_base_swa": 5e4}, "another base"),
+        ("cohere2", {"cohere2.rope.freq_base_swa": 5e4}, "another base"),
         ("phi3-f32", {"general.architecture": "phi9"}, "phi9.*" + ".*, ".join(supported_architectures())),
         ("phi3-f32", {"general.architecture": "rope"}, "not supported"),
         ("phi3-f32", {"general.architecture": "../llama"}, "not supported"),
@@ -235,6 +235,47 @@ def test_layers_that_share_keys_and_values_keep_none(tmp_path: Path) -> None:
     found = [(s.n_head_kv, s.head_dim_k, s.head_dim_v, s.window) for s in model.cache.specs]
     local, full = (2, 16, 16, 12), (1, 32, 32, 0)
     assert found == [local, local, full, local, full]
+
+
+@pytest.mark.parametrize("name", ["dense_2.weight", "dense_3.weight"])
+def test_dense_layers_of_an_embedding_fit_each_other(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidFile, match="columns"):
+        load_edited(tmp_path, "gemma-embedding", drop(name))
+
+
+def test_bamba_has_no_multipliers(tmp_path: Path) -> None:
+    names = "logit_scale", "embedding_scale", "residual_scale", "attention.scale"
+    ids, rows = np.random.RandomState(3).randint(0, 320, 90).tolist(), []
+    for edit in (
+        drop(*(f"granitehybrid.{name}" for name in names)),
+        put({f"granitehybrid.{name}": float(name == "logit_scale") for name in names}),
+    ):
+        backend, model = load_edited(tmp_path, "granitehybrid", edit, n_ctx=96)
+        executor, paging = open_executor(backend, model, 96)
+        rows.append(executor.step(paging.batch([Piece(ids)])))
+    np.testing.assert_array_equal(*rows)
+
+
+@pytest.mark.parametrize("name", ["mellum", "olmo2-swa"])
+def test_windowed_layers_turn_with_a_base_of_their_own(tmp_path: Path, name: str) -> None:
+    """As in transformers; llama.cpp leaves the key of these unread."""
+    arch = RANDOM[name].arch
+    n_layer, ids = RANDOM[name].n_layer, np.random.RandomState(3).randint(0, 320, 90).tolist()
+
+    def logits(windowed: bool, **bases: float) -> np.ndarray[Any, np.dtype[np.float32]]:
+        pattern = np.full(n_layer, windowed)
+        values = {"attention.sliding_window_pattern": pattern, **{f"rope.{k}": v for k, v in bases.items()}}
+        edit = put({f"{arch}.{key}": value for key, value in values.items()})
+        backend, model = load_edited(tmp_path, name, edit, n_ctx=96)
+        executor, paging = open_executor(backend, model, 96)
+        return executor.step(paging.batch([Piece(ids)]))
+
+    local = logits(True, freq_base=3e4)
+    np.testing.assert_array_equal(logits(True, freq_base=5e5, freq_base_swa=3e4), local)
+    assert relative(logits(True, freq_base=5e5), local) > 1e-2
+    np.testing.assert_array_equal(
+        logits(False, freq_base=3e4, freq_base_swa=5e5), logits(False, freq_base=3e4)
+    )
 
 
 def test_a_period_of_0_gives_every_layer_a_window(tmp_path: Path) -> None:
