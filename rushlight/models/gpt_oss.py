@@ -5,7 +5,9 @@ Beside a llama block (see `rushlight.models.llama`):
 - Every linear layer has a bias, those of the experts and of the router too.
 - A head has a sink (``attn_sinks``): one more score in its softmax, which takes a share and has no value.
 - Of every two layers the first sees only ``attention.sliding_window`` positions. RoPE turns halves (NeoX),
-  with YaRN, in both; ``rope.freq_base_swa`` gives windowed layers a base of their own.
+  with YaRN, in both; ``rope.freq_base_swa`` gives windowed layers a base of their own. Between which pairs
+  YaRN blends is not rounded to whole pairs (``truncate`` in the model's configuration, which no key tells);
+  llama.cpp rounds it.
 - Experts (``ffn_*_exps``) in place of the feed-forward network. The ``expert_used_count`` highest logits are
   chosen, and softmax over these alone gives the weights. The gate is clamped:
   ``g sigmoid(1.702 g) (u + 1)``, with g at most 7 and u within -7 and 7.
@@ -37,6 +39,7 @@ class Model(Decoder):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", min=0)
         config = read_config(accounts, "gpt-oss", n_swa=n_swa, experts=True)
+        config = config._replace(rope_scaling=config.rope_scaling._replace(truncate=False))
         local_base = read_window_freq_base(accounts, config.rope_freq_base)
         n_ff = read_expert_ff(accounts, config.n_layer)
         experts = read_experts(accounts, config.n_layer, n_ff, gating="softmax_selected", normalize=False)

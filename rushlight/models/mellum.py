@@ -3,8 +3,8 @@
 A qwen3moe block (see `rushlight.models.qwen3moe`): an RMS norm of each query head and each key head, RoPE by
 halves (NeoX), experts by softmax whose weights are divided by their sum. With one difference: of every four
 layers, three see only ``attention.sliding_window`` positions and turn RoPE unscaled, with the base
-``rope.freq_base_swa`` if the file has it; the fourth sees all, with YaRN. ``attention.sliding_window_pattern``
-may say otherwise.
+``rope.freq_base_swa`` if the file has it; the fourth sees all, with YaRN.
+``attention.sliding_window_pattern`` may say otherwise.
 
 Source: JetBrains 2026, Mellum 2; ``mellum.cpp`` in llama.cpp's ``src/models``.
 """

@@ -97,7 +97,7 @@ def grow_with_position(table: RopeTable, scale: float, period: int) -> RopeTable
 def position_growth(n_ctx: int, scale: float, period: int, offset: int = 0) -> Float64Array:
     """``1 + scale * ln(1 + floor((position + offset) / period))`` of each position: float64 [n_ctx]."""
     runs = range((n_ctx - 1 + offset) // period + 1)
-    logs = np.array([float(_DECIMAL.ln(Decimal(run + 1))) for run in runs])
+    logs = np.array([_log(run + 1) for run in runs])
     growth: Float64Array = 1.0 + scale * np.repeat(logs, period)[offset : offset + n_ctx]
     return growth
 
@@ -124,21 +124,28 @@ def _interpolation(n_rot: int, freq_base: float, scaling: RopeScaling) -> Float6
 
     def pair_turning(times: float) -> float:
         turns = scaling.n_ctx_orig / (times * 2 * math.pi)
-        return n_rot * math.log(turns) / (2 * math.log(freq_base))
+        return n_rot * _log(turns) / (2 * _log(freq_base))
 
-    low = max(0.0, math.floor(pair_turning(scaling.beta_fast)))
-    high = min(n_rot - 1.0, math.ceil(pair_turning(scaling.beta_slow)))
+    low, high = pair_turning(scaling.beta_fast), pair_turning(scaling.beta_slow)
+    if scaling.truncate:
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(0.0, low), min(n_rot - 1.0, high)
     ramp = (np.arange(n_rot // 2) - low) / max(0.001, high - low)
     kept = (1.0 - np.clip(ramp, 0.0, 1.0)) * scaling.ext_factor
     blend: Float64Array = slow * (1.0 - kept) + kept
     return blend
 
 
+def _log(x: float) -> float:
+    """The natural logarithm, the same on every machine."""
+    return float(_DECIMAL.ln(Decimal(x)))
+
+
 def _magnitude(scaling: RopeScaling) -> float:
     """What cosines and sines are multiplied by: YaRN's softmax temperature, and the file's own factor."""
     temperature = 1.0
     if scaling.ext_factor and scaling.factor > 1:
-        log = 0.1 * float(_DECIMAL.ln(Decimal(scaling.factor)))
+        log = 0.1 * _log(scaling.factor)
         temperature = (1.0 + log) / (1.0 + log * scaling.log_multiplier)
     return temperature * scaling.attn_factor
 

@@ -21,6 +21,7 @@ class RopeScaling(NamedTuple):
         ext_factor: share of YaRN's blend; 0: none.
         beta_fast, beta_slow: turns over `n_ctx_orig` between which YaRN blends.
         log_multiplier: how much of its temperature YaRN takes back; 1: all.
+        truncate: between which pairs YaRN blends is rounded to whole pairs, outwards.
     """
 
     type: str
@@ -31,6 +32,7 @@ class RopeScaling(NamedTuple):
     beta_fast: float = 32.0
     beta_slow: float = 1.0
     log_multiplier: float = 0.0
+    truncate: bool = True
 
 
 def read_rope_scaling(accounts: Accounting, n_ctx_train: int) -> RopeScaling:

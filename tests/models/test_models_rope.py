@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.random_models import write_random_model
+from helpers.random_tables import RANDOM_MODELS
 from numpy.typing import NDArray
 
 from rushlight.backends.base import RopeTable
+from rushlight.backends.reference import ReferenceBackend
 from rushlight.errors import InvalidFile
+from rushlight.gguf import open_gguf
+from rushlight.models import load_model
 from rushlight.models.rope import RopeFactors, grow_with_position, rope_table
 from rushlight.models.rope_scaling import RopeScaling
 
@@ -58,13 +64,18 @@ def test_longrope_chooses_by_the_context_loaded(n_ctx: int, chosen: float) -> No
     check(table, plain(8, 1e4) / chosen, 1.19)
 
 
-def yarn(n_rot: int, base: float, factor: float, n_ctx_orig: int, fast: float, slow: float) -> Floats:
+def yarn(
+    n_rot: int, base: float, factor: float, n_ctx_orig: int, fast: float, slow: float, truncate: bool = True
+) -> Floats:
     """Peng et al. 2023, section 3.2, with the bounds rounded outwards to whole pairs as their code does."""
 
     def pair(turns: float) -> float:
         return n_rot * math.log(n_ctx_orig / (turns * 2 * math.pi)) / (2 * math.log(base))
 
-    low, high = max(math.floor(pair(fast)), 0), min(math.ceil(pair(slow)), n_rot - 1)
+    low, high = pair(fast), pair(slow)
+    if truncate:
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, n_rot - 1)
     frequencies = []
     for i, frequency in enumerate(plain(n_rot, base)):
         extrapolated = 1 - min(max((i - low) / max(high - low, 0.001), 0), 1)
@@ -79,6 +90,22 @@ def test_yarn(fast: float, slow: float) -> None:
     expected = yarn(128, 1e6, 4.0, 4096, fast, slow)
     assert np.unique(np.round(expected / plain(128, 1e6), 6)).size > 10  # the blend is seen
     check(table, expected, 0.1 * math.log(4.0) + 1)
+
+
+def test_the_bounds_of_yarn_may_lie_between_pairs() -> None:
+    """Those of gpt-oss: 8.09 and 17.40."""
+    scaling = RopeScaling("yarn", 32.0, 4096, ext_factor=1.0, truncate=False)
+    expected = yarn(64, 1.5e5, 32.0, 4096, 32.0, 1.0, truncate=False)
+    assert np.abs(yarn(64, 1.5e5, 32.0, 4096, 32.0, 1.0) / expected - 1).max() > 0.4
+    check(rope_table(300, 64, 1.5e5, False, scaling), expected, 0.1 * math.log(32.0) + 1)
+
+
+def test_gpt_oss_does_not_round_them(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_random_model(next(model for model in RANDOM_MODELS if model.name == "gpt-oss"), path)
+    with open_gguf(path) as file:
+        model = load_model(file, ReferenceBackend())
+    assert not model.config.rope_scaling.truncate
 
 
 def test_long_tables_keep_their_accuracy() -> None:
