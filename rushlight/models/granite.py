@@ -40,7 +40,7 @@ class Multipliers(NamedTuple):
 
 
 def read_multipliers(accounts: Accounting) -> Multipliers:
-    """Read those of Granite's models; 0 and no key stand for none, as in llama.cpp and in files of Bamba."""
+    """Read those of Granite's models; 0 and no key stand for none, as in llama.cpp."""
     return Multipliers(
         embedding=accounts.get_float("embedding_scale", 0.0) or 1.0,
         residual=accounts.get_float("residual_scale", 0.0) or 1.0,

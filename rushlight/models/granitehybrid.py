@@ -1,10 +1,12 @@
-"""Granite 4 Hybrid: Tiny, Small, Micro, the small models without state-space layers, and Bamba.
+"""Granite 4 Hybrid: Tiny, Small, Micro, and the small models without state-space layers.
 
 A granite block (see `rushlight.models.granite`) with its four multipliers, and with these differences:
 
 - A layer whose entry of ``attention.head_count_kv`` is 0 has a Mamba-2 layer (see `rushlight.models.ssm`)
   with the output ``ssm_out`` in place of attention.
 - ``rope.scaling.finetuned`` false, as in Granite 4, says that attention knows no positions.
+- Bamba, which turns half of each head, is refused: llama.cpp's converter reorders the columns of whole heads,
+  after which no RoPE finds the pairs again, in llama.cpp neither.
 - With ``expert_count`` feed-forward networks are mixtures as in granitemoe (see
   `rushlight.models.granitemoe`).
 
@@ -15,6 +17,7 @@ Source: IBM 2025, "Granite 4.0"; ``granite-hybrid.cpp`` in llama.cpp's ``src/mod
 from __future__ import annotations
 
 from rushlight.backends.base import Backend, Ops, Tensor
+from rushlight.errors import UnsupportedModel
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config, read_heads
 from rushlight.models.decoder import Decoder
@@ -59,6 +62,11 @@ class Model(Decoder):
         self.multipliers = read_multipliers(accounts)
         heads = read_heads(accounts)
         config = read_config(accounts, "granitehybrid", n_head_kv=max(heads), experts=True)
+        if has_rope and config.n_rot < config.n_embd_head_k:
+            raise UnsupportedModel(
+                f"granitehybrid.rope.dimension_count is {config.n_rot} of {config.n_embd_head_k}, as in "
+                "Bamba, whose files hold the columns of heads in an order that RoPE cannot turn."
+            )
         experts = _read_experts(accounts, config)
         sizes = None
         if all(heads):

@@ -154,6 +154,11 @@ def test_keys_and_shapes_of_real_files_that_change_nothing(tmp_path: Path, arch:
         ("llama-f32", {"llama.attention.head_count_kv": np.array([2, 4], np.int32)}, "differs by layer"),
         ("qwen2-f32", {"qwen2.rope.scaling.yarn_attn_factor": 0.7}, "temperature"),
         ("cohere2", {"cohere2.rope.freq_base_swa": 5e4}, "another base"),
+        (
+            "granitehybrid",
+            {"granitehybrid.rope.dimension_count": 8, "granitehybrid.rope.scaling.finetuned": True},
+            "Bamba",
+        ),
         ("phi3-f32", {"general.architecture": "phi9"}, "phi9.*" + ".*, ".join(supported_architectures())),
         ("phi3-f32", {"general.architecture": "rope"}, "not supported"),
         ("phi3-f32", {"general.architecture": "../llama"}, "not supported"),
@@ -243,7 +248,7 @@ def test_dense_layers_of_an_embedding_fit_each_other(tmp_path: Path, name: str) 
         load_edited(tmp_path, "gemma-embedding", drop(name))
 
 
-def test_bamba_has_no_multipliers(tmp_path: Path) -> None:
+def test_multipliers_of_granitehybrid_may_be_missing(tmp_path: Path) -> None:
     names = "logit_scale", "embedding_scale", "residual_scale", "attention.scale"
     ids, rows = np.random.RandomState(3).randint(0, 320, 90).tolist(), []
     for edit in (
