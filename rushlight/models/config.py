@@ -169,6 +169,7 @@ def _read_pooling(accounts: Accounting, causal: bool, ranks: bool) -> Pooling:
 def _read_cls_pooling(accounts: Accounting, default: Pooling, ranks: bool) -> Pooling:
     """``classifier.pooling_type``, which is MEAN or CLS; a causal model reads its last token."""
     if not ranks:
+        accounts.ignore("classifier.pooling_type", "there is no classifier's head to pool for")
         return default
     if default is Pooling.LAST:
         accounts.expect("classifier.pooling_type", int(default), "a causal reranker reads its last token")

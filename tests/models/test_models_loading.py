@@ -248,6 +248,11 @@ def test_dense_layers_of_an_embedding_fit_each_other(tmp_path: Path, name: str) 
         load_edited(tmp_path, "gemma-embedding", drop(name))
 
 
+def test_how_a_classifier_pools_matters_to_classifiers_alone(tmp_path: Path) -> None:
+    _, model = load_edited(tmp_path, "eurobert", put({"eurobert.classifier.pooling_type": 1}))
+    assert model.config.arch == "eurobert"
+
+
 def test_multipliers_of_granitehybrid_may_be_missing(tmp_path: Path) -> None:
     names = "logit_scale", "embedding_scale", "residual_scale", "attention.scale"
     ids, rows = np.random.RandomState(3).randint(0, 320, 90).tolist(), []
