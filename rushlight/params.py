@@ -5,7 +5,6 @@ The names of `SamplingParams` are OpenAI's plus llama.cpp's.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -224,6 +223,8 @@ def _check_constraints(schema: Any, regex: Any, grammar: Any) -> None:
     _check_text("grammar", grammar, MAX_GRAMMAR_CHARACTERS)
     if schema is None:
         return
+    import json
+
     try:
         text = schema if isinstance(schema, str) else json.dumps(schema)
         _check_text("json_schema", text, MAX_SCHEMA_CHARACTERS)

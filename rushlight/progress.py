@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 import time
@@ -98,6 +97,8 @@ class ProgressLine:
                     self._draw(describe(*self._state))
 
     def _draw(self, text: str) -> None:
+        import shutil  # brings compression in, which nothing else needs at start
+
         text = text[: max(10, shutil.get_terminal_size().columns - 1)]
         if text != self._shown:
             self._stream.write("\r" + text.ljust(len(self._shown)) + ("" if text else "\r"))

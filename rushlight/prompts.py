@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -90,6 +89,8 @@ def _with_read_arguments(call: Any) -> Any:
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("arguments"), str):
         return call
+    import json
+
     try:
         arguments = json.loads(function["arguments"])
     except (ValueError, RecursionError):

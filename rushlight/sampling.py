@@ -23,6 +23,7 @@ Log probabilities are those of the logits as the model gave them, before step 1 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -115,9 +116,7 @@ def sample(
 
 def draw_seed() -> int:
     """A seed that nobody can foresee."""
-    import secrets  # brings in much that nothing else here needs
-
-    return secrets.randbelow(MAX_SEED + 1)
+    return int.from_bytes(os.urandom(MAX_SEED.bit_length() // 8), "little")
 
 
 def uniform(seed: int, index: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
@@ -60,6 +59,8 @@ def execute(parser: Parser, args: Namespace) -> int:
         chunks = llm.stream(prompt if args.raw else _messages(prompt, args.system), params)
         answer.take(chunks, None if args.json else Plain())
         if args.json:
+            import json
+
             write(json.dumps({"model": args.model} | answer.as_dict(), ensure_ascii=False) + "\n")
         if args.verbose:
             say(f"model        {args.model}")

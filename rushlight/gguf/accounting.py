@@ -195,7 +195,7 @@ class Accounting:
         `reason` is for whoever reads the code: why the result cannot depend on these keys.
         """
         assert reason, "an ignored key needs a reason"
-        self._unread_keys -= {k for k in self._unread_keys if fnmatchcase(k, self._prefix + pattern)}
+        self._unread_keys -= _matching(self._unread_keys, self._prefix + pattern)
 
     @overload
     def tensor(
@@ -233,7 +233,7 @@ class Accounting:
     def ignore_tensor(self, pattern: str, reason: str) -> None:
         """Accept every tensor whose name matches `pattern` (a name or a glob) unread, for `reason`."""
         assert reason, "an ignored tensor needs a reason"
-        self._unread_tensors -= {name for name in self._unread_tensors if fnmatchcase(name, pattern)}
+        self._unread_tensors -= _matching(self._unread_tensors, pattern)
 
     def finish(self) -> None:
         """Close the accounts.
@@ -272,3 +272,10 @@ class Accounting:
             raise InvalidFile(f"Metadata {self._prefix}{key} is {value}; expected at least {low}.")
         if high is not None and value > high:
             raise InvalidFile(f"Metadata {self._prefix}{key} is {value}; expected at most {high}.")
+
+
+def _matching(names: set[str], pattern: str) -> set[str]:
+    """Those of some names that a glob matches; most globs are names, which need no search."""
+    if not any(character in pattern for character in "*?["):
+        return names & {pattern}
+    return {name for name in names if fnmatchcase(name, pattern)}

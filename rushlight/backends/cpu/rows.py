@@ -57,7 +57,6 @@ class CpuRowMath:
         self._exp_scaled = _Program(team, library, ("exp_scaled",), step)
         self._exp_column_sums = _Program(team, library, ("exp_column_sums",), step)
         self._run_maxima = _Program(team, library, ("run_maxima",), step)
-        self._table = powers_of_two()
         self._weights = Region(align(8 * n_most), "sampling")
         self._maxima = Region(4 * (n_most // RUN), "sampling")
         self._sums = Region(8 * N_COLUMNS, "sampling")
@@ -90,7 +89,7 @@ class CpuRowMath:
         return self._sums.bytes.view(np.float64)
 
     def _exp(self, program: _Program, x: Float32Array, y: Region, offset: float, divisor: float) -> None:
-        places = {"x": _address(x), "y": y.address, "table": _address(self._table)}
+        places = {"x": _address(x), "y": y.address, "table": _address(powers_of_two())}
         program({**places, "n": len(x), "offset": offset, "divisor": divisor})
 
     def run_maxima(self, x: Float32Array) -> Float32Array:
