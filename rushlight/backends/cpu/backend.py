@@ -59,7 +59,7 @@ class CpuBackend:
         kernels = {*TEAM_KERNELS, *likely_kernels(tensor_types, expert_types)}
         self._library = KernelLibrary(kernels, self.target, progress)
         self._team = Team(self.n_threads, self._library)
-        self._packer = Packer(self._library, self._team)
+        self._packer = Packer(self._library, self.n_threads)
 
     def matrix(self, *tensors: GGUFTensor) -> Weight:
         """See `Backend.matrix`."""

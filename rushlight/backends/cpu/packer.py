@@ -1,15 +1,17 @@
 """Packing: the native kernels that turn a tensor's rows into the layout of the matrix kernels.
 
-A thread packs while the rest of the model is still being read and recorded. It works on a stretch of the file
-at a time and gives the file's pages back after each, so that no two copies of the weights are ever in memory.
+Threads pack while the rest of the model is still being read and recorded; the one that reads joins them when
+it has nothing left to do but wait. Each packs a stretch of the file of its own at a time, because two that
+write side by side get in each other's way where memory is new, and gives the file's pages back after it, so
+that no two copies of the weights are ever in memory.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +25,7 @@ from rushlight.backends.cpu.weights import ExpertMatrices, PackedPart, Vector
 from rushlight.gguf import GGMLType, GGUFTensor
 
 BATCH_BYTES = 16 << 20
-"""How much of the file one program packs, at most twice: milliseconds of work, little beside a model."""
+"""How much of the file is packed at a time, at most twice: milliseconds of work, little beside a model."""
 
 _POLL_SECONDS = 0.1  # Windows delivers Ctrl-C only between waits
 
@@ -71,10 +73,15 @@ def packed_sizes(type: GGMLType, n_rows: int, n_columns: int) -> tuple[int, int,
 
 
 class Packer:
-    """Packs matrices with all threads of a team, straight from the mapped file, in the background."""
+    """Packs matrices straight from the mapped file, in the background.
 
-    def __init__(self, library: KernelLibrary, team: Team) -> None:
-        self._library, self._team = library, team
+    Args:
+        library: holds the kernels, or will.
+        n_threads: to pack with; where there are several, the last of them is the one that waits.
+    """
+
+    def __init__(self, library: KernelLibrary, n_threads: int) -> None:
+        self._library, self._n_threads = library, n_threads
         self._reset()
 
     def _reset(self) -> None:
@@ -107,6 +114,11 @@ class Packer:
         scales = Vector(np.array(tensor.scales, np.float32)) if tensor.scales else None
         return ExpertMatrices(tensor.type, tensor.shape, n_groups, n_blocks, region, scales)
 
+    @property
+    def _batch_bytes(self) -> int:
+        """How much of the file a thread packs at a time."""
+        return BATCH_BYTES // self._n_threads
+
     def _put(self, tensor: GGUFTensor, region: Region, target: int) -> None:
         """Have a matrix packed to an address in a region."""
         layout = LAYOUTS[tensor.type.name.lower()]
@@ -118,12 +130,12 @@ class Packer:
                 f"{tensor.name}: {n_rows} rows of {row_bytes} bytes expected, not {tensor.raw.shape}"
             )
         kernel = self._address(tensor.type)
-        rows_of_job = max(1, BATCH_BYTES // (LANES * row_bytes)) * LANES
+        rows_of_job = max(1, self._batch_bytes // (LANES * row_bytes)) * LANES
         for first in range(0, n_rows, rows_of_job):
             stop = min(first + rows_of_job, n_rows)
             self._jobs.put(_Job(kernel, tensor, region, target, group_bytes, n_blocks, first, stop))
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="rushlight-packer", daemon=True)
+            self._thread = _thread(self._begin)
             self._thread.start()
 
     def wait(self) -> None:
@@ -135,12 +147,14 @@ class Packer:
         if self._thread is None:
             return
         try:
-            self._jobs.put(None)
+            self._put_ends()
+            if self._n_threads > 1:
+                self._work()
             while not self._finished.wait(_POLL_SECONDS):
                 pass
         finally:
             self._cancelled = True  # which matters only to what an interrupt has cut short
-            self._jobs.put(None)
+            self._put_ends()
             self._thread.join()
             error = self._error
             self._reset()
@@ -153,23 +167,44 @@ class Packer:
         with suppress(Exception):
             self.wait()
 
-    def _work(self) -> None:
+    def _put_ends(self) -> None:
+        for _ in range(self._n_threads):
+            self._jobs.put(None)
+
+    def _begin(self) -> None:
+        """Pack with all threads but the one that reads the model."""
+        others = [_thread(self._work) for _ in range(2, self._n_threads)]
         try:
-            for batch in self._batches():
-                if self._cancelled:
-                    return
-                self._run(batch)
-        except BaseException as error:
-            self._error = error
+            for thread in others:
+                thread.start()
+            self._work()
+            for thread in others:
+                thread.join()
+        except BaseException as error:  # the system has no more threads to give
+            self._error, self._cancelled = error, True
         finally:
             self._finished.set()
 
+    def _work(self) -> None:
+        """Pack what is waiting, beside others, until nothing more will come."""
+        try:
+            alone = Team(1, self._library)
+            for batch in self._batches():
+                if self._cancelled:
+                    return
+                _run(batch, alone)
+        except BaseException as error:
+            self._error, self._cancelled = error, True
+
     def _batches(self) -> Iterator[list[_Job]]:
-        """What is waiting, about `BATCH_BYTES` at a time, until nothing more will come."""
+        """What is waiting, about `_batch_bytes` at a time, until nothing more will come."""
         while (job := self._jobs.get()) is not None:
             batch, n_bytes = [job], job.n_bytes
-            while n_bytes < BATCH_BYTES and not self._jobs.empty():
-                following = self._jobs.get()
+            while n_bytes < self._batch_bytes:
+                try:
+                    following = self._jobs.get_nowait()
+                except Empty:
+                    break
                 if following is None:
                     yield batch
                     return
@@ -177,15 +212,20 @@ class Packer:
                 n_bytes += following.n_bytes
             yield batch
 
-    def _run(self, batch: list[_Job]) -> None:
-        program = np.zeros(len(batch) + 1, in_program(PACK))  # a zero record ends it
-        program[:-1] = [job.record() for job in batch]
-        step = self._team.new_step()
-        self._team.run(program.ctypes.data, step.ctypes.data)
-        for job in batch:
-            job.tensor.release(job.first, job.stop)
-
     def _address(self, type: GGMLType) -> int:
         kernel = f"pack_{type.name.lower()}"
         self._library.require([kernel])
         return self._library.addresses[kernel]
+
+
+def _thread(target: Callable[[], None]) -> threading.Thread:
+    return threading.Thread(target=target, name="rushlight-packer", daemon=True)
+
+
+def _run(batch: list[_Job], team: Team) -> None:
+    program = np.zeros(len(batch) + 1, in_program(PACK))  # a zero record ends it
+    program[:-1] = [job.record() for job in batch]
+    step = team.new_step()
+    team.run(program.ctypes.data, step.ctypes.data)
+    for job in batch:
+        job.tensor.release(job.first, job.stop)

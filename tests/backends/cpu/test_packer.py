@@ -31,10 +31,13 @@ def packers() -> list[threading.Thread]:
     return [thread for thread in found if thread not in OTHERS]
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
 @pytest.mark.parametrize("batch_bytes", [1, 5000, 1 << 20])
-def test_pieces_of_any_size_give_the_same_bytes(batch_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_of_any_size_give_the_same_bytes(
+    batch_bytes: int, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(packer, "BATCH_BYTES", batch_bytes)
-    backend = CpuBackend(2)
+    backend = CpuBackend(n_threads)
     tensors = [random_weights(type, 16 * n, 512) for n, type in enumerate(PACKINGS, 1)]
     matrices: list[Any] = [backend.matrix(each) for each in tensors]
     backend.wait()
@@ -48,8 +51,9 @@ def test_pieces_of_any_size_give_the_same_bytes(batch_bytes: int, monkeypatch: p
     assert not packers()
 
 
-def test_what_goes_wrong_comes_to_light(monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = CpuBackend(1)
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_what_goes_wrong_comes_to_light(n_threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = CpuBackend(n_threads)
 
     def fail(self: object, first: int = 0, stop: int | None = None) -> None:
         raise OSError(5, "the disk is gone")
@@ -85,7 +89,7 @@ def test_closing_gives_up_what_is_waiting(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 INTERRUPTED = """
-import signal, threading
+import signal, sys, threading
 import numpy as np
 from rushlight.backends.cpu import CpuBackend, packer
 from rushlight.gguf import GGMLType, GGUFTensor
@@ -96,7 +100,7 @@ def interrupt(self, first=0, stop=None):
         signal.pthread_kill(main, signal.SIGINT)
 GGUFTensor.release = interrupt
 packer.BATCH_BYTES = 1
-backend = CpuBackend(1)
+backend = CpuBackend(int(sys.argv[1]))
 raw = np.ones((1 << 16, 32), np.uint8)
 try:
     backend.matrix(GGUFTensor("t", (1 << 16, 8), GGMLType.F32, raw))
@@ -108,7 +112,8 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to a thread are POSIX")
-def test_an_interrupt_ends_the_packing() -> None:
-    command = [sys.executable, "-c", INTERRUPTED]
+@pytest.mark.parametrize("n_threads", ["1", "2", "5"])
+def test_an_interrupt_ends_the_packing(n_threads: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, n_threads]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.returncode) == ("interrupted, 0 left\n", 0), done.stderr
