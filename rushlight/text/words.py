@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from itertools import groupby
+from typing import TYPE_CHECKING
 
+from rushlight.text.ascii_patterns import ascii_pattern
 from rushlight.text.pre_tokenizers import DigitGroups
+
+if TYPE_CHECKING:
+    from tokenizers.pre_tokenizers import Sequence as Splits
 
 Cutter = Callable[[str], list[str]]
 
@@ -18,7 +24,8 @@ class WordSplitter:
     """Applies a pre-tokenizer's cuts in their order.
 
     Regular expressions run in the `tokenizers` library (Oniguruma), whose Unicode tables may be newer than
-    llama.cpp's; code points assigned since then can fall into another category.
+    llama.cpp's; code points assigned since then can fall into another category. Text in ASCII is cut by
+    Python's ``re`` where that means the same.
 
     Args:
         cuts: patterns and digit groupings, see `rushlight.text.pre_tokenizers.PreTokenizer`.
@@ -28,7 +35,7 @@ class WordSplitter:
         self._cutters: list[Cutter] = []
         for is_pattern, run in groupby(cuts, key=lambda cut: isinstance(cut, str)):
             if is_pattern:
-                self._cutters.append(_pattern_cutter([str(cut) for cut in run]))
+                self._cutters.append(_PatternCutter([str(cut) for cut in run]))
             else:
                 self._cutters += [_DIGIT_CUTTERS[cut] for cut in run if isinstance(cut, DigitGroups)]
 
@@ -40,17 +47,42 @@ class WordSplitter:
         return list(pieces)
 
 
-def _pattern_cutter(patterns: list[str]) -> Cutter:
-    from tokenizers import Regex
-    from tokenizers.pre_tokenizers import Sequence as Splits
-    from tokenizers.pre_tokenizers import Split
+class _PatternCutter:
+    """Cuts into the matches of patterns and what lies between them, one pattern after the other."""
 
-    splits = Splits([Split(Regex(pattern), "isolated") for pattern in patterns])
+    def __init__(self, patterns: list[str]) -> None:
+        self._patterns = patterns
 
-    def cut(text: str) -> list[str]:
-        return [word for word, _ in splits.pre_tokenize_str(text)]
+    def __call__(self, text: str) -> list[str]:
+        if not text.isascii() or None in self._ascii:
+            return [word for word, _ in self._library.pre_tokenize_str(text)]
+        words = [text]
+        for pattern in self._ascii:
+            assert pattern is not None
+            words = [word for piece in words for word in _isolated(pattern, piece)]
+        return words
 
-    return cut
+    @cached_property
+    def _ascii(self) -> list[re.Pattern[str] | None]:
+        return [ascii_pattern(pattern) for pattern in self._patterns]
+
+    @cached_property
+    def _library(self) -> Splits:
+        from tokenizers import Regex
+        from tokenizers.pre_tokenizers import Sequence as Splits
+        from tokenizers.pre_tokenizers import Split
+
+        return Splits([Split(Regex(pattern), "isolated") for pattern in self._patterns])
+
+
+def _isolated(pattern: re.Pattern[str], text: str) -> list[str]:
+    words, end = [], 0
+    for match in pattern.finditer(text):
+        if match.start() > end:
+            words.append(text[end : match.start()])
+        words.append(match.group())
+        end = match.end()
+    return words if end == len(text) else [*words, text[end:]]
 
 
 def _is_number(character: str) -> bool:
