@@ -36,6 +36,8 @@ def open_part(path: Path) -> Part:
     header = read_header(memoryview(mapping), path)
     data = np.frombuffer(mapping, np.uint8)
     tensors = [_tensor(data, header.data_start, info) for info in header.tensors]
+    if hasattr(mmap, "MADV_DONTNEED"):  # what the header says is in memory of its own
+        mapping.madvise(mmap.MADV_DONTNEED, 0, header.data_start // mmap.PAGESIZE * mmap.PAGESIZE)
     return Part(path, len(mapping), header, tensors)
 
 
