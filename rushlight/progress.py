@@ -97,9 +97,10 @@ class ProgressLine:
                     self._draw(describe(*self._state))
 
     def _draw(self, text: str) -> None:
-        import shutil  # brings compression in, which nothing else needs at start
+        if text:
+            import shutil  # brings compression in, which nothing else needs at start
 
-        text = text[: max(10, shutil.get_terminal_size().columns - 1)]
+            text = text[: max(10, shutil.get_terminal_size().columns - 1)]
         if text != self._shown:
             self._stream.write("\r" + text.ljust(len(self._shown)) + ("" if text else "\r"))
             self._stream.flush()

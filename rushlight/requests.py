@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rushlight.params import SamplingParams
 from rushlight.prompts import Message, Prompt, encode_rendered, is_messages, prompt_of
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     Request = tuple[Sequence, Answer]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChatOptions:
+class ChatOptions(NamedTuple):
     """What a request says of a conversation, or of what its answer has to match; see `LLM.chat`."""
 
     tools: list[Any] | None = None
@@ -33,8 +31,7 @@ class ChatOptions:
     chat_template_kwargs: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
+class Delivery(NamedTuple):
     """How an answer is handed over.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,7 +57,7 @@ class Driver:
     def stats(self) -> EngineStats:
         """See `Engine.stats`; those that came during a step wait too."""
         stats = self._engine.stats()
-        return dataclasses.replace(stats, n_waiting=max(0, self.n_unfinished - stats.n_running))
+        return stats._replace(n_waiting=max(0, self.n_unfinished - stats.n_running))
 
     def abort(self, sequence: Sequence) -> None:
         """End a sequence before the next step, if it has not ended."""

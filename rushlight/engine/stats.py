@@ -23,8 +23,7 @@ class BlockStats(NamedTuple):
     total: int
 
 
-@dataclass(frozen=True)
-class EngineStats:
+class EngineStats(NamedTuple):
     """The state of an engine at one moment, and what it did since it was made.
 
     The numbers are read while the engine goes on, so they may stand a moment apart.

@@ -17,12 +17,10 @@ PREFERENCE = (
     "Q6_K", "Q8_0", "Q8", "BF16", "F16", "FP16", "F32", "FP32",
 )  # fmt: skip
 
-_SPLIT = re.compile(r"(?P<stem>.*)-(?P<part>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
-_QUANT = re.compile(
-    r"(?:^|[-_.])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4|BF16|F(?:P)?(?:16|32)))(?=[-_.]|$)",
-    re.IGNORECASE,
-)
-_COMPANIONS = re.compile(r"(?:^|[-_.])(?:mmproj|imatrix)(?:[-_.]|$)", re.IGNORECASE)  # not language models
+# Compiled where they are used: a file on this machine needs the first alone.
+_SPLIT = r"(?P<stem>.*)-(?P<part>\d{5})-of-(?P<count>\d{5})\.gguf"
+_QUANT = r"(?:^|[-_.])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4|BF16|F(?:P)?(?:16|32)))(?=[-_.]|$)"
+_COMPANIONS = r"(?:^|[-_.])(?:mmproj|imatrix)(?:[-_.]|$)"  # not language models
 
 
 class Candidate(NamedTuple):
@@ -34,14 +32,14 @@ class Candidate(NamedTuple):
     def quant(self) -> str | None:
         """The quantization that the file name tells, in capitals, or None."""
         stem = PurePosixPath(self.files[0]).name
-        split = _SPLIT.fullmatch(stem)
-        found = _QUANT.findall(split["stem"] if split else stem[: -len(".gguf")])
+        split = re.fullmatch(_SPLIT, stem, re.IGNORECASE)
+        found = re.findall(_QUANT, split["stem"] if split else stem[: -len(".gguf")], re.IGNORECASE)
         return found[-1].upper() if found else None
 
 
 def split_parts(name: str) -> tuple[str, ...]:
     """Return the names of all parts of the split file that `name` is a part of; else `name` alone."""
-    match = _SPLIT.fullmatch(name)
+    match = re.fullmatch(_SPLIT, name, re.IGNORECASE)
     if match is None:
         return (name,)
     count = int(match["count"])
@@ -53,7 +51,8 @@ def candidates(names: Iterable[str]) -> list[Candidate]:
     groups = dict.fromkeys(
         split_parts(name)
         for name in sorted(names)
-        if name.lower().endswith(".gguf") and not _COMPANIONS.search(PurePosixPath(name).name)
+        if name.lower().endswith(".gguf")
+        and not re.search(_COMPANIONS, PurePosixPath(name).name, re.IGNORECASE)
     )
     return [Candidate(files) for files in groups]
 

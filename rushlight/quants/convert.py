@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +12,7 @@ import numpy.typing as npt
 from rushlight.errors import InvalidParameter, UnsupportedTensorType
 from rushlight.gguf.types import BLOCK_SIZES, GGMLType
 from rushlight.gguf.types import ggml_type as find_type
-from rushlight.quants import few_levels, floats, four_bit_floats, iq, iq4, k_quants, legacy, low_k_quants
-from rushlight.quants.blocks import BLOCK_DTYPES, Blocks, Bytes, Floats
+from rushlight.quants.blocks import BLOCK_DTYPES, Bytes, Floats
 
 # Values converted at a time: their intermediate arrays stay in the cache, and memory stays near the result's.
 CHUNK_VALUES = 1 << 16
@@ -19,59 +20,58 @@ CHUNK_VALUES = 1 << 16
 # No scale of a block format reaches so far, and below it the sums that the searches form stay finite.
 LARGEST_BLOCK_VALUE = 1e9
 
-_DEQUANTIZE: dict[GGMLType, Callable[[Blocks], Floats]] = {
-    GGMLType.F32: floats.dequantize_f32,
-    GGMLType.F16: floats.dequantize_f16,
-    GGMLType.BF16: floats.dequantize_bf16,
-    GGMLType.Q4_0: legacy.dequantize_q4_0,
-    GGMLType.Q4_1: legacy.dequantize_q4_1,
-    GGMLType.Q5_0: legacy.dequantize_q5_0,
-    GGMLType.Q5_1: legacy.dequantize_q5_1,
-    GGMLType.Q8_0: legacy.dequantize_q8_0,
-    GGMLType.Q4_K: k_quants.dequantize_q4_k,
-    GGMLType.Q5_K: k_quants.dequantize_q5_k,
-    GGMLType.Q6_K: k_quants.dequantize_q6_k,
-    GGMLType.Q2_K: low_k_quants.dequantize_q2_k,
-    GGMLType.Q3_K: low_k_quants.dequantize_q3_k,
-    GGMLType.Q8_K: low_k_quants.dequantize_q8_k,
-    GGMLType.IQ1_S: iq.dequantize_iq1_s,
-    GGMLType.IQ1_M: iq.dequantize_iq1_m,
-    GGMLType.IQ2_XXS: iq.dequantize_iq2_xxs,
-    GGMLType.IQ2_XS: iq.dequantize_iq2_xs,
-    GGMLType.IQ2_S: iq.dequantize_iq2_s,
-    GGMLType.IQ3_XXS: iq.dequantize_iq3_xxs,
-    GGMLType.IQ3_S: iq.dequantize_iq3_s,
-    GGMLType.IQ4_NL: iq4.dequantize_iq4_nl,
-    GGMLType.IQ4_XS: iq4.dequantize_iq4_xs,
-    GGMLType.TQ1_0: few_levels.dequantize_tq1_0,
-    GGMLType.TQ2_0: few_levels.dequantize_tq2_0,
-    GGMLType.MXFP4: four_bit_floats.dequantize_mxfp4,
-    GGMLType.NVFP4: four_bit_floats.dequantize_nvfp4,
-    GGMLType.Q1_0: few_levels.dequantize_q1_0,
-    GGMLType.Q2_0: few_levels.dequantize_q2_0,
+_MODULES: dict[GGMLType, str] = {
+    GGMLType.F32: "floats",
+    GGMLType.F16: "floats",
+    GGMLType.BF16: "floats",
+    GGMLType.Q4_0: "legacy",
+    GGMLType.Q4_1: "legacy",
+    GGMLType.Q5_0: "legacy",
+    GGMLType.Q5_1: "legacy",
+    GGMLType.Q8_0: "legacy",
+    GGMLType.Q4_K: "k_quants",
+    GGMLType.Q5_K: "k_quants",
+    GGMLType.Q6_K: "k_quants",
+    GGMLType.Q2_K: "low_k_quants",
+    GGMLType.Q3_K: "low_k_quants",
+    GGMLType.Q8_K: "low_k_quants",
+    GGMLType.IQ1_S: "iq",
+    GGMLType.IQ1_M: "iq",
+    GGMLType.IQ2_XXS: "iq",
+    GGMLType.IQ2_XS: "iq",
+    GGMLType.IQ2_S: "iq",
+    GGMLType.IQ3_XXS: "iq",
+    GGMLType.IQ3_S: "iq",
+    GGMLType.IQ4_NL: "iq4",
+    GGMLType.IQ4_XS: "iq4",
+    GGMLType.TQ1_0: "few_levels",
+    GGMLType.TQ2_0: "few_levels",
+    GGMLType.MXFP4: "four_bit_floats",
+    GGMLType.NVFP4: "four_bit_floats",
+    GGMLType.Q1_0: "few_levels",
+    GGMLType.Q2_0: "few_levels",
 }
+"""Where ``dequantize_TYPE`` and ``quantize_TYPE`` are, imported when they are called (a model has few)."""
 
-_QUANTIZE: dict[GGMLType, Callable[[Floats], Blocks]] = {
-    GGMLType.F32: floats.quantize_f32,
-    GGMLType.F16: floats.quantize_f16,
-    GGMLType.BF16: floats.quantize_bf16,
-    GGMLType.Q4_0: legacy.quantize_q4_0,
-    GGMLType.Q4_1: legacy.quantize_q4_1,
-    GGMLType.Q5_0: legacy.quantize_q5_0,
-    GGMLType.Q5_1: legacy.quantize_q5_1,
-    GGMLType.Q8_0: legacy.quantize_q8_0,
-    GGMLType.Q4_K: k_quants.quantize_q4_k,
-    GGMLType.Q5_K: k_quants.quantize_q5_k,
-    GGMLType.Q6_K: k_quants.quantize_q6_k,
-    GGMLType.Q8_K: low_k_quants.quantize_q8_k,
-    GGMLType.TQ1_0: few_levels.quantize_tq1_0,
-    GGMLType.TQ2_0: few_levels.quantize_tq2_0,
-    GGMLType.MXFP4: four_bit_floats.quantize_mxfp4,
-    GGMLType.Q1_0: few_levels.quantize_q1_0,
-    GGMLType.Q2_0: few_levels.quantize_q2_0,
-}
-
-QUANTIZABLE = tuple(_QUANTIZE)
+QUANTIZABLE = (
+    GGMLType.F32,
+    GGMLType.F16,
+    GGMLType.BF16,
+    GGMLType.Q4_0,
+    GGMLType.Q4_1,
+    GGMLType.Q5_0,
+    GGMLType.Q5_1,
+    GGMLType.Q8_0,
+    GGMLType.Q4_K,
+    GGMLType.Q5_K,
+    GGMLType.Q6_K,
+    GGMLType.Q8_K,
+    GGMLType.TQ1_0,
+    GGMLType.TQ2_0,
+    GGMLType.MXFP4,
+    GGMLType.Q1_0,
+    GGMLType.Q2_0,
+)
 """Types that `quantize` writes. Most others are of little use without the importance of each weight, which
 only a run over text tells."""
 
@@ -100,7 +100,7 @@ def dequantize(raw: Bytes, ggml_type: int | str) -> Floats:
     n_blocks = raw.size // block.bytes
     blocks = np.ascontiguousarray(raw).reshape(-1).view(BLOCK_DTYPES[type])
     out = np.empty((n_blocks, block.values), np.float32)
-    convert, step = _DEQUANTIZE[type], CHUNK_VALUES // block.values
+    convert, step = _converter("dequantize", type), CHUNK_VALUES // block.values
     # A damaged scale may be infinite or NaN; its values are too, without a warning.
     with np.errstate(all="ignore"):
         for start in range(0, n_blocks, step):
@@ -127,8 +127,8 @@ def quantize(values: npt.ArrayLike, ggml_type: int | str) -> Bytes:
         InvalidParameter: a value is infinite, NaN or too large for the type, or the rows have another length.
     """
     type = find_type(ggml_type)
-    if type not in _QUANTIZE:
-        written = ", ".join(t.name for t in _QUANTIZE)
+    if type not in QUANTIZABLE:
+        written = ", ".join(t.name for t in QUANTIZABLE)
         raise UnsupportedTensorType(
             f"Tensor type {type.name} can be read but not written; written are {written}."
         )
@@ -140,13 +140,19 @@ def quantize(values: npt.ArrayLike, ggml_type: int | str) -> Bytes:
     n_blocks = given.size // block.values
     flat = np.ascontiguousarray(given).reshape(n_blocks, block.values)
     out = np.empty((n_blocks, block.bytes), np.uint8)
-    step = CHUNK_VALUES // block.values
+    convert, step = _converter("quantize", type), CHUNK_VALUES // block.values
     with np.errstate(all="ignore"):
         for start in range(0, n_blocks, step):
             chunk = flat[start : start + step].astype(np.float32)
             _check_values(chunk, type)
-            out[start : start + step] = _QUANTIZE[type](chunk).view(np.uint8).reshape(-1, block.bytes)
+            out[start : start + step] = convert(chunk).view(np.uint8).reshape(-1, block.bytes)
     return out.reshape(*given.shape[:-1], given.shape[-1] // block.values * block.bytes)
+
+
+def _converter(verb: str, type: GGMLType) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
+    module = importlib.import_module(f"rushlight.quants.{_MODULES[type]}")
+    converter: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = getattr(module, f"{verb}_{type.name.lower()}")
+    return converter
 
 
 def _check_rows(unit: str, rows: npt.NDArray[np.generic], per_block: int, type: GGMLType) -> None:

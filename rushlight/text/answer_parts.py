@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
@@ -112,6 +111,8 @@ class CallMaker:
 
     def whole(self, call: Call) -> ToolDelta:
         """The only delta of a call that comes as a whole."""
+        import json  # few answers call a tool
+
         arguments = json.dumps(call.arguments, ensure_ascii=False)
         return replace(self.begin(call.name, call.id), arguments=arguments)
 

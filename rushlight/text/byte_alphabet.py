@@ -7,7 +7,7 @@ for themselves, the others are numbered from U+0100 on.
 from __future__ import annotations
 
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-_OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
+_OTHERS = sorted(set(range(256)) - set(_PRINTABLE))
 
 CHARACTER_OF_BYTE: dict[int, str] = {byte: chr(byte) for byte in _PRINTABLE} | {
     byte: chr(0x100 + i) for i, byte in enumerate(_OTHERS)

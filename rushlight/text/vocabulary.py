@@ -98,10 +98,10 @@ def _byte_level_piece(text: str) -> bytes:
 
 def unescaped_piece(text: str) -> bytes:
     r"""The bytes of a token written with ``\t``, ``\n``, ``\r``, ``\xE4``; ``\`` quotes what else follows."""
-    return _ESCAPE.sub(_unescape, _encode(text))
+    return re.sub(_ESCAPE, _unescape, _encode(text), flags=re.DOTALL)
 
 
-_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPE = rb"\\(x[0-9a-fA-F]{2}|.)"
 _ESCAPED_BYTES = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
 
 

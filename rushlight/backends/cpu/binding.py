@@ -13,7 +13,15 @@ from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.plan import plan_buffers
 from rushlight.backends.cpu.program import write_records
-from rushlight.backends.cpu.recording import OUTPUTS, TOKENS, Buffer, Field, RecordedOp, Recording, Value
+from rushlight.backends.cpu.recording import (
+    OUTPUTS,
+    TOKENS,
+    Buffer,
+    CacheAddress,
+    RecordedOp,
+    Recording,
+    Value,
+)
 from rushlight.backends.cpu.records import ARGMAX_RESULT, OP_BYTES
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.scratch import workspace_bytes
@@ -69,12 +77,14 @@ class Binding:
         """What `write_records` takes: the op's kind of record and its fields, all of them numbers by now."""
         record = KERNELS[op.kernel].record
         assert record is not None
-        fields = {name: self._resolve(item) for name, item in op.fields.items()}
-        return record, {"kernel": self._library.addresses[op.kernel], **fields}
+        fields = {
+            name: item if isinstance(item, (int, float)) else self._resolve(item)
+            for name, item in op.fields.items()
+        }
+        fields["kernel"] = self._library.addresses[op.kernel]
+        return record, fields
 
-    def _resolve(self, item: Field) -> int | float:
-        if isinstance(item, (int, float)):
-            return item
+    def _resolve(self, item: Buffer | Value | CacheAddress) -> int:
         if isinstance(item, Value):
             return self._addresses[item.buffer] + item.offset
         if isinstance(item, Buffer):

@@ -14,9 +14,10 @@ Fields = Mapping[str, int | float]
 
 
 class _Kind(NamedTuple):
-    """Records of one dtype: where they go in the program, and their values."""
+    """Records of one dtype: its fields in their order, where they go in the program, and their values."""
 
     record: np.dtype[np.void]
+    names: dict[str, None]
     places: list[int]
     rows: list[tuple[int | float, ...]]
 
@@ -35,12 +36,12 @@ def write_records(memory: npt.NDArray[np.uint8], ops: Sequence[tuple[np.dtype[np
     """
     kinds: dict[int, _Kind] = {}
     for place, (record, fields) in enumerate(ops):
-        kind = kinds.setdefault(id(record), _Kind(record, [], []))
-        names = record.names or ()
-        if not fields.keys() <= set(names):
-            raise ValueError(f"op {place} has the fields {sorted(fields)}; its record has {list(names)}")
+        if (kind := kinds.get(id(record))) is None:
+            kind = kinds[id(record)] = _Kind(record, dict.fromkeys(record.names or ()), [], [])
+        if not fields.keys() <= kind.names.keys():
+            raise ValueError(f"op {place} has the fields {sorted(fields)}; its record has {list(kind.names)}")
         kind.places.append(place)
-        kind.rows.append(tuple(fields.get(name, 0) for name in names))
+        kind.rows.append(tuple([fields.get(name, 0) for name in kind.names]))
     for kind in kinds.values():
         dtype = in_program(kind.record)
         memory.view(dtype)[kind.places] = np.array(kind.rows, dtype)

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rushlight.backends.cpu.features import host_processor, machine
 from rushlight.backends.cpu.object_formats import host_format
 from rushlight.errors import InvalidParameter
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What code is made for.
 
     Attributes:
@@ -103,8 +102,7 @@ TARGETS: tuple[Target, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Detection:
+class Detection(NamedTuple):
     """The target chosen for this machine, or why there is none."""
 
     target: Target | None

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from rushlight.backends.cpu.target import Target
@@ -88,7 +88,7 @@ class _Worker:
             BackendUnavailable: the compiler refused the kernel.
             _WorkerLost: the process ended.
         """
-        self._send({"kernel": job.kernel, "target": asdict(job.target), "formats": job.formats})
+        self._send({"kernel": job.kernel, "target": job.target._asdict(), "formats": job.formats})
         assert self._process.stdout is not None
         header = self._process.stdout.readline()
         if not header:

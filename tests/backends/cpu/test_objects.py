@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +156,7 @@ def test_the_name_of_the_folder_changes_with_all_that_shapes_the_code(
     home: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ObjectCache(target, "elf").folder
-    assert ObjectCache(replace(target, features="+more"), "elf").folder != first
+    assert ObjectCache(target._replace(features="+more"), "elf").folder != first
     assert ObjectCache(target, "coff").folder != first
     monkeypatch.setattr(object_cache, "_source_digest", lambda: b"other sources")
     assert ObjectCache(target, "elf").folder != first
