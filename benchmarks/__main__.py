@@ -28,7 +28,7 @@ from benchmarks.python_peer import PythonPeer, find_packages
 from benchmarks.report import page, write_report
 from benchmarks.rounds import Record, Row, note, run_rounds
 from benchmarks.serving import LlamaServe, RushlightServe, find_serve_program
-from benchmarks.start import LlamaStart, RushlightStart, find_start_program
+from benchmarks.start import LlamaStart, RushlightStart, find_start_program, interpreter_bytes
 from benchmarks.summary import OURS, Summary, newest
 from benchmarks.workload import PARTS, ROUNDS, SECONDS, SMALL, model_file, workloads
 from rushlight.backends.cpu.target import detect_target
@@ -117,6 +117,13 @@ def measure_limits(threads: Sequence[int], record: Record) -> None:
         record({"part": "limits", **case, "engine": OURS, "round": 0, "peaks": peaks})
 
 
+def measure_interpreter(record: Record) -> None:
+    """Memory that every Python program with NumPy takes, Rushlight or not."""
+    peak = interpreter_bytes()
+    note(f"Python and NumPy alone: {peak / 2**20:.1f} MiB")
+    record({"part": "interpreter", "model": "", "engine": OURS, "peak_bytes": peak})
+
+
 def measure_outside(threads: int, quick: bool, record: Record) -> None:
     """Time per token outside the native program, of the small models."""
     for model in SMALL:
@@ -136,6 +143,7 @@ def measure(args: argparse.Namespace, record: Record) -> None:
     threads = tuple(sorted(set(args.threads or (1, usable_processors()))))
     parts = args.only or PARTS
     measure_limits(threads, record)
+    measure_interpreter(record)
     if "models" in parts:
         check_words(SMALL, packages, args.quick, record)
         measure_outside(max(threads), args.quick, record)

@@ -54,6 +54,11 @@ SECTIONS = {
     ),
 }
 
+MEMORY = """Peak memory is that of the whole process, over the size of the file and of the keys and values in
+use. Beside it stands how much of that a Python takes that has imported NumPy and does nothing else, measured
+in the same run: always as much, so little beside a large model, and more than the bar allows beside a small
+one."""
+
 PEERS = """## Where the time goes
 
 `python -m benchmarks.profile MODEL` times every kernel of a prompt and of the tokens behind it, with the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks.page_text import HEAD, PEERS, SECTIONS
+from benchmarks.page_text import HEAD, MEMORY, PEERS, SECTIONS
 from benchmarks.plots import plot
 from benchmarks.rounds import Row
 from benchmarks.summary import Summary
@@ -26,7 +26,7 @@ def page(summary: Summary) -> str:
             parts += [f"## {title}", text]
             parts.append(_TABLES.get(part, speed_table)(summary, part))
             parts += _failures(summary, part)
-    parts += ["## The same words", *_greedy(summary), "## The bars", bars_table(summary), PEERS]
+    parts += ["## The same words", *_greedy(summary), "## The bars", MEMORY, bars_table(summary), PEERS]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 

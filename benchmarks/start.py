@@ -15,6 +15,12 @@ from benchmarks.workload import Workload
 
 SCRIPT = os.fspath(Path(__file__).with_name("first_byte.py"))
 PROMPT = "Once"
+ALONE = "import numpy; print()"
+"""What the interpreter runs to show how much memory it takes without Rushlight."""
+
+AS_INSTALLED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""pip compiles the modules that it installs; those of a source tree are compiled when they are first run."""
+
 PROGRAMS = ("llama-completion", "llama-cli")
 """llama.cpp's programs that continue a text and end, newest first."""
 
@@ -36,9 +42,9 @@ class RushlightStart:
         sizes = ["--threads", str(workload.threads), "-n", "1", "--temperature", "0"]
         command = [sys.executable, "-m", "rushlight", "run", "--raw", "-m", str(file), *sizes, PROMPT]
         if not self._new_machine:
-            return first_byte(command, {})
+            return first_byte(command, AS_INSTALLED)
         with tempfile.TemporaryDirectory() as home:
-            return first_byte(command, {"RUSHLIGHT_HOME": home})
+            return first_byte(command, {**AS_INSTALLED, "RUSHLIGHT_HOME": home})
 
 
 class LlamaStart:
@@ -65,6 +71,15 @@ class LlamaStart:
 def find_start_program(bench: Path) -> Path | None:
     """A program of `PROGRAMS` in the folder of a ``llama-bench``."""
     return next((bench.with_name(name) for name in PROGRAMS if bench.with_name(name).exists()), None)
+
+
+def interpreter_bytes() -> int:
+    """Peak memory of a Python that has imported NumPy and nothing else.
+
+    Raises:
+        PeerError: see `first_byte`.
+    """
+    return int(first_byte([sys.executable, "-c", ALONE], AS_INSTALLED)["peak_bytes"])
 
 
 def first_byte(command: list[str], environment: Mapping[str, str]) -> Measurement:

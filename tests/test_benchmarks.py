@@ -26,7 +26,7 @@ from benchmarks.report import page
 from benchmarks.rounds import run_rounds
 from benchmarks.servers import Server, limited, llama_command, started
 from benchmarks.serving import LlamaServe, RushlightServe, load_plan
-from benchmarks.start import first_byte
+from benchmarks.start import first_byte, interpreter_bytes
 from benchmarks.summary import Case, Summary, newest
 from benchmarks.tables import readme_table, serve_table
 from benchmarks.workload import PARTS, Workload, workloads
@@ -111,6 +111,7 @@ def test_the_first_byte_of_a_process() -> None:
     assert 0 < found["first_word"] < 30 and found["peak_bytes"] > 1e6
     with pytest.raises(PeerError, match="wrote nothing"):
         first_byte([sys.executable, "-c", "pass"], {})
+    assert interpreter_bytes() > found["peak_bytes"]
 
 
 def test_packages_that_are_missing_are_named() -> None:
@@ -194,11 +195,13 @@ def phi3(engine: str, **fields: Any) -> dict[str, Any]:
 
 def test_bars_are_computed() -> None:
     rows = [
-        phi3("rushlight", prefill=70.0, decode=9.5, prefill_share=0.7, decode_share=0.95, memory_ratio=1.2),
+        phi3("rushlight", prefill=70.0, decode=9.5, prefill_share=0.7, decode_share=0.95, memory_ratio=1.2)
+        | {"file_bytes": 90, "kv_bytes": 10},
         phi3("llama.cpp", prefill=36.0, decode=9.0),
         phi3("ik_llama.cpp", prefill=40.0, decode=8.0),
         phi3("openvino-genai", error="no such architecture"),
         {**RUN, "part": "outside", "model": "smollm2", "engine": "rushlight", "outside_us": 61.0},
+        {**RUN, "part": "interpreter", "model": "", "engine": "rushlight", "peak_bytes": 25},
     ]
     found = {verdict.what: verdict for verdict in verdicts(Summary(rows))}
     name = "phi3-shape-q4_0, 1 thread"
@@ -210,7 +213,10 @@ def test_bars_are_computed() -> None:
     assert found[f"prefill, {name}: ik_llama.cpp"].verdict == "met"
     assert found[f"prefill, {name}: openvino-genai"].verdict == "not measured: no such architecture"
     assert found["a token outside the native program, smollm2"].verdict == "missed"
-    assert found[f"peak memory of file and KV cache, {name}"].verdict == "missed"
+    memory = found[f"peak memory of file and KV cache, {name}"]
+    assert memory[1:] == ("1.20 times, 0.25 of them Python's and NumPy's own", "at most 1.10 times", "missed")
+    (memory,) = (v for v in verdicts(Summary(rows[:-1])) if v.what == memory.what)
+    assert memory.value == "1.20 times"
 
 
 def test_the_page_and_its_plots() -> None:
