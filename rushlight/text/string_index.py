@@ -14,6 +14,9 @@ _FEW = 4096
 """Look-ups until a plain dictionary pays for itself."""
 
 _BUCKET_BITS = 16
+_CROWDED = 32
+"""Strings in a bucket, of which a file can make any number, from where on sorting finds equal ones sooner."""
+
 _WORD = struct.Struct("<Q")
 _MASK = (1 << 64) - 1
 # Odd numbers without a pattern: what two different strings are multiplied by is hardly ever the same in sum.
@@ -46,8 +49,7 @@ class StringIndex(Mapping[str, int]):
 
     def duplicate(self) -> tuple[int, int] | None:
         """The places of two equal strings, or None if there are none."""
-        ordered = np.sort(self._keys)
-        for key in set(ordered[1:][ordered[1:] == ordered[:-1]].tolist()):
+        for key in self._repeated():
             seen: dict[str, int] = {}
             for place in self._having(key):
                 first = seen.setdefault(self._strings[place], place)
@@ -83,6 +85,14 @@ class StringIndex(Mapping[str, int]):
         places = self._having(key)
         self._n_lookups += len(places)  # strings that a file made to share a key must not cost more and more
         return next((place for place in places if self._strings[place] == text), None)
+
+    def _repeated(self) -> set[int]:
+        """The keys of more than one string."""
+        ordered, largest = self._keys[self._places], int(np.diff(self._starts).max())
+        if largest > _CROWDED:
+            ordered, largest = np.sort(ordered), 2
+        pairs = ((ordered[apart:], ordered[:-apart]) for apart in range(1, min(largest, len(ordered))))
+        return {key for one, other in pairs for key in one[one == other].tolist()}
 
     def _having(self, key: int) -> list[int]:
         """The places of the strings that have a key, ascending."""

@@ -40,9 +40,11 @@ def test_it_agrees_with_a_dictionary(texts: list[str], others: list[str], few: i
     assert len(index) == len(expected)
 
 
-@given(texts=st.lists(TEXTS, max_size=60))
-def test_equal_strings_are_found(texts: list[str]) -> None:
-    found = StringIndex(StringArray.of(texts)).duplicate()
+@given(texts=st.lists(TEXTS, max_size=60), crowded=st.sampled_from([0, 1, 2, 32]))
+def test_equal_strings_are_found(texts: list[str], crowded: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(string_index, "_CROWDED", crowded)
+        found = StringIndex(StringArray.of(texts)).duplicate()
     if len(set(texts)) == len(texts):
         assert found is None
     else:

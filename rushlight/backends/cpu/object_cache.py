@@ -43,9 +43,9 @@ def _source_digest() -> bytes:
     """A hash of all that shapes a kernel's code, apart from the target."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(
-        [*folder.glob("kernels/*.py"), *folder.glob("simd/*.py"), *map(folder.joinpath, _SHARED)]
-    ):
+    files = [path for name in ("kernels", "simd") for path in (folder / name).iterdir()]
+    files = [path for path in files if path.suffix == ".py"]
+    for path in sorted([*files, *map(folder.joinpath, _SHARED)]):
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)} ".encode() + content)
     return digest.digest()
