@@ -27,6 +27,9 @@ from rushlight.gguf import GGMLType, GGUFTensor
 BATCH_BYTES = 16 << 20
 """How much of the file is packed at a time, at most twice: milliseconds of work, little beside a model."""
 
+MOST_THREADS = 8
+"""More would wait for the interpreter, which begins every stretch and gives its pages back."""
+
 _POLL_SECONDS = 0.1  # Windows delivers Ctrl-C only between waits
 
 
@@ -77,11 +80,11 @@ class Packer:
 
     Args:
         library: holds the kernels, or will.
-        n_threads: to pack with; where there are several, the last of them is the one that waits.
+        n_threads: to pack with, at most `MOST_THREADS`; of several, the last is the one that waits.
     """
 
     def __init__(self, library: KernelLibrary, n_threads: int) -> None:
-        self._library, self._n_threads = library, n_threads
+        self._library, self._n_threads = library, min(n_threads, MOST_THREADS)
         self._reset()
 
     def _reset(self) -> None:

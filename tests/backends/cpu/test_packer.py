@@ -31,7 +31,7 @@ def packers() -> list[threading.Thread]:
     return [thread for thread in found if thread not in OTHERS]
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("n_threads", [1, 2, 20])
 @pytest.mark.parametrize("batch_bytes", [1, 5000, 1 << 20])
 def test_pieces_of_any_size_give_the_same_bytes(
     batch_bytes: int, n_threads: int, monkeypatch: pytest.MonkeyPatch
@@ -51,7 +51,7 @@ def test_pieces_of_any_size_give_the_same_bytes(
     assert not packers()
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("n_threads", [1, 2, 20])
 def test_what_goes_wrong_comes_to_light(n_threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = CpuBackend(n_threads)
 
@@ -112,7 +112,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to a thread are POSIX")
-@pytest.mark.parametrize("n_threads", ["1", "2", "5"])
+@pytest.mark.parametrize("n_threads", ["1", "2", "20"])
 def test_an_interrupt_ends_the_packing(n_threads: str) -> None:
     command = [sys.executable, "-c", INTERRUPTED, n_threads]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
