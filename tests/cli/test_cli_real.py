@@ -39,6 +39,17 @@ def test_a_greedy_answer_is_that_of_the_library(smollm2_path: Path) -> None:
     assert answer["usage"]["completion_tokens"] == plain.usage.completion_tokens
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere llvmlite loads the kernels")
+def test_a_first_word_brings_in_only_what_it_needs(smollm2_path: Path) -> None:
+    arguments = ["run", "-m", str(smollm2_path), "--raw", "--temperature", "0", "-n", "1", "Once"]
+    code = f"import sys; from rushlight.cli import main; main({arguments!r}); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    packages = {"numba", "llvmlite", "tokenizers", "jinja2", "huggingface_hub", "llguidance"}
+    packages |= {"starlette", "prompt_toolkit", "rich"}
+    own = {"rushlight.hub.store", "rushlight.quants.k_quants"}
+    assert (packages | own).isdisjoint(run.stdout.split())
+
+
 def test_the_seed_that_verbose_tells_gives_the_answer_again(smollm2_path: Path) -> None:
     first = rushlight("run", "-m", str(smollm2_path), "-v", "-n", "12", PROMPT)
     told = dict(line.split(None, 1) for line in first.stderr.splitlines())
