@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from argparse import Namespace
@@ -108,10 +109,15 @@ def _dispatch(argv: list[str]) -> int:
         complain(f"There is no command {name!r}{did_you_mean(name, COMMANDS)}; see 'rushlight --help'.")
         return WRONG_USAGE
     command = COMMANDS[name]
-    module = cast(CommandModule, importlib.import_module(command.module))
-    parser = Parser(prog=f"rushlight {name}", description=_sentence(command.about))
-    module.add_arguments(parser)
-    return module.execute(parser, parser.parse_args(rest))
+    gc.disable()  # what is imported stays: there is nothing to collect yet
+    try:
+        module = cast(CommandModule, importlib.import_module(command.module))
+        parser = Parser(prog=f"rushlight {name}", description=_sentence(command.about))
+        module.add_arguments(parser)
+        args = parser.parse_args(rest)
+    finally:
+        gc.enable()
+    return module.execute(parser, args)
 
 
 def _sentence(text: str) -> str:

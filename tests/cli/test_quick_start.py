@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from rushlight.cli import main
 from rushlight.cli.options import quick_start
 
 BLAS = "OPENBLAS_NUM_THREADS"
@@ -22,6 +23,12 @@ def test_the_garbage_collector_comes_back() -> None:
         assert gc.isenabled()
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize("arguments", [["run", "--help"], ["run", "--top-k", "x"], ["rm", "no/such"]])
+def test_a_command_leaves_the_garbage_collector_on(arguments: list[str]) -> None:
+    main(arguments)
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize(("backend", "threads"), [("auto", "1"), ("cpu", "1"), ("reference", None)])
