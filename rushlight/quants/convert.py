@@ -51,7 +51,7 @@ _MODULES: dict[GGMLType, str] = {
     GGMLType.Q1_0: "few_levels",
     GGMLType.Q2_0: "few_levels",
 }
-"""Where ``dequantize_TYPE`` and ``quantize_TYPE`` are, imported when they are called (a model has few)."""
+"""Where ``dequantize_TYPE`` (but that of F32) and ``quantize_TYPE`` are, imported when they are called."""
 
 QUANTIZABLE = (
     GGMLType.F32,
@@ -97,6 +97,8 @@ def dequantize(raw: Bytes, ggml_type: int | str) -> Floats:
     if not isinstance(raw, np.ndarray) or raw.dtype != np.uint8:
         raise InvalidParameter(f"The stored rows are {_kind(raw)}; expected a uint8 array.")
     _check_rows("bytes", raw, block.bytes, type)
+    if type is GGMLType.F32:  # the norms of a model, of which there are hundreds
+        return np.ascontiguousarray(raw).view(BLOCK_DTYPES[type]).astype(np.float32)
     n_blocks = raw.size // block.bytes
     blocks = np.ascontiguousarray(raw).reshape(-1).view(BLOCK_DTYPES[type])
     out = np.empty((n_blocks, block.values), np.float32)

@@ -14,11 +14,6 @@ from rushlight.quants.blocks import Blocks, Floats
 from rushlight.quants.halves import to_half
 
 
-def dequantize_f32(blocks: Blocks) -> Floats:
-    """[N] F32 to float32 [N, 1]."""
-    return blocks.reshape(-1, 1).astype(np.float32)
-
-
 def quantize_f32(values: Floats) -> Blocks:
     """float32 [N, 1] to [N] F32."""
     return values.astype("<f4").reshape(-1)

@@ -217,7 +217,8 @@ class Packer:
 
     def _address(self, type: GGMLType) -> int:
         kernel = f"pack_{type.name.lower()}"
-        self._library.require([kernel])
+        if kernel not in self._library.addresses:
+            self._library.require([kernel])
         return self._library.addresses[kernel]
 
 
