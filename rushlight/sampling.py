@@ -97,7 +97,7 @@ def sample(
     """
     argmax = argmax or row_math.argmax(logits)
     if argmax.place < 0:
-        raise _not_finite(logits)
+        raise not_finite(logits)
     changed = _penalized(logits, params, generated)
     if allowed is not None:
         changed = (logits if changed is None else changed)[allowed]
@@ -112,6 +112,15 @@ def sample(
     if params.logprobs is None:
         return Sampled(token_id)
     return Sampled(token_id, token_logprobs(logits, token_id, params.logprobs, argmax, row_math))
+
+
+def takes_highest(params: SamplingParams) -> bool:
+    """Whether `sample` chooses the token of the highest logit, whatever was generated, and tells no more."""
+    return (
+        params.temperature == 0
+        and params.logprobs is None
+        and not (params.logit_bias or _repeats(params) or _counts(params))
+    )
 
 
 def draw_seed() -> int:
@@ -143,7 +152,7 @@ def token_logprobs(
     """
     place, peak = argmax or row_math.argmax(logits)
     if place < 0:
-        raise _not_finite(logits)
+        raise not_finite(logits)
     log_total = log(total_of_columns(row_math.exp_column_sums(logits, peak, 1.0)))
     top = highest(logits, n_top, row_math)
     return TokenLogprobs(
@@ -167,7 +176,8 @@ def highest(logits: Float32Array, k: int, row_math: RowMath = NUMPY_ROWS) -> IdA
     return candidates[order[:k]]
 
 
-def _not_finite(logits: Float32Array) -> RushlightError:
+def not_finite(logits: Float32Array) -> RushlightError:
+    """What to raise where a logit is NaN or infinite."""
     first = int(np.flatnonzero(~np.isfinite(logits))[0])
     return RushlightError(
         f"The model's logit of token {first} is {logits[first]}; it has no probability. The file may be "
@@ -175,10 +185,19 @@ def _not_finite(logits: Float32Array) -> RushlightError:
     )
 
 
+def _repeats(params: SamplingParams) -> bool:
+    """Whether step 3 changes anything."""
+    return params.repeat_penalty != 1.0 and params.repeat_last_n != 0
+
+
+def _counts(params: SamplingParams) -> bool:
+    """Whether step 4 changes anything."""
+    return bool(params.presence_penalty or params.frequency_penalty)
+
+
 def _penalized(logits: Float32Array, params: SamplingParams, generated: Sequence[int]) -> Float32Array | None:
     """Steps 2 to 4, on a copy, which may overflow; None where they change nothing."""
-    repeats = params.repeat_penalty != 1.0 and params.repeat_last_n != 0
-    counts = bool(params.presence_penalty or params.frequency_penalty)
+    repeats, counts = _repeats(params), _counts(params)
     if not (params.logit_bias or (generated and (repeats or counts))):
         return None
     logits = logits.copy()

@@ -24,7 +24,7 @@ MODELS = load_words()
 TINY_NAMES = [name for name, model in MODELS.items() if model.is_tiny]
 REAL_NAMES = [name for name in MODELS if name not in TINY_NAMES]
 CHECK = Path(__file__).parent / "goldens" / "check_words.py"
-QUICK = ("alone-1", "batch", "chunks-of-13", "cached", "preempted")
+QUICK = ("alone-1", "batch", "chunks-of-13", "cached", "preempted", "steps")
 QUICK_REAL = {
     "smollm2": ("batch", ["greedy", "haiku", "chinese", "json-31", "json-33", "window"]),
     "gemma3-270m": ("chunks-of-256", ["greedy", "hindi", "one-token", "window"]),

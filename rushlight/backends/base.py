@@ -27,6 +27,7 @@ from rushlight.gguf import GGUFTensor
 from rushlight.row_math import Argmax, RowMath
 
 Float32Array = npt.NDArray[np.float32]
+Int64Array = npt.NDArray[np.int64]
 
 
 class Tensor(Protocol):
@@ -422,6 +423,31 @@ class Executor(Protocol):
         Raises:
             InvalidParameter: the last step was no such step, or ids or positions are out of range.
         """
+        ...
+
+    def decode(self, first: Batch | list[int], n_steps: int, end_ids: Int64Array) -> list[list[int]]:
+        """Run steps of one token a sequence, each but the first with the tokens of the highest logits.
+
+        Args:
+            first: the first step, as `step` or `advance` takes it.
+            n_steps: most steps, at least 1; all their positions lie in the first one's blocks.
+            end_ids: no step comes behind one that gives one of these to any sequence.
+
+        Returns:
+            Of each step the place of the highest logit of each sequence. Of the last step it may be -1, which
+            is where a logit is NaN or infinite.
+
+        Raises:
+            InvalidParameter: as `step` and `advance`, or one of the steps lies in other blocks.
+        """
+        ...
+
+    def hurry(self) -> None:
+        """Let the `decode` that runs, or else the next one, end behind its step. Any thread may call this."""
+        ...
+
+    def logits(self) -> Float32Array:
+        """The logits that the last step gave, [R, V] float32, valid until the next one."""
         ...
 
     def argmax(self) -> list[Argmax]:

@@ -75,3 +75,16 @@ def check_following(decodes: bool, positions: list[int], token_ids: list[int]) -
     for position in positions:
         if (position + 1) % BLOCK_TOKENS == 0:
             raise InvalidParameter(f"Position {position + 1} begins a block; a batch must name it.")
+
+
+def check_steps(decodes: bool, positions: list[int], n_steps: int, n_ctx: int) -> None:
+    """Check that a batch may be the first of `n_steps` that follow each other in the same blocks.
+
+    Raises:
+        InvalidParameter: it may not.
+    """
+    if not decodes:
+        raise InvalidParameter("Steps can follow each other only where each has one token of each sequence.")
+    room = min(min(BLOCK_TOKENS - position % BLOCK_TOKENS, n_ctx - position) for position in positions)
+    if not 1 <= n_steps <= room:
+        raise InvalidParameter(f"n_steps is {n_steps}; blocks and context leave room for 1 to {room}.")

@@ -47,7 +47,7 @@ class Driver:
                     "ask again later or raise n_waiting."
                 )
             self._n_submitted += 1
-            self._mail.put(lambda: self._engine.submit(sequence))
+            self._post(lambda: self._engine.submit(sequence))
 
     @property
     def n_unfinished(self) -> int:
@@ -61,7 +61,7 @@ class Driver:
 
     def abort(self, sequence: Sequence) -> None:
         """End a sequence before the next step, if it has not ended."""
-        self._mail.put(lambda: self._engine.abort(sequence))
+        self._post(lambda: self._engine.abort(sequence))
 
     @contextmanager
     def running(self, sequences: list[Sequence]) -> Iterator[None]:
@@ -84,9 +84,14 @@ class Driver:
         """End all sequences with an error, stop the thread and give the engine's memory back."""
         with self._lock:
             self._closing = True
-            self._mail.put(lambda: None)  # wakes the thread
+            self._post(lambda: None)  # wakes the thread
         if threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def _post(self, letter: Callable[[], None]) -> None:
+        """Have something done by the thread as soon as the step at hand is computed."""
+        self._mail.put(letter)
+        self._engine.hurry()
 
     def _run(self) -> None:
         while not self._closing:

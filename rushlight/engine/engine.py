@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from rushlight.backends.base import Executor, Float32Array, Limits
+import numpy as np
+
+from rushlight.backends.base import Executor, Float32Array, Int64Array, Limits
 from rushlight.backends.cache import CacheLayout
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.pace import Pace
@@ -16,20 +18,25 @@ from rushlight.engine.scheduler import Chunk, Scheduler
 from rushlight.engine.sequence import FinishReason, Listener, Matcher, Sequence, Status
 from rushlight.engine.stats import BlockStats, Counters, EngineStats
 from rushlight.engine.step_runner import StepRunner
+from rushlight.engine.stride import MOST_STEPS, Stride
 from rushlight.errors import ContextOverflow, InvalidParameter
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.row_math import Argmax
-from rushlight.sampling import draw_seed, sample
+from rushlight.sampling import Sampled, draw_seed, not_finite, sample
 
 if TYPE_CHECKING:
     from rushlight.engine.disk.cache import DiskCache
     from rushlight.engine.disk.prefixes import DiskPrefixes
 
 
+_NO_IDS = np.empty(0, np.int64)
+
+
 class Engine:
     """Sequences, their scheduler and their KV blocks, on a model bound to a backend.
 
-    One thread at a time may call it, all methods alike but `sequence` and `stats`; `Driver` sees to that.
+    One thread at a time may call it, all methods alike but `sequence`, `stats` and `hurry`; `Driver` sees to
+    that.
 
     Args:
         executor: the model; of it the engine knows nothing more.
@@ -38,6 +45,7 @@ class Engine:
         n_vocab: V.
         eog_ids: tokens that end an answer.
         prefix_cache, step_seconds: as in `EngineOptions`.
+        most_steps: most tokens of a sequence that one call of the executor computes.
         clock: tells seconds.
         disk: where blocks of prompts outlive this engine, which closes it; None: nowhere.
 
@@ -55,6 +63,7 @@ class Engine:
         eog_ids: Iterable[int] = (),
         prefix_cache: bool = True,
         step_seconds: float = EngineOptions.step_seconds,
+        most_steps: int = MOST_STEPS,
         clock: Callable[[], float] = time.perf_counter,
         disk: DiskCache | None = None,
     ) -> None:
@@ -67,6 +76,7 @@ class Engine:
         self.limits = limits
         self._n_vocab = n_vocab
         self._eog_ids = frozenset(eog_ids)
+        self._end_ids = np.array(sorted(self._eog_ids), np.int64)
         self._executor = executor
         self._runner = StepRunner(executor)
         self._blocks = blocks
@@ -77,6 +87,7 @@ class Engine:
         self._scheduler = Scheduler(
             blocks, limits, pace, self._counters, self._prefixes, not layout.is_causal
         )
+        self._stride = Stride(limits.n_ctx, most_steps)
         self._clock = clock
         self._n_arrived = 0
 
@@ -154,19 +165,30 @@ class Engine:
         """Compute the next tokens of some sequences; does nothing where none waits or runs."""
         if not (chunks := self._scheduler.schedule()):
             return None if self._prefixes is None else self._prefixes.wait()
-        began = self._clock()
+        decodes, began = not self._scheduler.prefills, self._clock()
+        n_steps = self._stride.n_steps(chunks) if decodes and not self._scheduler.waiting else 1
         try:
+            if n_steps > 1:
+                steps = self._runner.decode(chunks, n_steps, self._ends_of(chunks))
+                self._stride.note(len(steps), self._clock() - began)
+                return self._take_all(chunks, steps)
             logits = self._runner.run(chunks)
             argmax = self._executor.argmax()
         except Exception as error:
             return self.fail((chunk.sequence for chunk in chunks), error)
-        if self._scheduler.prefills:
+        if decodes:
+            self._stride.note(1, self._clock() - began)
+        else:
             self._scheduler.note(chunks, self._clock() - began)
         self._counters.steps += 1
         end = 0
         for chunk in chunks:
             start, end = end, end + chunk.n_outputs
             self._advance(chunk, logits, argmax, start, end)
+
+    def hurry(self) -> None:
+        """Let the `step` that runs end soon, for somebody waits for its end. Any thread may call this."""
+        self._executor.hurry()
 
     def abort(self, sequence: Sequence) -> None:
         """End a sequence now, with "abort"; does nothing where it is finished or was never submitted."""
@@ -187,6 +209,26 @@ class Engine:
             self._disk.close()
         self._executor.close()
 
+    def _ends_of(self, chunks: list[Chunk]) -> Int64Array:
+        """The tokens that end one of the chunks' sequences."""
+        return _NO_IDS if all(chunk.sequence.params.ignore_eos for chunk in chunks) else self._end_ids
+
+    def _take_all(self, chunks: list[Chunk], steps: list[list[int]]) -> None:
+        """Take in the tokens of several steps, of each sequence as far as it goes on."""
+        self._counters.steps += len(steps)
+        for i, tokens in enumerate(steps):
+            for s, chunk in enumerate(chunks):
+                sequence = chunk.sequence
+                if sequence.status is Status.RUNNING:
+                    self._blocks.commit(sequence, chunk.stop + i)
+                    self._counters.computed_tokens += 1
+                    try:
+                        if tokens[s] < 0:
+                            raise not_finite(self._executor.logits()[s])
+                        self._append(sequence, Sampled(tokens[s]))
+                    except Exception as error:
+                        self.fail((sequence,), error)
+
     def _advance(
         self, chunk: Chunk, logits: Float32Array, argmax: list[Argmax], start: int, end: int
     ) -> None:
@@ -201,19 +243,22 @@ class Engine:
             if chunk.stop < sequence.n_tokens:
                 return
             if sequence.writes:
-                self._append(sequence, logits[end - 1], argmax[end - 1])
+                self._append(sequence, self._sample(sequence, logits[end - 1], argmax[end - 1]))
             else:
                 self._finish(sequence, "stop" if sequence.prompt_logits else "length")
         except Exception as error:
             self.fail((sequence,), error)
 
-    def _append(self, sequence: Sequence, logits: Float32Array, argmax: Argmax) -> None:
-        """Sample the next token of a sequence, and end the sequence where it must."""
-        params, listener = sequence.params, sequence.listener
+    def _sample(self, sequence: Sequence, logits: Float32Array, argmax: Argmax) -> Sampled:
+        """The next token of a sequence."""
+        params, matcher = sequence.params, sequence.matcher
         row_math = self._executor.row_math
-        matcher = sequence.matcher
         allowed = None if matcher is None else matcher.allowed(ends=not params.ignore_eos)
-        sampled = sample(logits, params, sequence.generated, sequence.seed, argmax, row_math, allowed)
+        return sample(logits, params, sequence.generated, sequence.seed, argmax, row_math, allowed)
+
+    def _append(self, sequence: Sequence, sampled: Sampled) -> None:
+        """Let a token follow, and end the sequence where it must."""
+        params, listener, matcher = sequence.params, sequence.listener, sequence.matcher
         sequence.append(sampled.token_id)
         self._counters.generated_tokens += 1
         if sequence.n_generated == 1:

@@ -14,9 +14,11 @@ import numpy as np
 from rushlight.backends.base import Limits
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout, RecurrentCache
+from rushlight.backends.decoding import decode_by_steps
 from rushlight.engine.disk import DiskCache
 from rushlight.engine.engine import Engine
 from rushlight.engine.sequence import Sequence
+from rushlight.engine.stride import MOST_STEPS
 from rushlight.params import SamplingParams
 from rushlight.row_math import NUMPY_ROWS, Argmax
 from rushlight.sampling import sample
@@ -82,7 +84,7 @@ class FakeExecutor:
         self.fixed, self.per_token, self.now = fixed, per_token, 0.0
         self.closed = False
         self.batches: list[Batch] = []
-        self.n_advances = 0
+        self.n_advances = self.n_decodes = self.n_hurries = 0
         self.pools = [
             np.full((n, 1 if group.recurrent else BLOCK_TOKENS), 0xDEAD, np.uint64)
             for n, group in zip(limits.n_blocks, layout.groups, strict=True)
@@ -103,16 +105,26 @@ class FakeExecutor:
         self.closed = True
 
     def argmax(self) -> list[Argmax]:
-        return [NUMPY_ROWS.argmax(row) for row in self.logits]
+        return [NUMPY_ROWS.argmax(row) for row in self.last_logits]
 
     def step(self, batch: Batch) -> np.ndarray:
         self.now += self.fixed + self.per_token * batch.n_tokens
-        self.logits = self._logits(batch)
-        return self.logits
+        self.last_logits = self._logits(batch)
+        return self.last_logits
 
     def advance(self, token_ids: list[int]) -> np.ndarray:
         self.n_advances += 1
         return self.step(self.batches[-1].following(token_ids))
+
+    def decode(self, first: Batch | list[int], n_steps: int, end_ids: np.ndarray) -> list[list[int]]:
+        self.n_decodes += 1
+        return decode_by_steps(self, first, n_steps, end_ids)
+
+    def hurry(self) -> None:
+        self.n_hurries += 1
+
+    def logits(self) -> np.ndarray:
+        return self.last_logits
 
     def _logits(self, batch: Batch) -> np.ndarray:
         assert not self.closed
@@ -188,6 +200,7 @@ def make_engine(
     fixed: float = 0,
     per_token: float = 0,
     step_seconds: float = 0.25,
+    most_steps: int = MOST_STEPS,
     disk: DiskCache | None = None,
 ) -> Engine:
     if isinstance(n_blocks, int):
@@ -202,6 +215,7 @@ def make_engine(
         eog_ids=(eog,),
         prefix_cache=prefix_cache,
         step_seconds=step_seconds,
+        most_steps=most_steps,
         clock=lambda: executor.now,
         disk=disk,
     )

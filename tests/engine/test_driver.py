@@ -172,6 +172,16 @@ def test_abort_ends_a_sequence_and_leaves_the_others(
     assert other.generated == plain_generation(other, LAYOUT, 160)
 
 
+def test_who_comes_or_goes_hurries_the_call_at_hand(engine: Engine, driver: Driver) -> None:
+    executor = engine._executor
+    assert isinstance(executor, FakeExecutor)
+    sequence, waiter = ask(engine, driver, [1, 2, 3], max_tokens=150)
+    assert executor.n_hurries == 1
+    driver.abort(sequence)
+    assert executor.n_hurries == 2
+    assert waiter.done.wait(WAIT)
+
+
 def test_leaving_a_block_aborts_what_runs_in_it(engine: Engine, driver: Driver) -> None:
     waiter = Waiter()
     params = SamplingParams(ignore_eos=True)

@@ -6,40 +6,43 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Float32Array, Limits
-from rushlight.backends.cache import CacheLayout
+from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.kv_memory import KVMemory
 from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.plan import plan_buffers
 from rushlight.backends.cpu.program import write_records
+from rushlight.backends.cpu.recorded import Recorded
 from rushlight.backends.cpu.recording import (
     OUTPUTS,
     TOKENS,
     Buffer,
     CacheAddress,
+    Field,
     RecordedOp,
-    Recording,
     Value,
 )
 from rushlight.backends.cpu.records import ARGMAX_RESULT, OP_BYTES
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.scratch import workspace_bytes
 from rushlight.backends.cpu.step_inputs import StepInputs
+from rushlight.backends.cpu.token_loop import TAIL_RECORDS, TokenLoop
 
 
 class Binding:
     """All memory of an executor, given back when it is gone.
 
     Args:
-        recording: what to replay.
+        recorded: what to replay.
         layout: the model's cache groups.
         limits: the sizes to reserve for.
-        library: holds the recording's kernels.
+        library: holds the recording's kernels and `LOOP_KERNELS`.
         team: whose threads will run it.
 
     Attributes:
         program, step: addresses of the op records, which a zero record ends, and of the step record.
+        loop: lets the program begin anew.
         inputs: where the batch goes.
         cache: what the layers keep.
 
@@ -48,8 +51,9 @@ class Binding:
     """
 
     def __init__(
-        self, recording: Recording, layout: CacheLayout, limits: Limits, library: KernelLibrary, team: Team
+        self, recorded: Recorded, layout: CacheLayout, limits: Limits, library: KernelLibrary, team: Team
     ) -> None:
+        recording = recorded.recording
         self.recording = recording
         self.cache = KVMemory(layout, limits)
         self._library = library
@@ -58,6 +62,7 @@ class Binding:
         self.arena = Region(n_bytes, "activations")
         self._addresses = {buffer: self.arena.address + offset for buffer, offset in offsets.items()}
         self._program = self._write_program()
+        self.loop = self._token_loop(recorded.argmax, limits.n_sequences)
         stride = recording.thread_bytes
         self.workspace = Region(workspace_bytes(recording.heads, limits.n_ctx), "the parts of attention")
         self.scratch = Region(stride * team.n_threads, "scratch memory")
@@ -69,9 +74,14 @@ class Binding:
         self.step: int = self._step.ctypes.data
 
     def _write_program(self) -> Region:
-        program = Region(OP_BYTES * (len(self.recording.ops) + 1), "the program")
+        program = Region(OP_BYTES * (len(self.recording.ops) + TAIL_RECORDS), "the program")
         write_records(program.bytes, [self._record(op) for op in self.recording.ops])
         return program
+
+    def _token_loop(self, argmax: Buffer, n_sequences: int) -> TokenLoop:
+        tail = self._program.bytes[-OP_BYTES * TAIL_RECORDS :]
+        n_most = n_sequences * BLOCK_TOKENS
+        return TokenLoop(tail, self._library, self._addresses[argmax], self.recording.n_embeddings, n_most)
 
     def _record(self, op: RecordedOp) -> tuple[np.dtype[np.void], dict[str, int | float]]:
         """What `write_records` takes: the op's kind of record and its fields, all of them numbers by now."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Float32Array, Limits, Model
+from rushlight.backends.base import Float32Array, Int64Array, Limits, Model
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.check import check_batch, check_blocks, check_range
@@ -18,6 +18,7 @@ from rushlight.backends.cpu.recorded import record
 from rushlight.backends.cpu.recording import Recording
 from rushlight.backends.cpu.rows import ROW_KERNELS, CpuRowMath
 from rushlight.backends.cpu.runtime import Team
+from rushlight.backends.cpu.token_loop import LOOP_KERNELS
 from rushlight.errors import InvalidParameter, RushlightError
 from rushlight.row_math import Argmax
 
@@ -48,10 +49,11 @@ class CpuExecutor:
             OutOfMemory: the system refuses the memory.
         """
         _check_limits(model.cache, limits)
-        recording, logits, argmax = record(model, limits.kv_dtype)
+        recorded = record(model, limits.kv_dtype)
+        recording, logits, argmax = recorded
         _check_reach(recording, model, limits)
-        library.require({*(op.kernel for op in recording.ops), *ROW_KERNELS})
-        binding = Binding(recording, model.cache, limits, library, team)
+        library.require({*(op.kernel for op in recording.ops), *ROW_KERNELS, *LOOP_KERNELS})
+        binding = Binding(recorded, model.cache, limits, library, team)
         self._bound: _Bound | None = _Bound(
             model, binding, binding.matrix(logits), binding.argmax_results(argmax)
         )
@@ -66,21 +68,48 @@ class CpuExecutor:
 
     def step(self, batch: Batch) -> Float32Array:
         """See `backends.base.Executor.step`."""
-        bound = self._open()
-        binding = bound.binding
-        check_batch(batch, self._limits, self._layout, self._n_vocab)
-        binding.inputs.write(batch)
+        binding = self._begin(batch)
         self._team.run(binding.program, binding.step)
-        self._n_outputs = len(batch.outputs)
-        return bound.logits[: self._n_outputs]
+        return self.logits()
 
     def advance(self, token_ids: list[int]) -> Float32Array:
         """See `backends.base.Executor.advance`."""
-        bound = self._open()
-        check_range("token_ids", token_ids, self._n_vocab)
-        bound.binding.inputs.advance(token_ids)
-        self._team.run(bound.binding.program, bound.binding.step)
-        return bound.logits[: self._n_outputs]
+        binding = self._begin(token_ids)
+        self._team.run(binding.program, binding.step)
+        return self.logits()
+
+    def decode(self, first: Batch | list[int], n_steps: int, end_ids: Int64Array) -> list[list[int]]:
+        """See `backends.base.Executor.decode`."""
+        binding = self._begin(first)
+        binding.inputs.check_steps(n_steps)
+        binding.loop.begin(n_steps, end_ids)
+        try:
+            self._team.run(binding.program, binding.step)
+        finally:
+            tokens = binding.loop.finish(n_steps, self._n_outputs)
+        binding.inputs.went_on(len(tokens) - 1)
+        return tokens
+
+    def _begin(self, first: Batch | list[int]) -> Binding:
+        """Let the program's next step be a batch, or the one that follows the last with these tokens."""
+        binding = self._open().binding
+        if isinstance(first, Batch):
+            check_batch(first, self._limits, self._layout, self._n_vocab)
+            binding.inputs.write(first)
+            self._n_outputs = len(first.outputs)
+        else:
+            check_range("token_ids", first, self._n_vocab)
+            binding.inputs.advance(first)
+        return binding
+
+    def hurry(self) -> None:
+        """See `backends.base.Executor.hurry`."""
+        if (bound := self._bound) is not None:
+            bound.binding.loop.hurry()
+
+    def logits(self) -> Float32Array:
+        """See `backends.base.Executor.logits`."""
+        return self._open().logits[: self._n_outputs]
 
     def argmax(self) -> list[Argmax]:
         """See `backends.base.Executor.argmax`."""

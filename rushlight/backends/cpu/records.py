@@ -58,6 +58,9 @@ MOST_SPINS, LEAST_SPINS = 1000, 32
 ASLEEP_LIMIT = 1 << 16
 """More than the threads of any team."""
 
+AGAIN = 1
+"""Behind the last op of a program, in place of a kernel: the program begins anew."""
+
 META_BYTES = {32: 16, 256: 96}
 """Bytes beside each block of quantized activations, by its columns. Both begin with the float32 scale.
 
@@ -250,6 +253,11 @@ XIELU = _record("rows", "x", "x_stride", "y", "y_stride", "n", floats=("alpha_p"
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 EMBED = _record("x", "x_stride", "y", "y_stride", "n", floats=("scale",))
 ARGMAX = _record("rows", "x", "x_stride", "parts", "parts_stride", "y", "y_stride", "n")
+NEXT_TOKEN = _record("x", "x_stride", "y", "n_left", "hurry", "n", "ends", "n_ends")
+"""Of `choose` and `follow`. x: an `ARGMAX_RESULT` for each output; y: the int64 places of the steps to come;
+n_left: how many these are at most; hurry: 1, written at any time, lets the one at hand be the last; n: the
+ids that an embedding has; ends: int64 ids behind which no step comes."""
+
 EXP_SCALED = _record("x", "y", "table", "n", doubles=("offset", "divisor"))
 RUN_MAXIMA = _record("x", "y", "n")
 PACK = _record("x", "x_stride", "n_rows", "y", "n_groups", "n_blocks")

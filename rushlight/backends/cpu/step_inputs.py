@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Limits
-from rushlight.backends.batch import Batch, check_following
+from rushlight.backends.batch import Batch, check_following, check_steps
 from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout
 from rushlight.backends.check import check_range
 from rushlight.backends.cpu.records import STEP
@@ -33,6 +33,8 @@ class StepInputs:
         for name in ("token_ids", "positions", "token_seq", "query_start", "outputs"):
             step[name] = getattr(self, f"_{name}").ctypes.data
         step["tables"] = self._table_addresses.ctypes.data
+        # Single numbers are written faster to a memoryview than to an array.
+        self._id_words, self._position_words = self._token_ids.data, self._positions.data
         self._decodes = False
         self._last_positions: list[int] = []
         self._counts = step.view(np.int64)[:2]
@@ -50,9 +52,17 @@ class StepInputs:
         check_following(self._decodes, self._last_positions, token_ids)
         positions = [position + 1 for position in self._last_positions]
         check_range("positions", positions, self._n_ctx)
-        n_tokens = len(token_ids)
-        self._token_ids[:n_tokens] = token_ids
-        self._positions[:n_tokens] = self._last_positions = positions
+        for i, (token_id, position) in enumerate(zip(token_ids, positions, strict=True)):
+            self._id_words[i], self._position_words[i] = token_id, position
+        self._last_positions = positions
+
+    def check_steps(self, n_steps: int) -> None:
+        """Check that the batch may be the first of some steps; see `backends.batch.check_steps`."""
+        check_steps(self._decodes, self._last_positions, n_steps, self._n_ctx)
+
+    def went_on(self, n_steps: int) -> None:
+        """Note that the program has followed itself: its last batch lies `n_steps` further on."""
+        self._last_positions = [position + n_steps for position in self._last_positions]
 
     def write(self, batch: Batch) -> None:
         """Take a batch over; it has been checked against the limits."""

@@ -6,9 +6,10 @@ from typing import cast
 
 import numpy as np
 
-from rushlight.backends.base import Float32Array, Limits, Model
+from rushlight.backends.base import Float32Array, Int64Array, Limits, Model
 from rushlight.backends.batch import Batch
 from rushlight.backends.check import check_batch, check_blocks, check_content
+from rushlight.backends.decoding import decode_by_steps
 from rushlight.backends.reference.ops import ReferenceOps, Values
 from rushlight.backends.reference.pools import KV_DTYPES, FloatArray, allocate_pools
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
@@ -109,6 +110,17 @@ class ReferenceExecutor:
         if self._last is None:
             raise InvalidParameter("There was no step that another could follow.")
         return self.step(self._last.following(token_ids))
+
+    def decode(self, first: Batch | list[int], n_steps: int, end_ids: Int64Array) -> list[list[int]]:
+        """See `backends.base.Executor.decode`."""
+        return decode_by_steps(self, first, n_steps, end_ids)
+
+    def hurry(self) -> None:
+        """See `backends.base.Executor.hurry`; its steps take so long that a few more do not matter."""
+
+    def logits(self) -> Float32Array:
+        """See `backends.base.Executor.logits`."""
+        return self._logits
 
     def argmax(self) -> list[Argmax]:
         """The highest logit of each row that the last step gave."""

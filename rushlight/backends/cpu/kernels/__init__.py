@@ -73,6 +73,8 @@ KERNELS: dict[str, KernelSource] = {
     "sequence_mean": KernelSource("sequence_rows", records.GATHER),
     "argmax_parts": KernelSource("argmax", records.ARGMAX),
     "argmax": KernelSource("argmax", records.ARGMAX),
+    "choose": KernelSource("next_token", records.NEXT_TOKEN),
+    "follow": KernelSource("next_token", records.NEXT_TOKEN),
     "exp_scaled": KernelSource("sampling", records.EXP_SCALED),
     "exp_column_sums": KernelSource("sampling", records.EXP_SCALED),
     "run_maxima": KernelSource("sampling", records.RUN_MAXIMA),

@@ -3,7 +3,8 @@
 Thread 0, the caller's, posts a program (`lead`); the others wait for programs (`serve`), spinning for a
 moment, since in a running generation the next one comes soon, and then asleep in Python. A program is posted
 only while no thread is asleep, in one native call that also finishes it: whatever interrupts the caller in
-Python, no thread is ever left waiting within a program.
+Python, no thread is ever left waiting within a program. One that has chosen its next tokens begins anew (see
+`kernels.next_token`).
 
 A thread at a barrier spins, then gives its processor away at every look. Where that was necessary, threads
 probably outnumber processors, and it spins less at the next one.
@@ -21,7 +22,15 @@ from numba.extending import intrinsic
 from rushlight.backends.cpu.definitions import PAUSE
 from rushlight.backends.cpu.kernels.atomics import compare_exchange, fetch_add, load_acquire
 from rushlight.backends.cpu.kernels.work import inline, larger, smaller
-from rushlight.backends.cpu.records import ASLEEP_LIMIT, LEAST_SPINS, MOST_SPINS, OP_BYTES, TEAM, offset
+from rushlight.backends.cpu.records import (
+    AGAIN,
+    ASLEEP_LIMIT,
+    LEAST_SPINS,
+    MOST_SPINS,
+    OP_BYTES,
+    TEAM,
+    offset,
+)
 from rushlight.backends.cpu.simd import load_i64, store_i64
 from rushlight.backends.cpu.target import Target
 
@@ -100,8 +109,9 @@ def _meet(team, n_threads, finished_op, spins):
 
 @inline
 def _replay(team, thread, n_threads):
-    """Run the ops of the program at hand, at least one; a record whose kernel is 0 ends it."""
-    op, step, spins = team.program, team.step, team.spins
+    """Run the ops of the program at hand, at least one; a record whose kernel is 0 or `AGAIN` ends it."""
+    first, step, spins = team.program, team.step, team.spins
+    op = first
     kernel = load_i64(op)
     while kernel != 0:
         _call_kernel(kernel, op, step, thread, n_threads)
@@ -112,6 +122,9 @@ def _replay(team, thread, n_threads):
         else:
             store_i64(op + 8, 0)
         op += OP_BYTES
+        if kernel == AGAIN:
+            op = first
+            kernel = load_i64(op)
     if thread == 0:
         store_i64(team.address + _SPINS, spins)
 
