@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rushlight.drawing import column_of, draw_from_all, place_in_column, uniforms
 from rushlight.errors import RushlightError
 from rushlight.params import MAX_SEED, SamplingParams
 from rushlight.portable_math import (
@@ -114,28 +115,16 @@ def sample(
     return Sampled(token_id, token_logprobs(logits, token_id, params.logprobs, argmax, row_math))
 
 
-def takes_highest(params: SamplingParams) -> bool:
-    """Whether `sample` chooses the token of the highest logit, whatever was generated, and tells no more."""
-    return (
-        params.temperature == 0
-        and params.logprobs is None
-        and not (params.logit_bias or _repeats(params) or _counts(params))
-    )
+def is_plain(params: SamplingParams) -> bool:
+    """Whether `sample` takes the highest logit or draws from all, whatever came before, and tells no more."""
+    changes = params.logit_bias or _repeats(params) or _counts(params)
+    cuts = params.temperature and (params.top_k or params.top_p < 1 or params.min_p)
+    return params.logprobs is None and not changes and not cuts
 
 
 def draw_seed() -> int:
     """A seed that nobody can foresee."""
     return int.from_bytes(os.urandom(MAX_SEED.bit_length() // 8), "little")
-
-
-def uniform(seed: int, index: int) -> float:
-    """The random number of the token at `index` of a generated text: in [0, 1), a multiple of 2**-53.
-
-    Source: Philox4x64-10, a counter-based generator (Salmon et al. 2011); the key is the seed, the counter
-    the index.
-    """
-    bits = np.random.Philox(key=seed, counter=index).random_raw()
-    return float(int(bits) >> 11) * 2.0**-53
 
 
 def token_logprobs(
@@ -227,7 +216,8 @@ def _choose(
         ids = np.sort(highest(logits, params.top_k, row_math))
         logits = logits[ids]
     if params.top_p >= 1.0 and not params.min_p:
-        place = _draw_all(logits, argmax.value, params.temperature, uniform(seed, index), row_math)
+        number = uniforms(seed, index, 1)[0]
+        place = draw_from_all(logits, argmax.value, params.temperature, number, row_math)
         return place if ids is None else int(ids[place])
     weights = row_math.exp_scaled(logits, argmax.value, params.temperature)
     keep = _nucleus(weights, params.top_p)
@@ -237,31 +227,8 @@ def _choose(
         )
     assert keep is not None
     weights, ids = weights[keep], keep if ids is None else ids[keep]
-    column, point = _column(column_sums(weights), uniform(seed, index), len(weights))
-    return int(ids[_place(weights[column::N_COLUMNS], column, point)])
-
-
-def _draw_all(logits: Float32Array, peak: float, temperature: float, number: float, row_math: RowMath) -> int:
-    """Step 9 where nothing was left out: only the weights of one column are kept."""
-    sums = row_math.exp_column_sums(logits, peak, temperature)
-    column, point = _column(sums, number, len(logits))
-    of_column = np.ascontiguousarray(logits[column::N_COLUMNS])
-    return _place(row_math.exp_scaled(of_column, peak, temperature), column, point)
-
-
-def _column(sums: Float64Array, number: float, n: int) -> tuple[int, float]:
-    """The column, of those that n weights fill, that a random number in [0, 1) falls on, and where in it."""
-    columns = np.cumsum(sums)
-    point = number * columns[-1]
-    column = min(int(np.searchsorted(columns, point, side="right")), n - 1, N_COLUMNS - 1)
-    return column, float(point - columns[column - 1] if column else point)
-
-
-def _place(weights: Float64Array, column: int, point: float) -> int:
-    """The place, of all weights, that a point in a column of them falls on."""
-    rows = np.cumsum(weights)
-    row = min(int(np.searchsorted(rows, point, side="right")), len(rows) - 1)
-    return column + row * N_COLUMNS
+    column, point = column_of(column_sums(weights), uniforms(seed, index, 1)[0], len(weights))
+    return int(ids[place_in_column(weights[column::N_COLUMNS], column, point)])
 
 
 def _nucleus(weights: Float64Array, top_p: float) -> IdArray | None:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rushlight.drawing import uniforms
 from rushlight.errors import RushlightError
 from rushlight.params import SamplingParams
 from rushlight.portable_math import exp_scaled, log
-from rushlight.sampling import draw_seed, highest, sample, token_logprobs, uniform
+from rushlight.sampling import draw_seed, highest, sample, token_logprobs
 
 RNG = np.random.default_rng(5)
 LOGITS = RNG.normal(0, 3, 300).astype(np.float32)
@@ -49,7 +50,7 @@ def oracle_choice(logits: np.ndarray, params: SamplingParams, generated: list[in
         ranked = kept
     ranked = sorted(i for i in ranked if weight[i] >= params.min_p)
     ranked = [i for _, i in sorted((place % 512, i) for place, i in enumerate(ranked))]
-    point = Fraction(uniform(seed, len(generated))) * sum(weight[i] for i in ranked)
+    point = Fraction(uniforms(seed, len(generated), 1)[0]) * sum(weight[i] for i in ranked)
     for i in ranked:
         point -= weight[i]
         if point < 0:
@@ -98,16 +99,15 @@ def philox(key: int, counter: int) -> int:
 def test_golden_values_pin_the_random_numbers() -> None:
     """Changing these changes every seeded text of every user. NumPy counts once before its first word."""
     points = [(0, 0), (0, 1), (1, 0), (2**64 - 1, 7), (42, 2**40)]
-    assert [uniform(seed, i).hex() for seed, i in points] == [
+    assert [uniforms(seed, i, 1)[0].hex() for seed, i in points] == [
         "0x1.7a5d3204726c0p-7",
         "0x1.0137e64510730p-1",
         "0x1.36da89edd58a0p-2",
         "0x1.5f85964b826e0p-1",
         "0x1.6564ea3853c90p-1",
     ]
-    assert [uniform(seed, i) for seed, i in points] == [
-        (philox(seed, i + 1) >> 11) * 2.0**-53 for seed, i in points
-    ]
+    for seed, i in points:
+        assert uniforms(seed, i, 5) == [(philox(seed, i + j) >> 11) * 2.0**-53 for j in range(1, 6)]
 
 
 def test_golden_tokens_pin_the_draw() -> None:

@@ -13,7 +13,7 @@ a weight, V vocabulary, X experts, U experts that a row uses, C columns and K ta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,7 @@ import numpy.typing as npt
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.routing import Routes, Routing
+from rushlight.drawing import Draw
 from rushlight.gguf import GGUFTensor
 from rushlight.row_math import Argmax, RowMath
 
@@ -425,17 +426,21 @@ class Executor(Protocol):
         """
         ...
 
-    def decode(self, first: Batch | list[int], n_steps: int, end_ids: Int64Array) -> list[list[int]]:
-        """Run steps of one token a sequence, each but the first with the tokens of the highest logits.
+    def decode(
+        self, first: Batch | list[int], n_steps: int, end_ids: Int64Array, draws: Sequence[Draw | None] = ()
+    ) -> list[list[int]]:
+        """Run steps of one token a sequence, each but the first with the tokens that the one before chose.
 
         Args:
             first: the first step, as `step` or `advance` takes it.
             n_steps: most steps, at least 1; all their positions lie in the first one's blocks.
             end_ids: no step comes behind one that gives one of these to any sequence.
+            draws: how each sequence's tokens are drawn, by `drawing.draw_from_all`; None takes that of the
+                highest logit, of equal ones the first. Empty: None for all.
 
         Returns:
-            Of each step the place of the highest logit of each sequence. Of the last step it may be -1, which
-            is where a logit is NaN or infinite.
+            Of each step the token of each sequence. Of the last step it may be -1, which is where a logit is
+            NaN or infinite.
 
         Raises:
             InvalidParameter: as `step` and `advance`, or one of the steps lies in other blocks.

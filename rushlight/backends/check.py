@@ -5,7 +5,7 @@ It runs before every step, most of which have one token: lists are quicker than 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from rushlight.backends.base import Limits
 from rushlight.backends.batch import Batch, Int32Array
 from rushlight.backends.cache import BLOCK_TOKENS, CacheGroup, CacheLayout
+from rushlight.drawing import Draw
 from rushlight.errors import InvalidParameter
 
 _INT32, _UINT32 = np.dtype(np.int32), np.dtype(np.uint32)
@@ -134,3 +135,19 @@ def check_range(name: str, values: list[int], stop: int) -> None:
     if values and (min(values) < 0 or max(values) >= stop):
         wrong = next(value for value in values if not 0 <= value < stop)
         raise InvalidParameter(f"{name} of a batch holds {wrong}; it must be 0 to {stop - 1}.")
+
+
+def check_draws(draws: Sequence[Draw | None], n_steps: int, n_sequences: int) -> None:
+    """Check that there is a draw for each sequence, with a number for each step; or none at all.
+
+    Raises:
+        InvalidParameter: there is not.
+    """
+    if draws and len(draws) != n_sequences:
+        raise InvalidParameter(f"There are {len(draws)} draws for {n_sequences} sequences.")
+    for draw in draws:
+        if draw is not None and (len(draw.numbers) != n_steps or not draw.temperature > 0):
+            raise InvalidParameter(
+                f"A draw has {len(draw.numbers)} numbers and the temperature {draw.temperature}; expected "
+                f"{n_steps}, one for each step, and a positive temperature."
+            )

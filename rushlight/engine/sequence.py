@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from rushlight.backends.base import Float32Array
 from rushlight.params import SamplingParams
-from rushlight.sampling import IdArray, Sampled, TokenLogprobs, takes_highest
+from rushlight.sampling import IdArray, Sampled, TokenLogprobs, is_plain
 
 FinishReason = Literal["stop", "length", "abort", "error", "tool_calls"]
 """stop: an end token or a stop string; length: `max_tokens` or the end of the context; tool_calls: a stop
@@ -89,7 +89,7 @@ class Sequence:
         logit_rows: the rows gathered for `prompt_logits`, float32 [n, V] each.
         reads_prompt: whether the logits after the prompt's tokens are wanted.
         writes: whether tokens are to be generated.
-        takes_highest: whether each of them is that of the highest logit, and nothing else is asked of it.
+        is_plain: whether `Executor.decode` can choose them; see `sampling.is_plain`.
         prompt_logprobs: what `SamplingParams.prompt_logprobs` asks for, as far as it is computed; the first
             token has none.
     """
@@ -120,13 +120,13 @@ class Sequence:
     times: Times = field(default_factory=Times)
     reads_prompt: bool = field(init=False)
     writes: bool = field(init=False)
-    takes_highest: bool = field(init=False)
+    is_plain: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.token_ids = list(self.prompt_ids)
         self.reads_prompt = self.prompt_logits or self.params.prompt_logprobs is not None
         self.writes = not self.prompt_logits and self.params.max_tokens != 0
-        self.takes_highest = self.writes and self.matcher is None and takes_highest(self.params)
+        self.is_plain = self.writes and self.matcher is None and is_plain(self.params)
 
     @property
     def n_tokens(self) -> int:

@@ -9,7 +9,7 @@ from rushlight.backends.cache import BLOCK_TOKENS
 from rushlight.engine.scheduler import Chunk
 
 MOST_STEPS = 8
-_CALL_SECONDS = 0.04
+_CALL_SECONDS = 0.05
 """About how long a call of several steps may take, so that streams still seem to flow; who comes or goes ends
 it sooner. Of a token that takes longer than half of that, Python's share is nothing."""
 
@@ -37,7 +37,7 @@ class Stride:
         if self._step_seconds * n > _CALL_SECONDS:
             n = int(_CALL_SECONDS / self._step_seconds)
         for sequence, start, _, _ in chunks:
-            if not sequence.takes_highest:
+            if not sequence.is_plain:
                 return 1
             n = min(n, BLOCK_TOKENS - start % BLOCK_TOKENS, self._n_ctx - sequence.n_tokens)
             if (most := sequence.params.max_tokens) is not None:

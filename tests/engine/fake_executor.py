@@ -7,6 +7,7 @@ block tables let it see. A wrong block, a stale one, a missing one or one too ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Items
 from hashlib import blake2b
 
 import numpy as np
@@ -15,6 +16,7 @@ from rushlight.backends.base import Limits
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout, RecurrentCache
 from rushlight.backends.decoding import decode_by_steps
+from rushlight.drawing import Draw
 from rushlight.engine.disk import DiskCache
 from rushlight.engine.engine import Engine
 from rushlight.engine.sequence import Sequence
@@ -116,9 +118,11 @@ class FakeExecutor:
         self.n_advances += 1
         return self.step(self.batches[-1].following(token_ids))
 
-    def decode(self, first: Batch | list[int], n_steps: int, end_ids: np.ndarray) -> list[list[int]]:
+    def decode(
+        self, first: Batch | list[int], n_steps: int, end_ids: np.ndarray, draws: Items[Draw | None] = ()
+    ) -> list[list[int]]:
         self.n_decodes += 1
-        return decode_by_steps(self, first, n_steps, end_ids)
+        return decode_by_steps(self, first, n_steps, end_ids, draws)
 
     def hurry(self) -> None:
         self.n_hurries += 1

@@ -60,7 +60,8 @@ def answers(engine: Engine) -> list[object]:
     first = submit(engine, PROMPT[:29], max_tokens=None)  # to the end of the context
     stopped = submit(engine, PROMPT[40:90], Ending(11))
     ended = submit(engine, PROMPT[60:75], ignore_eos=False, max_tokens=130)
-    drawn = submit(engine, PROMPT[90:95], temperature=1.3, seed=4, max_tokens=7)
+    drawn = submit(engine, PROMPT[90:95], temperature=1.3, seed=4, max_tokens=120)
+    cut = submit(engine, PROMPT[90:95], temperature=1.3, top_k=5, seed=4, max_tokens=7)
     while stopped.finish_reason is None:
         engine.step()
     turn = submit(engine, [*stopped.token_ids, 7, 8], max_tokens=38)
@@ -70,7 +71,7 @@ def answers(engine: Engine) -> list[object]:
     finish(engine)
     again = submit(engine, [*turn.token_ids, 9], Ending(9))
     finish(engine)
-    sequences = [first, stopped, ended, drawn, turn, again]
+    sequences = [first, stopped, ended, drawn, cut, turn, again]
     for sequence in sequences:
         assert sequence.error is None
     assert_all_blocks_are_back(engine)
@@ -112,6 +113,20 @@ def test_a_preempted_sequence_says_the_same() -> None:
         assert sequence.generated == plain_generation(sequence, layout, N_CTX)
 
 
+def test_drawn_tokens_are_those_of_single_steps() -> None:
+    layout = layout_of(0, 40)
+    engine = make_engine(layout, n_ctx=N_CTX)
+    sequences = [
+        start(engine, PROMPT[i : i + 9], max_tokens=100, temperature=i / 2, seed=i, ignore_eos=i < 3)
+        for i in range(4)
+    ]
+    finish(engine)
+    assert executor_of(engine).n_decodes > 10
+    for sequence in sequences:
+        assert sequence.generated == plain_generation(sequence, layout, N_CTX)
+    assert len({tuple(sequence.generated) for sequence in sequences}) == 4
+
+
 def test_an_end_token_ends_the_call_too() -> None:
     engine = make_engine(layout_of(0), n_ctx=N_CTX, eog=EOG)
     sequences = [start(engine, PROMPT[i : i + 9], ignore_eos=False, max_tokens=140) for i in range(12)]
@@ -127,16 +142,18 @@ def test_an_end_token_ends_the_call_too() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        {"temperature": 1.0},
         {"logprobs": 0},
+        {"temperature": 1.0, "top_k": 9},
+        {"temperature": 1.0, "top_p": 0.9},
+        {"temperature": 1.0, "min_p": 0.1},
         {"repeat_penalty": 1.1},
         {"presence_penalty": 0.5},
         {"frequency_penalty": 0.5},
         {"logit_bias": {3: 1.0}},
     ],
-    ids=lambda params: next(iter(params)),
+    ids=lambda params: list(params)[-1],
 )
-def test_who_asks_for_more_than_the_highest_logit_gets_step_by_step(params: dict[str, object]) -> None:
+def test_who_asks_for_more_than_a_token_of_all_gets_step_by_step(params: dict[str, object]) -> None:
     engine = make_engine(layout_of(0), n_ctx=N_CTX)
     sequence = start(engine, PROMPT[:9], max_tokens=40, seed=1, **params)
     plain = start(engine, PROMPT[:9], max_tokens=20)
@@ -147,7 +164,7 @@ def test_who_asks_for_more_than_the_highest_logit_gets_step_by_step(params: dict
 
 
 def test_slow_models_deliver_every_token_alone() -> None:
-    for seconds, n_steps in ((0.03, 1), (0.019, 2), (0.009, 4), (0.001, 8)):
+    for seconds, n_steps in ((0.03, 1), (0.019, 2), (0.009, 5), (0.001, 8)):
         engine = make_engine(layout_of(0), n_ctx=N_CTX, fixed=seconds)
         start(engine, PROMPT[:32], max_tokens=90)
         engine.step()  # the prompt

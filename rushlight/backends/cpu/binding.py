@@ -27,7 +27,7 @@ from rushlight.backends.cpu.records import ARGMAX_RESULT, OP_BYTES
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.scratch import workspace_bytes
 from rushlight.backends.cpu.step_inputs import StepInputs
-from rushlight.backends.cpu.token_loop import TAIL_RECORDS, TokenLoop
+from rushlight.backends.cpu.token_loop import TAIL_RECORDS, LoopInputs, TokenLoop
 
 
 class Binding:
@@ -62,7 +62,7 @@ class Binding:
         self.arena = Region(n_bytes, "activations")
         self._addresses = {buffer: self.arena.address + offset for buffer, offset in offsets.items()}
         self._program = self._write_program()
-        self.loop = self._token_loop(recorded.argmax, limits.n_sequences)
+        self.loop = self._token_loop(recorded, limits.n_sequences)
         stride = recording.thread_bytes
         self.workspace = Region(workspace_bytes(recording.heads, limits.n_ctx), "the parts of attention")
         self.scratch = Region(stride * team.n_threads, "scratch memory")
@@ -78,10 +78,17 @@ class Binding:
         write_records(program.bytes, [self._record(op) for op in self.recording.ops])
         return program
 
-    def _token_loop(self, argmax: Buffer, n_sequences: int) -> TokenLoop:
+    def _token_loop(self, recorded: Recorded, n_sequences: int) -> TokenLoop:
+        logits = recorded.logits
+        inputs = LoopInputs(
+            logits=self._addresses[logits.buffer] + logits.offset,
+            row_bytes=logits.buffer.row_bytes,
+            n_vocab=logits.n_columns,
+            n_embeddings=self.recording.n_embeddings,
+            argmax=self._addresses[recorded.argmax],
+        )
         tail = self._program.bytes[-OP_BYTES * TAIL_RECORDS :]
-        n_most = n_sequences * BLOCK_TOKENS
-        return TokenLoop(tail, self._library, self._addresses[argmax], self.recording.n_embeddings, n_most)
+        return TokenLoop(tail, self._library, inputs, n_sequences, BLOCK_TOKENS)
 
     def _record(self, op: RecordedOp) -> tuple[np.dtype[np.void], dict[str, int | float]]:
         """What `write_records` takes: the op's kind of record and its fields, all of them numbers by now."""

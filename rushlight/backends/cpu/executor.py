@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from rushlight.backends.base import Float32Array, Int64Array, Limits, Model
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
-from rushlight.backends.check import check_batch, check_blocks, check_range
+from rushlight.backends.check import check_batch, check_blocks, check_draws, check_range
 from rushlight.backends.cpu.binding import Binding
 from rushlight.backends.cpu.kv_memory import KV_BYTES
 from rushlight.backends.cpu.objects import KernelLibrary
@@ -19,6 +20,7 @@ from rushlight.backends.cpu.recording import Recording
 from rushlight.backends.cpu.rows import ROW_KERNELS, CpuRowMath
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.token_loop import LOOP_KERNELS
+from rushlight.drawing import Draw
 from rushlight.errors import InvalidParameter, RushlightError
 from rushlight.row_math import Argmax
 
@@ -78,11 +80,14 @@ class CpuExecutor:
         self._team.run(binding.program, binding.step)
         return self.logits()
 
-    def decode(self, first: Batch | list[int], n_steps: int, end_ids: Int64Array) -> list[list[int]]:
+    def decode(
+        self, first: Batch | list[int], n_steps: int, end_ids: Int64Array, draws: Sequence[Draw | None] = ()
+    ) -> list[list[int]]:
         """See `backends.base.Executor.decode`."""
         binding = self._begin(first)
         binding.inputs.check_steps(n_steps)
-        binding.loop.begin(n_steps, end_ids)
+        check_draws(draws, n_steps, self._n_outputs)
+        binding.loop.begin(n_steps, end_ids, draws)
         try:
             self._team.run(binding.program, binding.step)
         finally:

@@ -27,6 +27,7 @@ _COMMON = {
     "argmax_parts",
     "attention_merge",
     "choose",
+    "draw_sums",
     "exp_column_sums",
     "exp_scaled",
     "follow",

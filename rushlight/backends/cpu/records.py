@@ -253,10 +253,32 @@ XIELU = _record("rows", "x", "x_stride", "y", "y_stride", "n", floats=("alpha_p"
 GATHER = _record("x", "x_stride", "y", "y_stride", "n")
 EMBED = _record("x", "x_stride", "y", "y_stride", "n", floats=("scale",))
 ARGMAX = _record("rows", "x", "x_stride", "parts", "parts_stride", "y", "y_stride", "n")
-NEXT_TOKEN = _record("x", "x_stride", "y", "n_left", "hurry", "n", "ends", "n_ends")
-"""Of `choose` and `follow`. x: an `ARGMAX_RESULT` for each output; y: the int64 places of the steps to come;
-n_left: how many these are at most; hurry: 1, written at any time, lets the one at hand be the last; n: the
-ids that an embedding has; ends: int64 ids behind which no step comes."""
+NEXT_TOKEN = _record(
+    "x",
+    "x_stride",
+    "n",
+    "best",
+    "best_stride",
+    "temperatures",
+    "numbers",
+    "sums",
+    "weights",
+    "table",
+    "y",
+    "n_left",
+    "hurry",
+    "n_ids",
+    "ends",
+    "n_ends",
+)
+"""Of `draw_sums`, `choose` and `follow`.
+
+x: logits [outputs, n]; best: an `ARGMAX_RESULT` of each output. temperatures: float64 of each, 0 where the
+highest logit is taken; numbers: a random float64 of each, step after step; sums: float64 [outputs, 512];
+weights: float64, room for those of a column; table: `portable_math.powers_of_two`. y: int64, the chosen
+places, step after step. n_left: how many steps there may be; hurry: 1, written at any time, lets the one at
+hand be the last; n_ids: ids that may be looked up; ends: int64 ids behind which no step comes.
+"""
 
 EXP_SCALED = _record("x", "y", "table", "n", doubles=("offset", "divisor"))
 RUN_MAXIMA = _record("x", "y", "n")

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from rushlight.backends.base import Int64Array
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.records import ARGMAX_RESULT, NEXT_TOKEN, OP_BYTES, in_program, offset
+from rushlight.drawing import Draw
+from rushlight.portable_math import N_COLUMNS, powers_of_two
 
-LOOP_KERNELS = ("choose", "follow")
+LOOP_KERNELS = ("draw_sums", "choose", "follow")
 TAIL_RECORDS = len(LOOP_KERNELS) + 1
-"""Both ops, and what says how the program ends."""
+"""The ops, and what says how the program ends."""
+
+_VECTOR = 8
+
+
+class LoopInputs(NamedTuple):
+    """What the ops read of a program.
+
+    Attributes:
+        logits: address of the first output's.
+        row_bytes: from one output to the next.
+        n_vocab: logits of an output.
+        n_embeddings: token ids that may be looked up.
+        argmax: address of the `ARGMAX_RESULT` of the first output; the others follow it.
+    """
+
+    logits: int
+    row_bytes: int
+    n_vocab: int
+    n_embeddings: int
+    argmax: int
 
 
 class TokenLoop:
@@ -22,37 +47,64 @@ class TokenLoop:
     Args:
         tail: uint8 [TAIL_RECORDS * OP_BYTES], zeros behind the last op of the program.
         library: holds `LOOP_KERNELS`.
-        argmax: address of the `ARGMAX_RESULT` of the first output; the others follow it.
-        n_embeddings: token ids that may be looked up.
-        n_most: most tokens of a call, over all its steps and sequences.
+        inputs: what the program computes.
+        n_sequences: most sequences of a step.
+        n_steps: most steps of a call.
     """
 
     def __init__(
-        self, tail: npt.NDArray[np.uint8], library: KernelLibrary, argmax: int, n_embeddings: int, n_most: int
+        self,
+        tail: npt.NDArray[np.uint8],
+        library: KernelLibrary,
+        inputs: LoopInputs,
+        n_sequences: int,
+        n_steps: int,
     ) -> None:
-        places = np.zeros(n_most, np.int64)
-        ops = tail.view(in_program(NEXT_TOKEN))
-        ops["kernel"][1] = library.addresses["follow"]
-        ops["x"][:2], ops["x_stride"][:2], ops["n"][:2] = argmax, ARGMAX_RESULT.itemsize, n_embeddings
-        self._choose = library.addresses["choose"]
+        places = np.zeros(n_steps * n_sequences, np.int64)
+        numbers, temperatures = np.zeros(n_steps * n_sequences), np.zeros(n_sequences)
+        sums = np.zeros((n_sequences, N_COLUMNS))
+        weights = np.zeros(-(-inputs.n_vocab // N_COLUMNS) + _VECTOR)
+        table = powers_of_two()
+        self._numbers, self._temperatures, self._kept = numbers, temperatures, (sums, weights, table)
+        ops = tail.view(in_program(NEXT_TOKEN))[: len(LOOP_KERNELS)]
+        ops["kernel"][1:] = [library.addresses[name] for name in LOOP_KERNELS[1:]]
+        ops["x"], ops["x_stride"], ops["n"] = inputs.logits, inputs.row_bytes, inputs.n_vocab
+        ops["best"], ops["best_stride"] = inputs.argmax, ARGMAX_RESULT.itemsize
+        ops["n_ids"], ops["temperatures"] = inputs.n_embeddings, temperatures.ctypes.data
+        for name, array in (("sums", sums), ("weights", weights), ("table", table)):
+            ops[name] = array.ctypes.data
+        self._first = library.addresses[LOOP_KERNELS[0]]
         self._places_address: int = places.ctypes.data
+        self._numbers_address: int = numbers.ctypes.data
         self._end_ids: Int64Array | None = None
-        # Single numbers are read and written faster as words than as fields of an array.
+        self._draws = False
+        # Single numbers are read and written faster in a memoryview than as fields of an array.
         self._places = places.data
-        self._words = tail[:OP_BYTES].view(np.int64).data
-        names = ("kernel", "y", "n_left", "hurry", "ends", "n_ends")
-        self._kernel, self._y, self._n_left, self._hurry, self._ends, self._n_ends = (
-            offset(NEXT_TOKEN, name) // 8 for name in names
+        self._words = tail[: 2 * OP_BYTES].view(np.int64).data
+        names = ("y", "numbers", "n_left", "hurry", "ends", "n_ends")
+        self._y, self._next_numbers, self._n_left, self._hurry, self._ends, self._n_ends = (
+            (OP_BYTES + offset(NEXT_TOKEN, name)) // 8 for name in names
         )
 
-    def begin(self, n_steps: int, end_ids: Int64Array) -> None:
-        """Let the next call run up to `n_steps` steps; none behind one that gives an id of `end_ids`."""
+    def begin(self, n_steps: int, end_ids: Int64Array, draws: Sequence[Draw | None]) -> None:
+        """Let the next call run several steps; see `backends.base.Executor.decode`."""
         words = self._words
         if end_ids is not self._end_ids:
             words[self._ends], words[self._n_ends] = end_ids.ctypes.data, len(end_ids)
             self._end_ids = end_ids
+        if draws or self._draws:
+            self._set_draws(n_steps, draws)
         words[self._y], words[self._n_left] = self._places_address, n_steps
-        words[self._kernel] = self._choose
+        words[self._next_numbers] = self._numbers_address
+        words[0] = self._first
+
+    def _set_draws(self, n_steps: int, draws: Sequence[Draw | None]) -> None:
+        self._draws = bool(draws)
+        self._temperatures[:] = 0.0
+        numbers = self._numbers[: n_steps * len(draws)].reshape(n_steps, len(draws))
+        for s, draw in enumerate(draws):
+            if draw is not None:
+                self._temperatures[s], numbers[:, s] = draw.temperature, draw.numbers
 
     def hurry(self) -> None:
         """Let the call that runs, or else the next one, end behind its step. Any thread may call this."""
@@ -61,7 +113,7 @@ class TokenLoop:
     def finish(self, n_steps: int, n_sequences: int) -> list[list[int]]:
         """The tokens of each step that the call has run, of the `n_steps` that it was allowed."""
         words = self._words
-        words[self._kernel] = words[self._hurry] = 0
+        words[0] = words[self._hurry] = 0
         n = (n_steps - words[self._n_left]) * n_sequences
         places = self._places[:n].tolist()
         return [places[start : start + n_sequences] for start in range(0, n, n_sequences)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from rushlight.backends.decoding import decode_by_steps
 from rushlight.backends.reference.ops import ReferenceOps, Values
 from rushlight.backends.reference.pools import KV_DTYPES, FloatArray, allocate_pools
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
+from rushlight.drawing import Draw
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGUFTensor
 from rushlight.quants import dequantize
@@ -111,9 +113,11 @@ class ReferenceExecutor:
             raise InvalidParameter("There was no step that another could follow.")
         return self.step(self._last.following(token_ids))
 
-    def decode(self, first: Batch | list[int], n_steps: int, end_ids: Int64Array) -> list[list[int]]:
+    def decode(
+        self, first: Batch | list[int], n_steps: int, end_ids: Int64Array, draws: Sequence[Draw | None] = ()
+    ) -> list[list[int]]:
         """See `backends.base.Executor.decode`."""
-        return decode_by_steps(self, first, n_steps, end_ids)
+        return decode_by_steps(self, first, n_steps, end_ids, draws)
 
     def hurry(self) -> None:
         """See `backends.base.Executor.hurry`; its steps take so long that a few more do not matter."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.batches import TINY, Paging, Piece, open_executor
-from helpers.cpu import TableModel, cpu_backend, randn, table_limits, tensor
+from helpers.cpu import NO_CACHE, TableModel, cpu_backend, flat_batch, randn, table_limits, tensor
 from helpers.random_models import metadata_of, tensors_of, write_model
 from helpers.recurrent_models import RECURRENT_MODELS
 
@@ -20,9 +20,11 @@ from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout
 from rushlight.backends.cpu import CpuBackend
 from rushlight.backends.decoding import decode_by_steps
 from rushlight.backends.reference import ReferenceBackend
+from rushlight.drawing import Draw
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGMLType, open_gguf
 from rushlight.models import load_model
+from rushlight.row_math import NUMPY_ROWS
 
 NO_IDS = np.empty(0, np.int64)
 STARTS = (70, 33, 2)
@@ -55,9 +57,12 @@ def check(path: Path, n_threads: int) -> None:
     first = paging.batch(
         [Piece([i], n, slot) for slot, (i, n) in enumerate(zip(tokens, STARTS, strict=True))]
     )
-    for begin, n_steps in ((first, 5), (None, 1), (None, 8)):
-        got = loop.decode(begin or tokens, n_steps, NO_IDS)
-        want = decode_by_steps(single, begin or tokens, n_steps, NO_IDS)
+    single.row_math = NUMPY_ROWS
+    drawn = [Draw(0.8, [0.1, 0.9, 0.5]), None, Draw(1.7, [0.7, 0.99, 0.0])]
+    calls: list[tuple[Any, int, Any]] = [(first, 5, ()), (None, 1, ()), (None, 3, drawn), (None, 8, ())]
+    for begin, n_steps, draws in calls:
+        got = loop.decode(begin or tokens, n_steps, NO_IDS, draws)
+        want = decode_by_steps(single, begin or tokens, n_steps, NO_IDS, draws)
         assert got == want
         assert len(got) == n_steps
         np.testing.assert_array_equal(loop.logits(), single.logits())
@@ -114,6 +119,43 @@ def chain(n: int = 64, bad: int | None = None) -> Any:
 
 def begin(paging: Paging, *tokens: int, position: int = 3) -> Batch:
     return paging.batch([Piece([token], position, slot) for slot, token in enumerate(tokens)])
+
+
+def rows_model(n: int, n_threads: int) -> Any:
+    """A model whose logits behind each token are a row of numbers: ordinary, with ties, huge, tiny, equal."""
+    backend = cpu_backend(n_threads)
+    normal = randn(n, n, seed=n) * np.float32(4)
+    table = np.where(np.arange(n)[:, None] % 2, normal, np.round(normal))
+    table[3::7] *= np.float32(1e37)
+    table[4::7] *= np.float32(1e-41)
+    table[5::7] = np.float32(-3.25)
+    model = TableModel(lambda ops, x: ops.outputs(ops.add(x, x)), backend.embedding(tensor(table)), NO_CACHE)
+    return backend.executor(model, table_limits(table))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("n", [5, 64, 511, 513, 1100])
+def test_draws_are_those_of_numpy(n: int, n_threads: int) -> None:
+    loop, single = rows_model(n, n_threads), rows_model(n, 1)
+    single.row_math = NUMPY_ROWS
+    rng = np.random.default_rng(n)
+    tokens = set()
+    for temperature in (1.0, 0.3, 1e-300, 50.0):
+        for token in range(min(n, 12)):
+            numbers = [0.0, 1 - 2.0**-53, *rng.random(18).tolist()]
+            first = flat_batch([token % n], start=4)
+            draws = [Draw(temperature, numbers)]
+            got = loop.decode(first, len(numbers), NO_IDS, draws)
+            assert got == decode_by_steps(single, first, len(numbers), NO_IDS, draws)
+            tokens |= {token for step in got for token in step}
+    assert len(tokens) > min(n, 200) / 2
+
+
+def test_draws_that_do_not_fit_are_refused() -> None:
+    executor = rows_model(5, 1)
+    for draws in ([Draw(1.0, [0.5])] * 2, [Draw(1.0, [0.5, 0.5])], [Draw(0.0, [0.5])]):
+        with pytest.raises(InvalidParameter, match="draw"):
+            executor.decode(flat_batch([1]), 1, NO_IDS, draws)
 
 
 def test_no_step_comes_behind_an_end() -> None:

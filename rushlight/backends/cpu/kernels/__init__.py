@@ -73,6 +73,7 @@ KERNELS: dict[str, KernelSource] = {
     "sequence_mean": KernelSource("sequence_rows", records.GATHER),
     "argmax_parts": KernelSource("argmax", records.ARGMAX),
     "argmax": KernelSource("argmax", records.ARGMAX),
+    "draw_sums": KernelSource("next_token", records.NEXT_TOKEN),
     "choose": KernelSource("next_token", records.NEXT_TOKEN),
     "follow": KernelSource("next_token", records.NEXT_TOKEN),
     "exp_scaled": KernelSource("sampling", records.EXP_SCALED),

@@ -1,4 +1,4 @@
-"""The two ops that let a program go on with the tokens that it has chosen, without Python in between.
+"""The ops that let a program go on with the tokens that it has chosen, without Python in between.
 
 They follow `argmax` where several steps are wanted (see `token_loop`). What comes behind the last op is
 decided in the op before it: every thread reads that before it comes to the last barrier.
@@ -10,18 +10,84 @@ from collections.abc import Callable
 
 from numba import types
 
-from rushlight.backends.cpu.kernels.work import inline, take
-from rushlight.backends.cpu.records import AGAIN, NEXT_TOKEN, OP_BYTES, offset
-from rushlight.backends.cpu.simd import load_i32, load_i64, store_i32, store_i64
+from rushlight.backends.cpu.kernels.sampling import COLUMNS_PER_PIECE, exp_scaled_of, sum_columns
+from rushlight.backends.cpu.kernels.work import inline, smaller, take
+from rushlight.backends.cpu.records import AGAIN, ARGMAX_RESULT, NEXT_TOKEN, OP_BYTES, offset
+from rushlight.backends.cpu.simd import (
+    load_f32,
+    load_f64,
+    load_i32,
+    load_i64,
+    store_f32,
+    store_i32,
+    store_i64,
+)
+from rushlight.backends.cpu.simd.double import store_f64x8, widen_f32x8_partial
 from rushlight.backends.cpu.target import Target
+from rushlight.portable_math import N_COLUMNS
 
-_Y, _N_LEFT = offset(NEXT_TOKEN, "y"), offset(NEXT_TOKEN, "n_left")
+_Y, _N_LEFT, _NUMBERS = (offset(NEXT_TOKEN, name) for name in ("y", "n_left", "numbers"))
+_VALUE = offset(ARGMAX_RESULT, "value")
+_PIECES = N_COLUMNS // COLUMNS_PER_PIECE
+
+
+@inline
+def _peak(op, row):
+    return types.float64(load_f32(op.best + row * op.best_stride + _VALUE))
+
+
+def draw_sums(op, step, thread, n_threads):
+    """The weights of every output that is drawn, summed up in columns."""
+    piece = take(op)
+    while piece < step.n_outputs * _PIECES:
+        row, first = piece // _PIECES, piece % _PIECES * COLUMNS_PER_PIECE
+        temperature = load_f64(op.temperatures + 8 * row)
+        if temperature > 0.0:
+            x, y = op.x + row * op.x_stride, op.sums + row * 8 * N_COLUMNS
+            sum_columns(x, y, op.n, first, _peak(op, row), temperature, op.table)
+        piece = take(op)
+
+
+@inline
+def _column_weights(op, row, column, count):
+    """The weights of a column of an output's logits; they lie among the weights in vectors of 8."""
+    x, peak = op.x + row * op.x_stride + 4 * column, _peak(op, row)
+    temperature = load_f64(op.temperatures + 8 * row)
+    for first in range(0, count, 8):
+        n, place = smaller(count - first, 8), op.weights + 8 * first
+        for i in range(n):
+            store_f32(place + 4 * i, load_f32(x + 4 * N_COLUMNS * (first + i)))
+        values = widen_f32x8_partial(place, n)
+        store_f64x8(place, exp_scaled_of(values, peak, temperature, op.table))
+
+
+@inline
+def _draw(op, row):
+    """See `rushlight.drawing.draw_from_all`."""
+    sums, total = op.sums + row * 8 * N_COLUMNS, 0.0
+    for i in range(N_COLUMNS):
+        total += load_f64(sums + 8 * i)
+    point = load_f64(op.numbers + 8 * row) * total
+    last = smaller(op.n, N_COLUMNS) - 1
+    column, before, upto = 0, 0.0, load_f64(sums)
+    while column < last and upto <= point:
+        column += 1
+        before, upto = upto, upto + load_f64(sums + 8 * column)
+    count = (op.n - column + N_COLUMNS - 1) // N_COLUMNS
+    _column_weights(op, row, column, count)
+    if column > 0:
+        point -= before
+    place, upto = 0, load_f64(op.weights)
+    while place < count - 1 and upto <= point:
+        place += 1
+        upto += load_f64(op.weights + 8 * place)
+    return column + place * N_COLUMNS
 
 
 @inline
 def _goes_on(op, place):
     """Whether a step may follow the one that gave this place."""
-    goes_on = 0 <= place < op.n
+    goes_on = 0 <= place < op.n_ids
     for i in range(op.n_ends):
         if load_i64(op.ends + 8 * i) == place:
             goes_on = False
@@ -29,16 +95,20 @@ def _goes_on(op, place):
 
 
 def choose(op, step, thread, n_threads):
-    """Write the places of the highest logits down; say whether another step comes behind `follow`."""
+    """Choose a place for each output, -1 where a logit is not finite; say whether a step follows `follow`."""
     if take(op) == 0:
         again = op.n_left > 1 and op.hurry == 0
         for row in range(step.n_outputs):
-            place = load_i64(op.x + row * op.x_stride)
+            place = load_i64(op.best + row * op.best_stride)
+            if place >= 0 and load_f64(op.temperatures + 8 * row) > 0.0:
+                place = _draw(op, row)
             store_i64(op.y + 8 * row, place)
             again = again and _goes_on(op, place)
+        following, end = op.address + OP_BYTES, op.address + 2 * OP_BYTES
+        store_i64(following + _Y, op.y)
         store_i64(op.address + _Y, op.y + 8 * step.n_outputs)
+        store_i64(op.address + _NUMBERS, op.numbers + 8 * step.n_outputs)
         store_i64(op.address + _N_LEFT, op.n_left - 1)
-        end = op.address + 2 * OP_BYTES
         if again:
             store_i64(end, AGAIN)
         else:
@@ -49,12 +119,12 @@ def follow(op, step, thread, n_threads):
     """Each sequence's next token is the one that was chosen, at the next position."""
     row = take(op)
     while row < step.n_outputs:
-        place, position = load_i64(op.x + row * op.x_stride), step.positions + 4 * row
-        store_i32(step.token_ids + 4 * row, types.int32(place))
+        position = step.positions + 4 * row
+        store_i32(step.token_ids + 4 * row, types.int32(load_i64(op.y + 8 * row)))
         store_i32(position, load_i32(position) + types.int32(1))
         row = take(op)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
-    """Both ops, by name."""
-    return {"choose": choose, "follow": follow}
+    """The ops, by name."""
+    return {"draw_sums": draw_sums, "choose": choose, "follow": follow}

@@ -43,11 +43,29 @@ def _exp(z, table):
 
 
 @inline
-def _exp_scaled(op, z):
-    z = z - splat_f64(op.offset)
-    if op.divisor != 1.0:
-        z = z / splat_f64(op.divisor)
-    return _exp(z, op.table)
+def exp_scaled_of(z, offset, divisor, table):
+    """``exp((z - offset) / divisor)`` of 8 numbers."""
+    z = z - splat_f64(offset)
+    if divisor != 1.0:
+        z = z / splat_f64(divisor)
+    return _exp(z, table)
+
+
+@inline
+def sum_columns(x, y, n, first, offset, divisor, table):
+    """Some columns of the sums of `exp_column_sums`, from `first` on, of the n numbers at `x`."""
+    whole, stop = n - n % N_COLUMNS, first + COLUMNS_PER_PIECE
+    for column in range(first, stop, 8):
+        store_f64x8(y + 8 * column, splat_f64(0.0))
+    for row in range(0, whole, N_COLUMNS):
+        for column in range(first, stop, 8):
+            value = exp_scaled_of(widen_f32x8(x + 4 * (row + column)), offset, divisor, table)
+            store_f64x8(y + 8 * column, load_f64x8(y + 8 * column) + value)
+    for column in range(first, smaller(stop, n - whole), 8):
+        count = n - whole - column
+        value = widen_f32x8_partial(x + 4 * (whole + column), count)
+        value = first_lanes(exp_scaled_of(value, offset, divisor, table), count)
+        store_f64x8(y + 8 * column, load_f64x8(y + 8 * column) + value)
 
 
 def exp_scaled(op, step, thread, n_threads):
@@ -57,30 +75,19 @@ def exp_scaled(op, step, thread, n_threads):
         stop = smaller(first + PIECE, op.n)
         whole = stop - stop % 8
         for i in range(first, whole, 8):
-            store_f64x8(op.y + 8 * i, _exp_scaled(op, widen_f32x8(op.x + 4 * i)))
+            value = widen_f32x8(op.x + 4 * i)
+            store_f64x8(op.y + 8 * i, exp_scaled_of(value, op.offset, op.divisor, op.table))
         if whole < stop:
-            store_f64x8(
-                op.y + 8 * whole, _exp_scaled(op, widen_f32x8_partial(op.x + 4 * whole, stop - whole))
-            )
+            value = widen_f32x8_partial(op.x + 4 * whole, stop - whole)
+            store_f64x8(op.y + 8 * whole, exp_scaled_of(value, op.offset, op.divisor, op.table))
         first = take(op) * PIECE
 
 
 def exp_column_sums(op, step, thread, n_threads):
     """Sums of every `N_COLUMNS`-th of the numbers of `exp_scaled`, in order."""
-    whole = op.n - op.n % N_COLUMNS
     first = take(op) * COLUMNS_PER_PIECE
     while first < N_COLUMNS:
-        stop = first + COLUMNS_PER_PIECE
-        for column in range(first, stop, 8):
-            store_f64x8(op.y + 8 * column, splat_f64(0.0))
-        for row in range(0, whole, N_COLUMNS):
-            for column in range(first, stop, 8):
-                value, place = _exp_scaled(op, widen_f32x8(op.x + 4 * (row + column))), op.y + 8 * column
-                store_f64x8(place, load_f64x8(place) + value)
-        for column in range(first, smaller(stop, op.n - whole), 8):
-            count, place = op.n - whole - column, op.y + 8 * column
-            value = _exp_scaled(op, widen_f32x8_partial(op.x + 4 * (whole + column), count))
-            store_f64x8(place, load_f64x8(place) + first_lanes(value, count))
+        sum_columns(op.x, op.y, op.n, first, op.offset, op.divisor, op.table)
         first = take(op) * COLUMNS_PER_PIECE
 
 
