@@ -115,7 +115,7 @@ def _outside(summary: Summary) -> Iterator[Verdict]:
     for model in SMALL:
         rows = [r["outside_us"] for r in summary.rows if r["part"] == "outside" and r["model"] == model]
         if rows:
-            yield _at_most(f"a token outside the native program, {model}", median(rows), OUTSIDE_US, " µs")
+            yield _at_most(f"time outside of native calls, a token, {model}", median(rows), OUTSIDE_US, " µs")
 
 
 def _depth(summary: Summary) -> Iterator[Verdict]:

@@ -62,7 +62,9 @@ one."""
 PEERS = """## Where the time goes
 
 `python -m benchmarks.profile MODEL` times every kernel of a prompt and of the tokens behind it, with the
-bytes of weights and the products a second of each.
+bytes of weights and the products a second of each. What Python does between the calls of native code, of
+which one may compute several tokens, is counted by `python -m benchmarks.overhead FILE THREADS N`: the time
+outside of these calls in a greedy answer, divided by its tokens.
 
 ## Under load
 

@@ -21,6 +21,7 @@ from rushlight.backends.cpu.memory import Region
 from rushlight.backends.cpu.records import OP_BYTES, STEP
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.processors import usable_processors
+from rushlight.engine.stride import Stride
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Profiler:
 
     def __init__(self) -> None:
         self.spent: dict[str, dict[str, Spent]] = {kind: defaultdict(Spent) for kind in ("prefill", "decode")}
-        self._run = Team.run
+        self._run, self._n_steps = Team.run, Stride.n_steps
         self._single = Region(2 * OP_BYTES, "one op")
 
     def __enter__(self) -> None:
@@ -50,9 +51,10 @@ class Profiler:
             self.run(team, program, step)
 
         Team.run = run  # type: ignore[method-assign, assignment]
+        Stride.n_steps = lambda *_: 1  # type: ignore[method-assign]  # an op alone cannot say what comes behind
 
     def __exit__(self, *error: object) -> None:
-        Team.run = self._run  # type: ignore[method-assign]
+        Team.run, Stride.n_steps = self._run, self._n_steps  # type: ignore[method-assign]
 
     def run(self, team: Team, program: int, step: int) -> None:
         """Run a program op by op."""

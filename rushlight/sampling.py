@@ -18,6 +18,8 @@ Each of 6 to 8 sees the probabilities renormalized over what the step before it 
 token depends only on the seed and on how many tokens were generated before it, so a sequence can be stopped,
 resumed, preempted or batched without changing a word.
 
+Steps 5 to 9 are those of `rushlight.drawing`.
+
 Log probabilities are those of the logits as the model gave them, before step 1 (as OpenAI reports them).
 """
 
@@ -28,27 +30,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from rushlight.drawing import column_of, draw_from_all, place_in_column, uniforms
+from rushlight.drawing import MOST_OF_TOP, Draw, IdArray, choose, highest, uniforms
 from rushlight.errors import RushlightError
 from rushlight.params import MAX_SEED, SamplingParams
 from rushlight.portable_math import (
-    N_COLUMNS,
-    RUN,
     Float32Array,
-    Float64Array,
-    column_sums,
     log,
-    total,
     total_of_columns,
 )
 from rushlight.row_math import NUMPY_ROWS, Argmax, RowMath
 
-IdArray = npt.NDArray[np.intp]
-
-_CUTS = tuple(2.0**-n for n in (3, 6, 10, 15, 21, 28, 36))
-_FEW_CUTS = 3
 _LARGEST = np.float32(2.0**128 - 2.0**104)
 
 
@@ -103,12 +95,12 @@ def sample(
     if allowed is not None:
         changed = (logits if changed is None else changed)[allowed]
     if changed is None:
-        token_id = _choose(logits, argmax, params, len(generated), seed, row_math)
+        token_id = choose(logits, argmax, draw_of(params, seed, len(generated)), 0, row_math)
     else:
         if (best := row_math.argmax(changed)).place < 0:
             np.clip(changed, -_LARGEST, _LARGEST, out=changed)
             best = row_math.argmax(changed)
-        token_id = _choose(changed, best, params, len(generated), seed, row_math)
+        token_id = choose(changed, best, draw_of(params, seed, len(generated)), 0, row_math)
         token_id = token_id if allowed is None else int(allowed[token_id])
     if params.logprobs is None:
         return Sampled(token_id)
@@ -116,10 +108,19 @@ def sample(
 
 
 def is_plain(params: SamplingParams) -> bool:
-    """Whether `sample` takes the highest logit or draws from all, whatever came before, and tells no more."""
+    """Whether `sample` does steps 5 to 9 alone, in a way that `Executor.decode` knows, and tells no more."""
     changes = params.logit_bias or _repeats(params) or _counts(params)
-    cuts = params.temperature and (params.top_k or params.top_p < 1 or params.min_p)
-    return params.logprobs is None and not changes and not cuts
+    cuts = params.top_p < 1 or params.min_p > 0
+    sorts_few = cuts <= params.top_k <= MOST_OF_TOP
+    return params.logprobs is None and not changes and (params.temperature == 0 or sorts_few)
+
+
+def draw_of(params: SamplingParams, seed: int, index: int, n: int = 1) -> Draw | None:
+    """How the n tokens from `index` on in a generated text are drawn; None: they have the highest logits."""
+    if params.temperature == 0:
+        return None
+    numbers = uniforms(seed, index, n)
+    return Draw(params.temperature, numbers, params.top_k, params.top_p, params.min_p)
 
 
 def draw_seed() -> int:
@@ -149,20 +150,6 @@ def token_logprobs(
         float(logits[token_id]) - peak - log_total,
         tuple((int(i), float(logits[i]) - peak - log_total) for i in top),
     )
-
-
-def highest(logits: Float32Array, k: int, row_math: RowMath = NUMPY_ROWS) -> IdArray:
-    """The ids of the k highest of logits [V], highest first, of equal ones the lowest id first.
-
-    Without sorting them all: the k-th highest of the maxima of runs is below none of the k highest logits.
-    """
-    if k == 0:
-        return np.empty(0, np.intp)
-    candidates = np.arange(len(logits))
-    if k <= len(logits) // RUN:
-        candidates = np.flatnonzero(logits >= np.partition(row_math.run_maxima(logits), -k)[-k])
-    order = np.argsort(-logits[candidates], kind="stable")
-    return candidates[order[:k]]
 
 
 def not_finite(logits: Float32Array) -> RushlightError:
@@ -203,55 +190,3 @@ def _penalized(logits: Float32Array, params: SamplingParams, generated: Sequence
             penalties = n * params.frequency_penalty + params.presence_penalty
             logits[ids] -= penalties.astype(np.float32)
     return logits
-
-
-def _choose(
-    logits: Float32Array, argmax: Argmax, params: SamplingParams, index: int, seed: int, row_math: RowMath
-) -> int:
-    """Steps 5 to 9."""
-    if params.temperature == 0:
-        return argmax.place
-    ids: IdArray | None = None
-    if 0 < params.top_k < len(logits):
-        ids = np.sort(highest(logits, params.top_k, row_math))
-        logits = logits[ids]
-    if params.top_p >= 1.0 and not params.min_p:
-        number = uniforms(seed, index, 1)[0]
-        place = draw_from_all(logits, argmax.value, params.temperature, number, row_math)
-        return place if ids is None else int(ids[place])
-    weights = row_math.exp_scaled(logits, argmax.value, params.temperature)
-    keep = _nucleus(weights, params.top_p)
-    if params.min_p:
-        keep = (
-            np.flatnonzero(weights >= params.min_p) if keep is None else keep[weights[keep] >= params.min_p]
-        )
-    assert keep is not None
-    weights, ids = weights[keep], keep if ids is None else ids[keep]
-    column, point = column_of(column_sums(weights), uniforms(seed, index, 1)[0], len(weights))
-    return int(ids[place_in_column(weights[column::N_COLUMNS], column, point)])
-
-
-def _nucleus(weights: Float64Array, top_p: float) -> IdArray | None:
-    """Indices, ascending, of the heaviest weights up to a share of `top_p`; None: all of them.
-
-    Only weights above a cut are sorted, the highest cut that leaves enough; the heaviest weight is 1. Of
-    equal weights the lowest indices are kept.
-    """
-    if top_p >= 1.0:
-        return None
-    wanted = top_p * total(weights)
-    many = np.flatnonzero(weights >= _CUTS[_FEW_CUTS])
-    weights_of_many = weights[many]
-    for i, cut in enumerate((*_CUTS, 0.0)):
-        # The first cuts leave few weights, which are found among those that the last of them leaves.
-        candidates = many[weights_of_many >= cut] if i <= _FEW_CUTS else np.flatnonzero(weights >= cut)
-        if total(weights[candidates]) >= wanted:
-            break
-    weights = weights[candidates]
-    ordered = np.sort(weights)[::-1]
-    n_kept = min(int(np.searchsorted(np.cumsum(ordered), wanted, side="left")) + 1, len(ordered))
-    lightest = ordered[n_kept - 1]
-    kept = weights >= lightest
-    if n_surplus := int(np.count_nonzero(kept)) - n_kept:
-        kept[np.flatnonzero(weights == lightest)[-n_surplus:]] = False
-    return candidates[kept]

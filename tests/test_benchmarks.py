@@ -212,7 +212,7 @@ def test_bars_are_computed() -> None:
     assert found[f"prefill, {name}: llama.cpp"].verdict == "missed"
     assert found[f"prefill, {name}: ik_llama.cpp"].verdict == "met"
     assert found[f"prefill, {name}: openvino-genai"].verdict == "not measured: no such architecture"
-    assert found["a token outside the native program, smollm2"].verdict == "missed"
+    assert found["time outside of native calls, a token, smollm2"].verdict == "missed"
     memory = found[f"peak memory of file and KV cache, {name}"]
     assert memory[1:] == ("1.20 times, 0.25 of them Python's and NumPy's own", "at most 1.10 times", "missed")
     (memory,) = (v for v in verdicts(Summary(rows[:-1])) if v.what == memory.what)

@@ -17,7 +17,7 @@ from helpers.recurrent_models import RECURRENT_MODELS
 
 from rushlight.backends import load_backend
 from rushlight.backends.base import Backend, Float32Array
-from rushlight.engine import engine as engine_module
+from rushlight.engine import generation
 from rushlight.engine.disk import DiskCache
 from rushlight.engine.disk.identity import Identity
 from rushlight.engine.engine import Engine
@@ -99,7 +99,7 @@ class Bench:
             run.logits[seed, len(generated)] = logits.copy()
             return sample(logits, params, generated, seed, *rest)
 
-        self.patch.setattr(engine_module, "sample", spy)
+        self.patch.setattr(generation, "sample", spy)
         self.patch.setattr(Stride, "n_steps", lambda *_: 1)  # which leaves the logits of every token
         sequences = []
         for seed, prompt in enumerate(self.prompts):

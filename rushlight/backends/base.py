@@ -435,8 +435,9 @@ class Executor(Protocol):
             first: the first step, as `step` or `advance` takes it.
             n_steps: most steps, at least 1; all their positions lie in the first one's blocks.
             end_ids: no step comes behind one that gives one of these to any sequence.
-            draws: how each sequence's tokens are drawn, by `drawing.draw_from_all`; None takes that of the
-                highest logit, of equal ones the first. Empty: None for all.
+            draws: how each sequence's tokens are drawn, by `drawing.choose`; None takes that of the highest
+                logit, of equal ones the first. Empty: None for all. A `top_k` is at most `MOST_OF_TOP`, and
+                without one nothing else is cut off.
 
         Returns:
             Of each step the token of each sequence. Of the last step it may be -1, which is where a logit is

@@ -13,7 +13,7 @@ import numpy as np
 from rushlight.backends.base import Limits
 from rushlight.backends.batch import Batch, Int32Array
 from rushlight.backends.cache import BLOCK_TOKENS, CacheGroup, CacheLayout
-from rushlight.drawing import Draw
+from rushlight.drawing import MOST_OF_TOP, Draw
 from rushlight.errors import InvalidParameter
 
 _INT32, _UINT32 = np.dtype(np.int32), np.dtype(np.uint32)
@@ -146,8 +146,15 @@ def check_draws(draws: Sequence[Draw | None], n_steps: int, n_sequences: int) ->
     if draws and len(draws) != n_sequences:
         raise InvalidParameter(f"There are {len(draws)} draws for {n_sequences} sequences.")
     for draw in draws:
-        if draw is not None and (len(draw.numbers) != n_steps or not draw.temperature > 0):
+        if draw is None:
+            continue
+        if len(draw.numbers) != n_steps or not draw.temperature > 0:
             raise InvalidParameter(
                 f"A draw has {len(draw.numbers)} numbers and the temperature {draw.temperature}; expected "
                 f"{n_steps}, one for each step, and a positive temperature."
+            )
+        cuts = draw.top_p < 1 or draw.min_p > 0
+        if not cuts <= draw.top_k <= MOST_OF_TOP:
+            raise InvalidParameter(
+                f"A draw has the top_k {draw.top_k}; expected {int(cuts)} to {MOST_OF_TOP}."
             )

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rushlight.backends.base import Executor, Float32Array, Int64Array, Limits
+from rushlight.backends.base import Executor, Int64Array, Limits
 from rushlight.backends.cache import CacheLayout
+from rushlight.engine.generation import Generation
 from rushlight.engine.kv_blocks import KVBlocks
 from rushlight.engine.pace import Pace
-from rushlight.engine.prompt_rows import read_prompt
 from rushlight.engine.scheduler import Chunk, Scheduler
-from rushlight.engine.sequence import FinishReason, Listener, Matcher, Sequence, Status
+from rushlight.engine.sequence import Listener, Matcher, Sequence, Status
 from rushlight.engine.stats import BlockStats, Counters, EngineStats
 from rushlight.engine.step_runner import StepRunner
 from rushlight.engine.stride import MOST_STEPS, Stride
 from rushlight.errors import ContextOverflow, InvalidParameter
 from rushlight.params import EngineOptions, SamplingParams
-from rushlight.row_math import Argmax
-from rushlight.sampling import Sampled, draw_seed, not_finite, sample
+from rushlight.sampling import draw_seed
 
 if TYPE_CHECKING:
     from rushlight.engine.disk.cache import DiskCache
@@ -75,8 +74,8 @@ class Engine:
             )
         self.limits = limits
         self._n_vocab = n_vocab
-        self._eog_ids = frozenset(eog_ids)
-        self._end_ids = np.array(sorted(self._eog_ids), np.int64)
+        ends = frozenset(eog_ids)
+        self._end_ids = np.array(sorted(ends), np.int64)
         self._executor = executor
         self._runner = StepRunner(executor)
         self._blocks = blocks
@@ -88,6 +87,7 @@ class Engine:
             blocks, limits, pace, self._counters, self._prefixes, not layout.is_causal
         )
         self._stride = Stride(limits.n_ctx, most_steps)
+        self._generation = Generation(executor, blocks, self._scheduler, self._counters, ends, limits.n_ctx)
         self._clock = clock
         self._n_arrived = 0
 
@@ -165,26 +165,25 @@ class Engine:
         """Compute the next tokens of some sequences; does nothing where none waits or runs."""
         if not (chunks := self._scheduler.schedule()):
             return None if self._prefixes is None else self._prefixes.wait()
-        decodes, began = not self._scheduler.prefills, self._clock()
+        decodes = not self._scheduler.prefills
         n_steps = self._stride.n_steps(chunks) if decodes and not self._scheduler.waiting else 1
+        began = self._clock()
         try:
             if n_steps > 1:
                 steps = self._runner.decode(chunks, n_steps, self._ends_of(chunks))
-                self._stride.note(len(steps), self._clock() - began)
-                return self._take_all(chunks, steps)
-            logits = self._runner.run(chunks)
-            argmax = self._executor.argmax()
+            else:
+                logits, argmax = self._runner.run(chunks), self._executor.argmax()
         except Exception as error:
             return self.fail((chunk.sequence for chunk in chunks), error)
+        seconds = self._clock() - began
         if decodes:
-            self._stride.note(1, self._clock() - began)
+            self._stride.note(len(steps) if n_steps > 1 else 1, seconds)
         else:
-            self._scheduler.note(chunks, self._clock() - began)
-        self._counters.steps += 1
-        end = 0
-        for chunk in chunks:
-            start, end = end, end + chunk.n_outputs
-            self._advance(chunk, logits, argmax, start, end)
+            self._scheduler.note(chunks, seconds)
+        if n_steps > 1:
+            self._generation.take_steps(chunks, steps)
+        else:
+            self._generation.take(chunks, logits, argmax)
 
     def hurry(self) -> None:
         """Let the `step` that runs end soon, for somebody waits for its end. Any thread may call this."""
@@ -193,15 +192,13 @@ class Engine:
     def abort(self, sequence: Sequence) -> None:
         """End a sequence now, with "abort"; does nothing where it is finished or was never submitted."""
         if sequence.arrival >= 0 and sequence.status is not Status.FINISHED:
-            self._finish(sequence, "abort")
+            self._generation.finish(sequence, "abort")
 
     def fail(self, sequences: Iterable[Sequence] | None, error: BaseException) -> None:
         """End sequences (None: all of them) with "error"."""
         everyone = [*self._scheduler.running, *self._scheduler.waiting]
         for sequence in everyone if sequences is None else sequences:
-            if sequence.status is not Status.FINISHED:
-                sequence.error = error
-                self._finish(sequence, "error")
+            self._generation.fail(sequence, error)
 
     def close(self) -> None:
         """Give the executor's memory and threads back, once the cache on disk has what it was offered."""
@@ -212,76 +209,6 @@ class Engine:
     def _ends_of(self, chunks: list[Chunk]) -> Int64Array:
         """The tokens that end one of the chunks' sequences."""
         return _NO_IDS if all(chunk.sequence.params.ignore_eos for chunk in chunks) else self._end_ids
-
-    def _take_all(self, chunks: list[Chunk], steps: list[list[int]]) -> None:
-        """Take in the tokens of several steps, of each sequence as far as it goes on."""
-        self._counters.steps += len(steps)
-        for i, tokens in enumerate(steps):
-            for s, chunk in enumerate(chunks):
-                sequence = chunk.sequence
-                if sequence.status is Status.RUNNING:
-                    self._blocks.commit(sequence, chunk.stop + i)
-                    self._counters.computed_tokens += 1
-                    try:
-                        if tokens[s] < 0:
-                            raise not_finite(self._executor.logits()[s])
-                        self._append(sequence, Sampled(tokens[s]))
-                    except Exception as error:
-                        self.fail((sequence,), error)
-
-    def _advance(
-        self, chunk: Chunk, logits: Float32Array, argmax: list[Argmax], start: int, end: int
-    ) -> None:
-        """Take a computed chunk in; rows `start` to ``end - 1`` of the step are its own."""
-        sequence = chunk.sequence
-        self._blocks.commit(sequence, chunk.stop)
-        self._counters.computed_tokens += chunk.stop - chunk.start
-        try:
-            if sequence.reads_prompt and start < end and sequence.n_read < len(sequence.prompt_ids):
-                rows = slice(start, end)
-                read_prompt(sequence, chunk.stop, logits[rows], argmax[rows], self._executor.row_math)
-            if chunk.stop < sequence.n_tokens:
-                return
-            if sequence.writes:
-                self._append(sequence, self._sample(sequence, logits[end - 1], argmax[end - 1]))
-            else:
-                self._finish(sequence, "stop" if sequence.prompt_logits else "length")
-        except Exception as error:
-            self.fail((sequence,), error)
-
-    def _sample(self, sequence: Sequence, logits: Float32Array, argmax: Argmax) -> Sampled:
-        """The next token of a sequence."""
-        params, matcher = sequence.params, sequence.matcher
-        row_math = self._executor.row_math
-        allowed = None if matcher is None else matcher.allowed(ends=not params.ignore_eos)
-        return sample(logits, params, sequence.generated, sequence.seed, argmax, row_math, allowed)
-
-    def _append(self, sequence: Sequence, sampled: Sampled) -> None:
-        """Let a token follow, and end the sequence where it must."""
-        params, listener, matcher = sequence.params, sequence.listener, sequence.matcher
-        sequence.append(sampled.token_id)
-        self._counters.generated_tokens += 1
-        if sequence.n_generated == 1:
-            sequence.times.first_token = time.perf_counter()
-        if listener is not None and listener.token(sampled):
-            return self._finish(sequence, "stop")
-        ends = sampled.token_id in self._eog_ids and (matcher is not None or not params.ignore_eos)
-        if matcher is not None and not ends:
-            matcher.advance(sampled.token_id)
-            ends = matcher.is_complete
-        if ends:
-            self._finish(sequence, "stop")
-        elif sequence.n_generated == params.max_tokens or sequence.n_tokens == self.limits.n_ctx:
-            self._finish(sequence, "length")
-
-    def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
-        self._scheduler.remove(sequence)
-        sequence.status = Status.FINISHED
-        sequence.finish_reason = reason
-        self._counters.finished[reason] += 1
-        sequence.times.finished = time.perf_counter()
-        if sequence.listener is not None:
-            sequence.listener.finished(sequence)
 
     def _disk_prefixes(self, disk: DiskCache) -> DiskPrefixes:
         from rushlight.engine.disk.prefixes import DiskPrefixes  # what it brings in costs time at each start

@@ -9,8 +9,9 @@ from enum import Enum
 from typing import Literal, Protocol
 
 from rushlight.backends.base import Float32Array
+from rushlight.drawing import IdArray
 from rushlight.params import SamplingParams
-from rushlight.sampling import IdArray, Sampled, TokenLogprobs, is_plain
+from rushlight.sampling import Sampled, TokenLogprobs, is_plain
 
 FinishReason = Literal["stop", "length", "abort", "error", "tool_calls"]
 """stop: an end token or a stop string; length: `max_tokens` or the end of the context; tool_calls: a stop

@@ -7,10 +7,10 @@ from array import array
 from rushlight.backends.base import Executor, Float32Array, Int64Array
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import BLOCK_TOKENS
-from rushlight.drawing import Draw, uniforms
 from rushlight.engine.batch_builder import build_batch
 from rushlight.engine.scheduler import Chunk
 from rushlight.engine.sequence import Sequence
+from rushlight.sampling import draw_of
 
 _Decoding = list[tuple[Sequence, "list[array[int]]"]]
 """The sequences of a step that has one token of each, with their block tables."""
@@ -37,7 +37,7 @@ class StepRunner:
     def decode(self, chunks: list[Chunk], n_steps: int, end_ids: Int64Array) -> list[list[int]]:
         """Up to `n_steps` steps, the first with these chunks, of one token each; see `Executor.decode`."""
         first, decoding = self._begin(chunks)
-        draws = [_draw(chunk.sequence, n_steps) for chunk in chunks]
+        draws = [draw_of(s.params, s.seed, s.n_generated, n_steps) for s, *_ in chunks]
         steps = self._executor.decode(first, n_steps, end_ids, draws if any(draws) else ())
         self._last = decoding
         return steps
@@ -61,9 +61,3 @@ def _follow(chunks: list[Chunk], last: _Decoding) -> bool:
         and chunk.start % BLOCK_TOKENS
         for chunk, (sequence, tables) in zip(chunks, last, strict=True)
     )
-
-
-def _draw(sequence: Sequence, n: int) -> Draw | None:
-    """How the next n tokens of a sequence are drawn; None: the highest logits are taken."""
-    temperature = sequence.params.temperature
-    return Draw(temperature, uniforms(sequence.seed, sequence.n_generated, n)) if temperature else None

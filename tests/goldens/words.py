@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from rushlight import LLM, SamplingParams
-from rushlight.engine import engine as engine_module
+from rushlight.engine import generation
 from rushlight.engine.scheduler import Scheduler
 from rushlight.engine.stride import Stride
 from rushlight.hub import resolve
@@ -171,17 +171,17 @@ def load_words() -> dict[str, Model]:
 def _recorded() -> Iterator[dict[int, Any]]:
     """Hashes of the logits that tokens are drawn from, by seed; one step a call, which leaves them all."""
     hashes: dict[int, Any] = {}
-    sample, n_steps = engine_module.sample, Stride.n_steps
+    sample, n_steps = generation.sample, Stride.n_steps
 
     def spy(logits: Any, params: Any, generated: Any, seed: int, *rest: Any) -> Any:
         hashes.setdefault(seed, hashlib.sha256()).update(np.ascontiguousarray(logits, "<f4"))
         return sample(logits, params, generated, seed, *rest)
 
-    engine_module.sample, Stride.n_steps = spy, lambda *_: 1  # type: ignore[method-assign]
+    generation.sample, Stride.n_steps = spy, lambda *_: 1  # type: ignore[method-assign]
     try:
         yield hashes
     finally:
-        engine_module.sample, Stride.n_steps = sample, n_steps  # type: ignore[method-assign]
+        generation.sample, Stride.n_steps = sample, n_steps  # type: ignore[method-assign]
 
 
 @contextmanager

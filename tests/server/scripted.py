@@ -42,7 +42,7 @@ def scripted(server: RunningServer, text: str | None, template: str = "qwen3") -
 
     with pytest.MonkeyPatch.context() as patch:
         if text is not None:
-            patch.setattr("rushlight.engine.engine.sample", sample)
+            patch.setattr("rushlight.engine.generation.sample", sample)
             patch.setattr("rushlight.engine.stride.Stride.n_steps", lambda *_: 1)
         patch.setattr(type(conversation), "render", rendered)
         for name in ("template", "tool_template"):

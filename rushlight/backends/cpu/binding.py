@@ -19,7 +19,6 @@ from rushlight.backends.cpu.recording import (
     TOKENS,
     Buffer,
     CacheAddress,
-    Field,
     RecordedOp,
     Value,
 )

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.drawing import MOST_OF_TOP
+
 OP_BYTES = 192
 """Distance from one op record to the next; a multiple of the cache line."""
 
@@ -259,10 +261,11 @@ NEXT_TOKEN = _record(
     "n",
     "best",
     "best_stride",
-    "temperatures",
+    "draws",
     "numbers",
     "sums",
     "weights",
+    "top",
     "table",
     "y",
     "n_left",
@@ -273,12 +276,18 @@ NEXT_TOKEN = _record(
 )
 """Of `draw_sums`, `choose` and `follow`.
 
-x: logits [outputs, n]; best: an `ARGMAX_RESULT` of each output. temperatures: float64 of each, 0 where the
-highest logit is taken; numbers: a random float64 of each, step after step; sums: float64 [outputs, 512];
-weights: float64, room for those of a column; table: `portable_math.powers_of_two`. y: int64, the chosen
-places, step after step. n_left: how many steps there may be; hurry: 1, written at any time, lets the one at
-hand be the last; n_ids: ids that may be looked up; ends: int64 ids behind which no step comes.
+x: logits [outputs, n]; best: an `ARGMAX_RESULT` of each output. draws: a `DRAW` of each; numbers: a random
+float64 of each, step after step; sums: float64 [outputs, 512]; weights: float64, room for those of a column
+or of the top; top: a `TOP`; table: `portable_math.powers_of_two`. y: int64, the chosen places, step after
+step. n_left: how many steps there may be; hurry: 1, written at any time, lets the one at hand be the last;
+n_ids: ids that may be looked up; ends: int64 ids behind which no step comes.
 """
+
+DRAW = np.dtype([("temperature", "f8"), ("top_k", "i8"), ("top_p", "f8"), ("min_p", "f8")])
+"""How an output is drawn, see `drawing.Draw`; at temperature 0 the highest logit is taken."""
+
+TOP = np.dtype([("values", "f4", MOST_OF_TOP), ("ids", "i8", MOST_OF_TOP), ("ordered", "f8", MOST_OF_TOP)])
+"""The highest logits of an output, their ids, and their weights, the heaviest first."""
 
 EXP_SCALED = _record("x", "y", "table", "n", doubles=("offset", "divisor"))
 RUN_MAXIMA = _record("x", "y", "n")

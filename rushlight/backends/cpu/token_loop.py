@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from rushlight.backends.base import Int64Array
 from rushlight.backends.cpu.objects import KernelLibrary
-from rushlight.backends.cpu.records import ARGMAX_RESULT, NEXT_TOKEN, OP_BYTES, in_program, offset
-from rushlight.drawing import Draw
+from rushlight.backends.cpu.records import ARGMAX_RESULT, DRAW, NEXT_TOKEN, OP_BYTES, TOP, in_program, offset
+from rushlight.drawing import MOST_OF_TOP, Draw
 from rushlight.portable_math import N_COLUMNS, powers_of_two
 
 LOOP_KERNELS = ("draw_sums", "choose", "follow")
@@ -61,17 +61,17 @@ class TokenLoop:
         n_steps: int,
     ) -> None:
         places = np.zeros(n_steps * n_sequences, np.int64)
-        numbers, temperatures = np.zeros(n_steps * n_sequences), np.zeros(n_sequences)
-        sums = np.zeros((n_sequences, N_COLUMNS))
-        weights = np.zeros(-(-inputs.n_vocab // N_COLUMNS) + _VECTOR)
-        table = powers_of_two()
-        self._numbers, self._temperatures, self._kept = numbers, temperatures, (sums, weights, table)
+        numbers, draws = np.zeros(n_steps * n_sequences), np.zeros(n_sequences, DRAW)
+        sums, top, table = np.zeros((n_sequences, N_COLUMNS)), np.zeros(1, TOP), powers_of_two()
+        weights = np.zeros(max(-(-inputs.n_vocab // N_COLUMNS), MOST_OF_TOP) + _VECTOR)
+        self._numbers, self._all_draws, self._kept = numbers, draws, (sums, weights, top, table)
         ops = tail.view(in_program(NEXT_TOKEN))[: len(LOOP_KERNELS)]
         ops["kernel"][1:] = [library.addresses[name] for name in LOOP_KERNELS[1:]]
         ops["x"], ops["x_stride"], ops["n"] = inputs.logits, inputs.row_bytes, inputs.n_vocab
         ops["best"], ops["best_stride"] = inputs.argmax, ARGMAX_RESULT.itemsize
-        ops["n_ids"], ops["temperatures"] = inputs.n_embeddings, temperatures.ctypes.data
-        for name, array in (("sums", sums), ("weights", weights), ("table", table)):
+        ops["n_ids"] = inputs.n_embeddings
+        arrays = {"draws": draws, "sums": sums, "weights": weights, "top": top, "table": table}
+        for name, array in arrays.items():
             ops[name] = array.ctypes.data
         self._first = library.addresses[LOOP_KERNELS[0]]
         self._places_address: int = places.ctypes.data
@@ -100,11 +100,12 @@ class TokenLoop:
 
     def _set_draws(self, n_steps: int, draws: Sequence[Draw | None]) -> None:
         self._draws = bool(draws)
-        self._temperatures[:] = 0.0
+        self._all_draws["temperature"] = 0.0
         numbers = self._numbers[: n_steps * len(draws)].reshape(n_steps, len(draws))
         for s, draw in enumerate(draws):
             if draw is not None:
-                self._temperatures[s], numbers[:, s] = draw.temperature, draw.numbers
+                self._all_draws[s] = draw.temperature, draw.top_k, draw.top_p, draw.min_p
+                numbers[:, s] = draw.numbers
 
     def hurry(self) -> None:
         """Let the call that runs, or else the next one, end behind its step. Any thread may call this."""

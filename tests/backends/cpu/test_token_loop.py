@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def check(path: Path, n_threads: int) -> None:
         [Piece([i], n, slot) for slot, (i, n) in enumerate(zip(tokens, STARTS, strict=True))]
     )
     single.row_math = NUMPY_ROWS
-    drawn = [Draw(0.8, [0.1, 0.9, 0.5]), None, Draw(1.7, [0.7, 0.99, 0.0])]
+    drawn = [Draw(0.8, [0.1, 0.9, 0.5]), None, Draw(1.7, [0.7, 0.99, 0.0], 40, 0.9, 0.01)]
     calls: list[tuple[Any, int, Any]] = [(first, 5, ()), (None, 1, ()), (None, 3, drawn), (None, 8, ())]
     for begin, n_steps, draws in calls:
         got = loop.decode(begin or tokens, n_steps, NO_IDS, draws)
@@ -133,27 +134,30 @@ def rows_model(n: int, n_threads: int) -> Any:
     return backend.executor(model, table_limits(table))
 
 
-@pytest.mark.parametrize("n_threads", [1, 3])
-@pytest.mark.parametrize("n", [5, 64, 511, 513, 1100])
+CUTS = [(0, 1.0, 0.0), (1, 1.0, 0.0), (40, 1.0, 0.0), (7, 0.6, 0.0), (40, 0.95, 0.05), (128, 0.8, 0.0),
+        (128, 1.0, 0.02), (64, 1e-9, 1.0), (128, 0.999999, 1e-9)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "n_threads"), [(5, 1), (511, 1), (513, 2), (1100, 2)])
 def test_draws_are_those_of_numpy(n: int, n_threads: int) -> None:
     loop, single = rows_model(n, n_threads), rows_model(n, 1)
     single.row_math = NUMPY_ROWS
     rng = np.random.default_rng(n)
     tokens = set()
-    for temperature in (1.0, 0.3, 1e-300, 50.0):
-        for token in range(min(n, 12)):
-            numbers = [0.0, 1 - 2.0**-53, *rng.random(18).tolist()]
-            first = flat_batch([token % n], start=4)
-            draws = [Draw(temperature, numbers)]
-            got = loop.decode(first, len(numbers), NO_IDS, draws)
-            assert got == decode_by_steps(single, first, len(numbers), NO_IDS, draws)
+    for temperature, cuts in product((1.0, 0.3, 1e-300, 50.0, 1e15), CUTS):
+        for token in range(3):
+            draws = [Draw(temperature, [0.0, 1 - 2.0**-53, *rng.random(8).tolist()], *cuts)]
+            first = flat_batch([token], start=4)
+            got = loop.decode(first, 10, NO_IDS, draws)
+            assert got == decode_by_steps(single, first, 10, NO_IDS, draws)
             tokens |= {token for step in got for token in step}
-    assert len(tokens) > min(n, 200) / 2
+    assert len(tokens) > min(n, 40) / 2
 
 
 def test_draws_that_do_not_fit_are_refused() -> None:
     executor = rows_model(5, 1)
-    for draws in ([Draw(1.0, [0.5])] * 2, [Draw(1.0, [0.5, 0.5])], [Draw(0.0, [0.5])]):
+    wrong = [Draw(1.0, [0.5, 0.5]), Draw(0.0, [0.5]), Draw(1.0, [0.5], 129), Draw(1.0, [0.5], 0, 0.9)]
+    for draws in ([Draw(1.0, [0.5])] * 2, *([draw] for draw in wrong)):
         with pytest.raises(InvalidParameter, match="draw"):
             executor.decode(flat_batch([1]), 1, NO_IDS, draws)
 
@@ -169,8 +173,10 @@ def test_no_step_comes_behind_an_end() -> None:
 
 def test_no_step_comes_behind_logits_that_are_not_finite() -> None:
     executor, paging = chain(bad=13)
-    steps = executor.decode(begin(paging, 40, 10), 6, NO_IDS)
-    assert steps == [[41, 11], [42, 12], [43, 13], [44, -1]]
+    draws = [None, Draw(1e-3, [0.5] * 6)]
+    for drawn in ((), draws):
+        steps = executor.decode(begin(paging, 40, 10), 6, NO_IDS, drawn)
+        assert steps == [[41, 11], [42, 12], [43, 13], [44, -1]]
     assert np.isnan(executor.logits()[1]).any()
     assert np.isfinite(executor.logits()[0]).all()
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from numba import types
 
 from rushlight.backends.cpu.kernels.sampling import COLUMNS_PER_PIECE, exp_scaled_of, sum_columns
+from rushlight.backends.cpu.kernels.top_draw import draw_from_top, weigh_top
 from rushlight.backends.cpu.kernels.work import inline, smaller, take
-from rushlight.backends.cpu.records import AGAIN, ARGMAX_RESULT, NEXT_TOKEN, OP_BYTES, offset
+from rushlight.backends.cpu.records import AGAIN, ARGMAX_RESULT, DRAW, NEXT_TOKEN, OP_BYTES, offset
 from rushlight.backends.cpu.simd import (
     load_f32,
     load_f64,
@@ -28,6 +29,8 @@ from rushlight.portable_math import N_COLUMNS
 
 _Y, _N_LEFT, _NUMBERS = (offset(NEXT_TOKEN, name) for name in ("y", "n_left", "numbers"))
 _VALUE = offset(ARGMAX_RESULT, "value")
+_DRAW_BYTES = DRAW.itemsize
+_TOP_K, _TOP_P, _MIN_P = (offset(DRAW, name) for name in ("top_k", "top_p", "min_p"))
 _PIECES = N_COLUMNS // COLUMNS_PER_PIECE
 
 
@@ -41,8 +44,9 @@ def draw_sums(op, step, thread, n_threads):
     piece = take(op)
     while piece < step.n_outputs * _PIECES:
         row, first = piece // _PIECES, piece % _PIECES * COLUMNS_PER_PIECE
-        temperature = load_f64(op.temperatures + 8 * row)
-        if temperature > 0.0:
+        draw, is_finite = op.draws + row * _DRAW_BYTES, load_i64(op.best + row * op.best_stride) >= 0
+        temperature = load_f64(draw)
+        if temperature > 0.0 and load_i64(draw + _TOP_K) == 0 and is_finite:
             x, y = op.x + row * op.x_stride, op.sums + row * 8 * N_COLUMNS
             sum_columns(x, y, op.n, first, _peak(op, row), temperature, op.table)
         piece = take(op)
@@ -52,7 +56,7 @@ def draw_sums(op, step, thread, n_threads):
 def _column_weights(op, row, column, count):
     """The weights of a column of an output's logits; they lie among the weights in vectors of 8."""
     x, peak = op.x + row * op.x_stride + 4 * column, _peak(op, row)
-    temperature = load_f64(op.temperatures + 8 * row)
+    temperature = load_f64(op.draws + row * _DRAW_BYTES)
     for first in range(0, count, 8):
         n, place = smaller(count - first, 8), op.weights + 8 * first
         for i in range(n):
@@ -62,8 +66,8 @@ def _column_weights(op, row, column, count):
 
 
 @inline
-def _draw(op, row):
-    """See `rushlight.drawing.draw_from_all`."""
+def _draw_from_all(op, row):
+    """A place in the logits of an output, by its random number; see `rushlight.drawing.choose`."""
     sums, total = op.sums + row * 8 * N_COLUMNS, 0.0
     for i in range(N_COLUMNS):
         total += load_f64(sums + 8 * i)
@@ -85,6 +89,24 @@ def _draw(op, row):
 
 
 @inline
+def _draw_from_top(op, row):
+    draw, x = op.draws + row * _DRAW_BYTES, op.x + row * op.x_stride
+    k = smaller(load_i64(draw + _TOP_K), op.n)
+    weigh_top(op.top, op.weights, x, op.n, k, _peak(op, row), load_f64(draw), op.table)
+    top_p, min_p = load_f64(draw + _TOP_P), load_f64(draw + _MIN_P)
+    return draw_from_top(op.top, op.weights, k, top_p, min_p, load_f64(op.numbers + 8 * row))
+
+
+@inline
+def _choose(op, row):
+    """The place of an output, -1 where one of its logits is not finite."""
+    draw, place = op.draws + row * _DRAW_BYTES, load_i64(op.best + row * op.best_stride)
+    if place >= 0 and load_f64(draw) > 0.0:
+        place = _draw_from_all(op, row) if load_i64(draw + _TOP_K) == 0 else _draw_from_top(op, row)
+    return place
+
+
+@inline
 def _goes_on(op, place):
     """Whether a step may follow the one that gave this place."""
     goes_on = 0 <= place < op.n_ids
@@ -99,9 +121,7 @@ def choose(op, step, thread, n_threads):
     if take(op) == 0:
         again = op.n_left > 1 and op.hurry == 0
         for row in range(step.n_outputs):
-            place = load_i64(op.best + row * op.best_stride)
-            if place >= 0 and load_f64(op.temperatures + 8 * row) > 0.0:
-                place = _draw(op, row)
+            place = _choose(op, row)
             store_i64(op.y + 8 * row, place)
             again = again and _goes_on(op, place)
         following, end = op.address + OP_BYTES, op.address + 2 * OP_BYTES

@@ -43,7 +43,7 @@ def _storer(numba_type: types.Type) -> Any:
 
 
 load_i8x64, load_f32x16 = _loader(i8x64, i8x64.ir_type), _loader(f32x16, f32x16.ir_type)
-load_f64 = _loader(types.float64, ir.DoubleType())
+load_f64, store_f64 = _loader(types.float64, ir.DoubleType()), _storer(types.float64)
 load_f32, load_i32 = _loader(types.float32, ir.FloatType()), _loader(types.int32, _I32)
 load_i64 = _loader(types.intp, ir.IntType(64))
 store_i8x64, store_f32x16, store_f32 = _storer(i8x64), _storer(f32x16), _storer(types.float32)
