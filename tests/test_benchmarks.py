@@ -29,6 +29,8 @@ from benchmarks.serving import LlamaServe, RushlightServe, load_plan
 from benchmarks.start import first_byte, interpreter_bytes
 from benchmarks.summary import Case, Summary, newest
 from benchmarks.tables import readme_table, serve_table
+from benchmarks.types import Speed, random_rows, write_table
+from benchmarks.types import table as types_table
 from benchmarks.workload import PARTS, Workload, workloads
 from rushlight.gguf import GGMLType
 from rushlight.quants import dequantize
@@ -338,3 +340,23 @@ def test_the_table_of_servers() -> None:
     assert "| 4 | llama.cpp | 150 (2.00x) | - / - / - | - / - / - |" in lines
     assert any(line.startswith("| 4 | x | cannot |") for line in lines)
     assert "## Many clients of one server" in page(Summary(rows))
+
+
+def test_the_table_of_types_takes_the_place_of_the_old_one() -> None:
+    speed = Speed(2.1875, 1.0606, 12.34e9, 0.98, 160.2e9, 1.0)
+    text = types_table({GGMLType.IQ2_XXS: speed})
+    assert text.splitlines()[2] == "| IQ2_XXS | 2.19 | 1.06 | 12.3 | 0.98 | 160 | 1.00 |"
+    page = "a\n<!-- table of t -->\nold\n<!-- end -->\nb\n<!-- table of u -->\n<!-- end -->\n"
+    changed = write_table(page, "t", text)
+    assert changed == page.replace("old\n", text)
+    assert write_table(changed, "t", "old\n") == page
+    with pytest.raises(ValueError, match="no place"):
+        write_table(page, "v", text)
+
+
+@pytest.mark.parametrize(
+    "type", [type for type in GGMLType if type is not GGMLType.IQ1_M], ids=lambda t: t.name
+)
+def test_the_matrices_that_are_timed_are_finite(type: GGMLType) -> None:
+    values = dequantize(random_rows(type, 2).raw, type)
+    assert np.isfinite(values).all()
