@@ -22,7 +22,7 @@ from rushlight.backends.cpu.definitions import PAUSE, define_dot, define_pause
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.lookups import LOOKUP, define_lookup
 from rushlight.backends.cpu.object_formats import TRIPLES, symbol
-from rushlight.backends.cpu.pairs import DOT_PAIRS, NEGATE, define_dot_pairs, define_negate
+from rushlight.backends.cpu.pairs import DOT_PAIRS, define_dot_pairs
 from rushlight.backends.cpu.records import STEP
 from rushlight.backends.cpu.simd.inlined import KERNEL_TARGET
 from rushlight.backends.cpu.simd.types import Record
@@ -35,7 +35,6 @@ _HOST = re.compile(
 _DEFINITIONS: dict[str, Callable[[ir.Module, Target], None]] = {
     PAUSE: lambda module, target: define_pause(module, target.machine),
     LOOKUP: lambda module, target: define_lookup(module, target.dots),
-    NEGATE: lambda module, target: define_negate(module, target.dots),
     DOT_PAIRS: lambda module, target: define_dot_pairs(module, target.dots),
 }
 """What kernels leave undefined beside dot products, by symbol."""

@@ -1,4 +1,4 @@
-"""What a kernel on pairs of lanes (`simd.gathers`) calls and each target defines: signs and dot products.
+"""What a kernel on pairs of lanes (`simd.gathers`) calls and each target defines: dot products.
 
 All definitions give the same integers.
 """
@@ -9,12 +9,8 @@ from llvmlite import ir
 
 from rushlight.backends.cpu.dots import call
 
-_I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+_I8, _I16, _I32 = (ir.IntType(bits) for bits in (8, 16, 32))
 _BYTES, _SUMS = ir.VectorType(_I8, 64), ir.VectorType(_I32, 16)
-
-NEGATE = "rl.negate"
-NEGATE_TYPE = ir.FunctionType(_BYTES, [_BYTES, _I64])
-"""``negate(bytes, address)``: each byte negated where its bit of 64 at the address is set."""
 
 DOT_PAIRS = "rl.dot_pairs"
 DOT_PAIRS_TYPE = ir.FunctionType(_SUMS, [_SUMS, _BYTES, _BYTES])
@@ -37,23 +33,6 @@ def _begin(module: ir.Module, name: str, kind: ir.FunctionType) -> tuple[ir.Func
 
 def _indices(lanes: list[int]) -> ir.Constant:
     return ir.Constant(ir.VectorType(_I32, len(lanes)), lanes)
-
-
-def define_negate(module: ir.Module, instructions: str) -> None:
-    """Define ``rl.negate`` in `module` with the instructions that go with a key of `dots.DOTS`."""
-    function, builder = _begin(module, NEGATE, NEGATE_TYPE)
-    value, address = function.args
-    pointer = builder.inttoptr(address, ir.PointerType())
-    if instructions == "avx512vnni":
-        # A mask register is 64 bits.
-        chosen = builder.load(pointer, align=1, typ=ir.VectorType(_I1, 64))
-    else:
-        signs = builder.load(pointer, align=1, typ=ir.VectorType(_I8, 8))
-        every = builder.shuffle_vector(signs, signs, _indices([i // 8 for i in range(64)]))
-        bits = ir.Constant(_BYTES, [1 << i % 8 for i in range(64)])
-        chosen = builder.icmp_unsigned("!=", builder.and_(every, bits), ir.Constant(_BYTES, [0] * 64))
-    negative = builder.sub(ir.Constant(_BYTES, [0] * 64), value)
-    builder.ret(builder.select(chosen, negative, value))
 
 
 def _pairs_of_16_bits(builder: ir.IRBuilder, weights: ir.Value, activations: ir.Value) -> ir.Value:

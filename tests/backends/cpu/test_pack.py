@@ -65,9 +65,10 @@ class Group:
         """Bit j of column 0 to 31 is that of word j of a row."""
         return self.lane(start, 0, column % 4) >> (column // 4) & 1
 
-    def word(self, start: int) -> int:
-        """16 bits a row."""
-        return self.byte_at(start + 2 * self.row) | self.byte_at(start + 2 * self.row + 1) << 8
+    def words(self, start: int) -> tuple[int, int]:
+        """Twice 16 bits a row."""
+        lane = self.packed[start + 4 * self.row : start + 4 * self.row + 4]
+        return int(lane[:2].view(np.uint16)[0]), int(lane[2:].view(np.uint16)[0])
 
     def byte_at(self, place: int) -> int:
         return int(self.packed[place])
@@ -144,54 +145,85 @@ def magnitude(codebook: str, place: int, column: int) -> int:
     return int(ENTRIES[codebook][place, column])
 
 
-def sign(g: Group, start: int, c: int) -> int:
-    """The sign of column 0 to 31: a byte of each row for each 8."""
-    return -1 if g.byte(start + 16 * (c // 8)) >> (c % 8) & 1 else 1
+def place_in(g: Group, start: int, c: int, columns: int, is_wide: bool) -> int:
+    """The place of column 0 to 31: runs of 32 bytes, two a row, then a mask of 32 ninth bits for each."""
+    run, number = c // (2 * columns), 2 * g.row + c // columns % 2
+    place = g.byte_at(start + 32 * run + number)
+    mask = start + 512 // columns + 4 * run
+    return place | (g.byte_at(mask + number // 8) >> number % 8 & 1) << 8 if is_wide else place
 
 
-def iq1(g: Group, c: int) -> float:
-    block, column = 160 + 96 * (c // 32), c % 32
-    bits = g.word(block + 64) >> (4 * (column // 8))
-    place = g.byte(block + 16 * (column // 8)) | (bits & 7) << 8
-    scale = nibble_scale(g.byte(32 + 16 * (c // 32)), column // 16)
-    return g.half(0) * scale * (magnitude("IQ1_S", place, c % 8) + (-0.125 if bits & 8 else 0.125))
+def sign(g: Group, start: int, c: int, columns: int) -> int:
+    """The sign of column 0 to 31: vector i has 2 columns of each of a lane's two entries."""
+    vector = columns // 2 * (c // (2 * columns)) + c % columns // 2
+    byte = 2 * (c // columns % 2) + c % 2
+    return -1 if g.lane(start, 0, byte) >> vector & 1 else 1
 
 
-def iq2_xxs(g: Group, c: int) -> float:
-    block, column = 96 + 128 * (c // 32), c % 32
-    value = magnitude("IQ2_XXS", g.byte(block + 16 * (column // 8)), c % 8) * sign(g, block + 64, column)
-    return g.half(0) / 8 * nibble_scale(g.byte(32 + 16 * (c // 64)), c // 32 % 2) * value
+# A word's digits of base 3, highest first, are these columns.
+DIGITS = (0, 2, 1, 3, 4, 6, 5, 7)
 
 
-def iq2(codebook: str) -> Callable[[Group, int], float]:
+def trits(number: int) -> list[int]:
+    """8 columns, 0 to 2, of a number of 13 bits: the least whose share of 2**13 is not below theirs."""
+    value = number * 3**8 >> 13
+    columns = [0] * 8
+    for column in reversed(DIGITS):
+        value, columns[column] = divmod(value, 3)
+    return columns
+
+
+def last_number(g: Group, start: int, entry: int) -> int:
+    """One of the two entries of a row that are not in the words at `start`: its bits, highest first."""
+    upper = g.byte_at(start + 64 + 2 * g.row + entry)
+    middle = g.byte(start + 96) >> 4 * entry & 15
+    return upper << 5 | middle << 1 | g.lane(start, 0, 2 * entry) & 1
+
+
+def number(g: Group, start: int, group: int) -> int:
+    """That of 8 of 32 columns in IQ1_S and IQ2_S."""
+    return g.words(start)[group] >> 3 if group < 2 else last_number(g, start, group - 2)
+
+
+def iq1_s(g: Group, c: int) -> float:
+    start = 32 + 112 * (c // 32)
+    a, b = g.words(start)
+    scale = 2 * (a >> 1 & 3 | (b >> 1 & 1) << 2) + 1
+    level = trits(number(g, start, c % 32 // 8))[c % 8] - 1
+    return g.half(0) * scale * (level + (0.125 if b & 4 else -0.125))
+
+
+def iq1_m(g: Group, c: int) -> float:
+    words = g.words(32 + 64 * (c // 16))
+    scale = 2 * (words[0] >> 1 & 3 | (words[1] >> 1 & 1) << 2) + 1
+    word = words[c % 16 // 8]
+    return g.half(0) * scale * (trits(word >> 3)[c % 8] - 1 + (0.125 if word & 1 else -0.125))
+
+
+def iq2_s(g: Group, c: int) -> float:
+    start, column = 96 + 176 * (c // 32), c % 32
+    a, b = g.words(start)
+    scale = 2 * (a >> 1 & 3 | (b >> 1 & 3) << 2) + 1
+    if column >= 16:
+        scale = nibble_scale(g.byte(32 + 16 * (c // 64)), c // 32 % 2)
+    value = (8, 25, 43)[trits(number(g, start, column // 8))[c % 8]]
+    return g.half(0) / 8 * scale * value * sign(g, start + 112, column, 8)
+
+
+def codebook(
+    name: str, columns: int, is_wide: bool, run: int, factor: float
+) -> Callable[[Group, int], float]:
+    places = 512 // columns
+    masks = 64 // columns * is_wide
+    scales = 128 * 16 // run
+
     def read(g: Group, c: int) -> float:
-        block, column = 160 + 144 * (c // 32), c % 32
-        upper = g.byte(block + 64) >> (2 * (column // 8)) & 3
-        place = g.byte(block + 16 * (column // 8)) | upper << 8
-        value = magnitude(codebook, place, c % 8) * sign(g, block + 80, column)
-        return g.half(0) / 8 * nibble_scale(g.byte(32 + 16 * (c // 32)), column // 16) * value
+        block, column = 32 + scales + (places + masks + 64) * (c // 32), c % 32
+        value = magnitude(name, place_in(g, block, column, columns, is_wide), c % columns)
+        scale = nibble_scale(g.byte(32 + 16 * (c // (2 * run))), c // run % 2)
+        return g.half(0) * factor * scale * value * sign(g, block + places + masks, column, columns)
 
     return read
-
-
-def place_of_four(g: Group, c: int) -> int:
-    """Which of the 32 places of 8 columns is that of column 0 to 7: pairs of rows, of both eights in turn."""
-    return 8 * (g.row % 8 // 2) + 4 * (g.row // 8) + 2 * (g.row % 2) + c // 4
-
-
-def iq3_xxs(g: Group, c: int) -> float:
-    block, column = 96 + 192 * (c // 32), c % 32
-    place = g.byte_at(block + 32 * (column // 8) + place_of_four(g, c % 8))
-    value = magnitude("IQ3_XXS", place, c % 4) * sign(g, block + 128, column)
-    return g.half(0) / 4 * nibble_scale(g.byte(32 + 16 * (c // 64)), c // 32 % 2) * value
-
-
-def iq3_s(g: Group, c: int) -> float:
-    block, column = 96 + 208 * (c // 32), c % 32
-    number = 32 * (column // 8) + place_of_four(g, c % 8)
-    ninth = g.byte_at(block + 128 + number // 8) >> (number % 8) & 1
-    value = magnitude("IQ3_S", g.byte_at(block + number) | ninth << 8, c % 4) * sign(g, block + 144, column)
-    return g.half(0) * nibble_scale(g.byte(32 + 16 * (c // 64)), c // 32 % 2) * value
 
 
 READERS: dict[GGMLType, Callable[[Group, int], float]] = {
@@ -217,13 +249,13 @@ READERS: dict[GGMLType, Callable[[Group, int], float]] = {
     GGMLType.IQ4_XS: iq4_xs,
     GGMLType.MXFP4: mxfp4,
     GGMLType.NVFP4: nvfp4,
-    GGMLType.IQ1_S: iq1,
-    GGMLType.IQ1_M: iq1,
-    GGMLType.IQ2_XXS: iq2_xxs,
-    GGMLType.IQ2_XS: iq2("IQ2_XS"),
-    GGMLType.IQ2_S: iq2("IQ2_S"),
-    GGMLType.IQ3_XXS: iq3_xxs,
-    GGMLType.IQ3_S: iq3_s,
+    GGMLType.IQ1_S: iq1_s,
+    GGMLType.IQ1_M: iq1_m,
+    GGMLType.IQ2_XXS: codebook("IQ2_XXS", 8, False, 32, 0.125),
+    GGMLType.IQ2_XS: codebook("IQ2_XS", 8, True, 16, 0.125),
+    GGMLType.IQ2_S: iq2_s,
+    GGMLType.IQ3_XXS: codebook("IQ3_XXS", 4, False, 32, 0.25),
+    GGMLType.IQ3_S: codebook("IQ3_S", 4, True, 32, 1.0),
 }
 
 

@@ -1,4 +1,4 @@
-"""Every definition of signs and dot products on pairs of lanes gives the same integers by its instruction."""
+"""Every definition of dot products on pairs of lanes gives the same integers by its instruction."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from helpers.cpu import runs_here
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from rushlight.backends.cpu.pairs import DOT_PAIRS, NEGATE, define_dot_pairs, define_negate
+from rushlight.backends.cpu.pairs import DOT_PAIRS, define_dot_pairs
 from rushlight.backends.cpu.target import TARGETS, Target
 
-POINTER, I64 = ir.PointerType(), ir.IntType(64)
+POINTER = ir.PointerType()
 BYTES, SUMS = ir.VectorType(ir.IntType(8), 64), ir.VectorType(ir.IntType(32), 16)
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
 INSTRUCTIONS = {
@@ -24,18 +24,16 @@ LARGEST = 63
 
 
 def lower(target: Target, triple: str, dots: str) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
-    """``entry(sums, weights, activations, signs)``: activations get signs, sums the products, in place."""
+    """``entry(sums, weights, activations)``: sums the products, in place."""
     module = ir.Module()
     module.triple = triple
-    define_negate(module, dots)
     define_dot_pairs(module, dots)
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER, POINTER, I64]), "entry")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER, POINTER]), "entry")
     builder = ir.IRBuilder(function.append_basic_block())
-    sums, weights, activations, signs = function.args
-    signed = builder.call(module.globals[NEGATE], [builder.load(activations, align=1, typ=BYTES), signs])
-    builder.store(signed, activations, align=1)
+    sums, weights, activations = function.args
     start, w = builder.load(sums, align=1, typ=SUMS), builder.load(weights, align=1, typ=BYTES)
-    builder.store(builder.call(module.globals[DOT_PAIRS], [start, w, signed]), sums, align=1)
+    a = builder.load(activations, align=1, typ=BYTES)
+    builder.store(builder.call(module.globals[DOT_PAIRS], [start, w, a]), sums, align=1)
     builder.ret_void()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
@@ -49,16 +47,11 @@ def lower(target: Target, triple: str, dots: str) -> tuple[llvm.ModuleRef, llvm.
 
 
 def check(entry: ctypes._CFuncPtr, weights: NDArray[np.uint8], activations: NDArray[np.int8]) -> None:
-    rng = np.random.default_rng(0)
-    for signs in (np.zeros(8, np.uint8), np.full(8, 255, np.uint8), rng.integers(0, 256, 8, np.uint8)):
-        start = rng.integers(-1000, 1000, 16, np.int32)
-        bits = np.unpackbits(signs, bitorder="little").astype(bool)
-        expected = np.where(bits, -activations.astype(np.int32), activations)
-        sums, signed = start.copy(), activations.copy()
-        entry(sums.ctypes.data, weights.ctypes.data, signed.ctypes.data, signs.ctypes.data)
-        np.testing.assert_array_equal(signed, expected)
-        products = weights.astype(np.int32) * expected
-        np.testing.assert_array_equal(sums, start + products.reshape(16, 4).sum(1))
+    start = np.random.default_rng(0).integers(-1000, 1000, 16, np.int32)
+    sums = start.copy()
+    entry(sums.ctypes.data, weights.ctypes.data, activations.ctypes.data)
+    products = weights.astype(np.int32) * activations
+    np.testing.assert_array_equal(sums, start + products.reshape(16, 4).sum(1))
 
 
 @pytest.mark.parametrize("scalar", [False, True])
@@ -67,7 +60,7 @@ def test_the_same_integers(target: Target, scalar: bool) -> None:
     module, machine = lower(target, llvm.get_process_triple(), "scalar" if scalar else target.dots)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    entry = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4)(engine.get_function_address("entry"))
+    entry = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)(engine.get_function_address("entry"))
     check(entry, np.full(64, LARGEST, np.uint8), np.full(64, 127, np.int8))
     check(entry, np.full(64, LARGEST, np.uint8), np.full(64, -127, np.int8))
     rng = np.random.default_rng(1)

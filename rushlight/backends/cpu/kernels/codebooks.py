@@ -1,12 +1,12 @@
 """Types that hold places in a codebook: where things are in a packed block, and 8 of its columns as vectors.
 
 A block begins with 16 half scales and then half bytes of scales s, which stand for ``2 s + 1``, two in a
-byte: those of 16 columns and the next 16 (IQ1, IQ2_XS, IQ2_S), or of 32 and the next 32. Each 32 columns have
-16 bytes of places for each 8 columns, a byte of each row, and 16 of their upper bits; IQ3 has 32 bytes for
-each 8 columns, as its entries are of 4, in the order of `simd.gathers`, and a ninth bit for each of these.
-Then come 64 bytes of signs, for each 8 columns a byte of each row. IQ1 has no signs, but 16 bits for 32
-columns: for each 8 of them 3 upper bits and one that tells whether 1 is taken from the levels (times 8) or
-added.
+byte: those of 16 columns and the next 16 (IQ2_XS), or of 32 and the next 32. Then come, for each 32 columns,
+places, ninth bits and signs.
+
+Entries that are neighbours in a row are neighbours here: a run of 32 bytes has two places of each row. Where
+places have ninth bits, each run has a mask of 32 bits behind all of them. Then come 64 bytes of signs, 4 of
+each row, in the order of `simd.permutes`: bit i of a byte is the sign of that byte of vector i.
 """
 
 from __future__ import annotations
@@ -14,24 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rushlight.backends.cpu.kernels.codebook_tables import codebook_nibbles, codebook_words
+from rushlight.backends.cpu.kernels.codebook_tables import codebook_words
+from rushlight.backends.cpu.kernels.unpacked import SCALES
 from rushlight.backends.cpu.kernels.work import inline
-from rushlight.backends.cpu.simd import below, splat_i32
-from rushlight.backends.cpu.simd.gathers import (
-    gather_eights,
-    gather_fours,
-    negate_by,
-    or_where,
-    store_i16x16,
-    whole_places,
-    written,
-)
-from rushlight.backends.cpu.simd.permutes import nibble_pair, permute_fours
-from rushlight.backends.cpu.simd.tables import bit_field, load_u8x16, load_u16x16
+from rushlight.backends.cpu.simd import load_f16x16, splat_f32, splat_i32, store_f32x16, to_f32
+from rushlight.backends.cpu.simd.gathers import gather, negate_pair, unknown, whole_places, written
+from rushlight.backends.cpu.simd.tables import bit_field, load_u8x16
 from rushlight.quants.codebooks import CODEBOOKS
-
-LEAST_SHIFTED = -9
-"""The least shifted level of IQ1, times 8; it is taken off to have none below 0."""
 
 PLACES_BYTES = 2048
 """Most places of 16 bits that 256 columns of 16 rows have, in bytes."""
@@ -44,23 +33,16 @@ class Codebook:
     Attributes:
         codebook: a key of `CODEBOOKS`.
         columns: of an entry, 4 or 8.
-        upper: bits of a place above the first 8.
-        n_bytes: those of 32 columns.
+        is_wide: whether a place has 9 bits, not 8.
         run: columns with a scale, 16 or 32.
         factor: of the scale of scales.
     """
 
     codebook: str
     columns: int
-    upper: int
-    n_bytes: int
+    is_wide: bool
     run: int
     factor: float
-
-    @property
-    def is_shifted(self) -> bool:
-        """Whether levels are shifted instead of signed (IQ1)."""
-        return self.upper == 3
 
     @property
     def offset(self) -> int:
@@ -73,153 +55,117 @@ class Codebook:
         return 32 + 128 * 16 // self.run
 
     @property
+    def runs(self) -> int:
+        """Runs of 32 places in 32 columns."""
+        return 16 // self.columns
+
+    @property
     def place_bytes(self) -> int:
         """Bytes of the places of 32 columns, 16 bits each."""
-        return 16 * 64 // self.columns
+        return 64 * self.runs
+
+    @property
+    def ninth_bits(self) -> int:
+        """Where the masks of 32 columns are."""
+        return 32 * self.runs
 
     @property
     def signs(self) -> int:
         """Where the signs of 32 columns are."""
-        return self.n_bytes - 64
+        return self.ninth_bits + 4 * self.runs * self.is_wide
+
+    @property
+    def n_bytes(self) -> int:
+        """Those of 32 columns."""
+        return self.signs + 64
 
 
 CODEBOOK_FORMATS: dict[str, Codebook] = {
-    "iq1_s": Codebook("IQ1_S", 8, 3, 96, 16, 0.125),
-    "iq1_m": Codebook("IQ1_S", 8, 3, 96, 16, 0.125),
-    "iq2_xxs": Codebook("IQ2_XXS", 8, 0, 128, 32, 0.125),
-    "iq2_xs": Codebook("IQ2_XS", 8, 2, 144, 16, 0.125),
-    "iq2_s": Codebook("IQ2_S", 8, 2, 144, 16, 0.125),
-    "iq3_xxs": Codebook("IQ3_XXS", 4, 0, 192, 32, 0.25),
-    "iq3_s": Codebook("IQ3_S", 4, 1, 208, 32, 1.0),
+    "iq2_xxs": Codebook("IQ2_XXS", 8, False, 32, 0.125),
+    "iq2_xs": Codebook("IQ2_XS", 8, True, 16, 0.125),
+    "iq3_xxs": Codebook("IQ3_XXS", 4, False, 32, 0.25),
+    "iq3_s": Codebook("IQ3_S", 4, True, 32, 1.0),
 }
 
 
+@inline
+def odd(s):
+    """``2 * s + 1`` of int32 lanes."""
+    return to_f32(s + s + splat_i32(1))
+
+
+def scales_writer(book: Codebook) -> Any:
+    """``write(w, target)``: the scales of a block as `unpacked` wants them."""
+    factor, n_scales = book.factor, 128 // book.run
+
+    @inline
+    def write_scales(w, target):
+        store_f32x16(target, load_f16x16(w) * splat_f32(factor))
+        for scale in range(n_scales):
+            scales = load_u8x16(w + 32 + 16 * scale)
+            store_f32x16(target + SCALES + 128 * scale, odd(bit_field(scales, 0, 4, 0)))
+            store_f32x16(target + SCALES + 128 * scale + 64, odd(bit_field(scales, 4, 4, 0)))
+
+    return write_scales
+
+
 def places_writer(book: Codebook) -> Any:
-    """The function that writes the places of a block with their upper bits, 16 bits each."""
-    first_block, n_bytes, n_upper, place_bytes = (
-        book.first_block, book.n_bytes, book.upper, book.place_bytes,
+    """``write(w, target)``: the places of a block with ninth bits, 16 bits each; nothing without these."""
+    first_block, n_bytes, is_wide, place_bytes, n_halves, ninth_bits = (
+        book.first_block, book.n_bytes, book.is_wide, book.place_bytes, 2 * book.runs, book.ninth_bits,
     )  # fmt: skip
-    load_upper, step = (load_u16x16, 4) if book.is_shifted else (load_u8x16, n_upper)
-
-    def appended(before: Any, i: int) -> Any:
-        first = step * i
-
-        @inline
-        def write(q, upper, target):
-            before(q, upper, target)
-            store_i16x16(target + 32 * i, load_u8x16(q + 16 * i) + bit_field(upper, first, n_upper, 8))
-
-        return write
-
-    @inline
-    def none(q, upper, target):
-        pass
-
-    eights = none
-    for i in range(4):
-        eights = appended(eights, i)
-
-    @inline
-    def of_eight(q, target):
-        eights(q, load_upper(q + 64), target)
-
-    @inline
-    def of_four(q, target):
-        for i in range(8):
-            whole_places(target + 32 * i, q + 16 * i, q + 128 + 2 * i)
-
-    write_32 = of_eight if book.columns == 8 else of_four
 
     @inline
     def write_places(w, target):
-        if n_upper > 0:
+        if is_wide:
             for block in range(8):
-                write_32(w + first_block + n_bytes * block, target + place_bytes * block)
+                q, places = w + first_block + n_bytes * block, target + place_bytes * block
+                for i in range(n_halves):
+                    whole_places(places + 32 * i, q + 16 * i, q + ninth_bits + 2 * i)
             written(target)
 
     return write_places
 
 
-def source_maker(book: Codebook, in_registers: bool) -> Any:
-    """The function that gives what the entries of 32 columns are made from: their places, or their words."""
-    size = 16 if book.upper else 8
+def _numbers(book: Codebook, i: int, half: int) -> list[int]:
+    """The places of 8 rows and the i-th 8 of 32 columns."""
+    if book.columns == 4:
+        return list(range(32 * i + 16 * half, 32 * i + 16 * half + 16))
+    first = 32 * (i // 2) + 16 * half + i % 2
+    return list(range(first, first + 16, 2))
+
+
+def weights_maker(book: Codebook, i: int) -> Any:
+    """``weights(q, places)``: the i-th 8 of 32 columns, a pair of vectors without signs."""
+    words, size, is_wide = codebook_words(book.codebook), 16 if book.is_wide else 8, book.is_wide
+    low, high = (gather(size, _numbers(book, i, half)) for half in range(2))
 
     @inline
-    def in_bytes(q, places):
-        return q
-
-    @inline
-    def in_words(q, places):
-        return places
-
-    where = in_words if book.upper else in_bytes
-    if not _is_permuted(book, in_registers):
-        return where
-    table, _ = codebook_nibbles(book.codebook)
-    permuted = permute_fours(size, 256 << book.upper)
-
-    @inline
-    def words(q, places):
-        return permuted(table(), where(q, places))
-
-    return words
-
-
-def _is_permuted(book: Codebook, in_registers: bool) -> bool:
-    """Whether entries are looked up in registers; large tables are not."""
-    return in_registers and book.columns == 4
-
-
-def _gathered(book: Codebook, i: int) -> Any:
-    """The function that looks up 8 of 32 columns, a pair of vectors, one by one."""
-    words, size = codebook_words(book.codebook, 8 * book.is_shifted), 16 if book.upper else 8
-    low, high = gather_eights[size] if book.columns == 8 else gather_fours[size]
-    first = i * 16 * size // book.columns
-
-    @inline
-    def entries(places):
-        table = words()
-        a = low(table, places + first)
+    def weights(q, places):
+        table, source = unknown(words()), q
+        if is_wide:
+            source = places
+        a = low(table, source)
         # Left alone, the compiler loads all places before it looks up the first, and runs out of registers.
-        written(places)
-        b = high(table, places + first)
-        written(places)
+        written(source)
+        b = high(table, source)
+        written(source)
         return a, b
 
-    return entries
-
-
-def weights_maker(book: Codebook, i: int, in_registers: bool) -> Any:
-    """The function that gives 8 of 32 columns, a pair of vectors without signs, from their source."""
-    minus, gathered = 4 * i + 3, _gathered(book, i)
-
-    @inline
-    def plain(q, source):
-        return gathered(source)
-
-    @inline
-    def shifted(q, source):
-        is_plus = below(bit_field(load_u16x16(q + 64), minus, 1, 0), splat_i32(1))
-        return or_where(gathered(source), is_plus, 2)
-
-    if not _is_permuted(book, in_registers):
-        return shifted if book.is_shifted else plain
-    _, levels = codebook_nibbles(book.codebook)
-
-    @inline
-    def permuted(q, source):
-        a, b = nibble_pair(source[i])
-        return levels(a), levels(b)
-
-    return permuted
+    return weights
 
 
 def signs_giver(book: Codebook, i: int) -> Any:
-    """The function that gives a pair of vectors the signs of 8 of 32 columns."""
-    signs = book.signs + 16 * i
+    """``signed(q, a, b)``: a pair of vectors with the signs of the i-th 8 of 32 columns."""
+    signs = book.signs
+    if book.columns == 4:
+        bits = [(2 * (c // 4) + c % 2, 2 * i + c % 4 // 2) for c in range(8)]
+    else:
+        bits = [(2 * (i % 2) + c % 2, 4 * (i // 2) + c // 2) for c in range(8)]
+    negate = negate_pair(bits)
 
     @inline
     def signed(q, a, b):
-        return negate_by(a, q + signs), negate_by(b, q + signs + 8)
+        return negate(a, b, q + signs)
 
     return signed

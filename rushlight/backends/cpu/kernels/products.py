@@ -10,9 +10,12 @@ from rushlight.backends.cpu.kernels.formats_codebooks import (
     codebook_product,
     codebook_unpacking,
 )
+from rushlight.backends.cpu.kernels.formats_permuted import permuted_order
 from rushlight.backends.cpu.kernels.formats_tables import NVFP4_UNPACKING
+from rushlight.backends.cpu.kernels.formats_trits import TRIT_FORMATS
 from rushlight.backends.cpu.kernels.integer_formats import INTEGERS, meta_bytes_of
-from rushlight.backends.cpu.kernels.unpacked import unpacked_product
+from rushlight.backends.cpu.kernels.unpacked import Unpacking, unpacked_product
+from rushlight.backends.cpu.kernels.word_order import word_order_product, word_order_unpacking
 from rushlight.backends.cpu.kernels.work import inline
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.simd import outer_add, store_tile, zero_tile
@@ -87,6 +90,15 @@ def _unless_one(many: Any, one: Any) -> Any:
     return product
 
 
+def _codebook_product(name: str, target: Target) -> tuple[Any, Unpacking]:
+    """The function for one row, and how blocks are unpacked for many."""
+    layout, fetch_bytes = LAYOUTS[name], target.fetch_bytes
+    if name in CODEBOOK_FORMATS and not target.permutes_words:
+        return codebook_product(name, fetch_bytes), codebook_unpacking(name)
+    order = TRIT_FORMATS[name] if name in TRIT_FORMATS else permuted_order(name)
+    return word_order_product(order, layout, fetch_bytes), word_order_unpacking(order, layout)
+
+
 class Products(NamedTuple):
     """The functions that multiply a group with rows of activations.
 
@@ -110,10 +122,9 @@ def products(name: str, target: Target) -> Products:
     if name in FLOATS:
         tile, one = _float_product(name, rows), _float_product(name, 1)
         return Products(_in_tiles(tile, one, rows), one, False)
-    if name in CODEBOOK_FORMATS:
-        one = codebook_product(name, target)
-        many = unpacked_product(codebook_unpacking(name, target), rows)
-        return Products(_unless_one(many, one), one, True)
+    if name in CODEBOOK_FORMATS or name in TRIT_FORMATS:
+        one, unpacking = _codebook_product(name, target)
+        return Products(_unless_one(unpacked_product(unpacking, rows), one), one, True)
     one = _integer_product(name, 1, fetch_bytes)
     if name == "nvfp4":
         return Products(_unless_one(unpacked_product(NVFP4_UNPACKING, rows), one), one, True)

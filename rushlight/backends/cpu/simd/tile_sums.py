@@ -76,6 +76,16 @@ def start_rest_tile(typing_context: Any, rows: Any, whole: Any, part: Any, strid
 
 
 @intrinsic
+def add_tiles(typing_context: Any, a: Any, b: Any) -> Any:
+    """The sums of two int32 tiles."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return _build(builder, a, lambda i: builder.add(*(builder.extract_value(tile, i) for tile in args)))
+
+    return a(a, b), generate
+
+
+@intrinsic
 def sum_add(typing_context: Any, tile: Any, vector: Any, address: Any, stride: Any) -> Any:
     """Row i: ``fma(vector, float(int32 at address + i * stride), tile[i])``."""
 
