@@ -172,6 +172,16 @@ def test_extreme_weights(type: GGMLType, byte: int) -> None:
     assert_close(cpu_rows(linear((weight,)), x), expected.exact, expected.atol)
 
 
+def test_every_scale_of_nvfp4() -> None:
+    """0x7F is nothing, and the highest bit of a byte is not looked at."""
+    weight = random_weights(GGMLType.NVFP4, 64, 256)
+    weight.raw.view(BLOCK_DTYPES[GGMLType.NVFP4])["d"] = np.arange(256, dtype=np.uint8).reshape(64, 1, 4)
+    x = randn(9, 256)
+    expected = product(x, (weight,))
+    assert_close(cpu_rows(linear((weight,)), x), expected.exact, expected.atol)
+    assert_close(cpu_rows(linear((weight,)), x[:1]), expected.exact[:1], expected.atol[:1])
+
+
 @pytest.mark.parametrize("type", QUANTIZED, ids=type_name)
 def test_extreme_activations(type: GGMLType) -> None:
     x = randn(9, 256)

@@ -54,12 +54,9 @@ def half_power(e):
 
 @inline
 def half_ue4m3(x):
-    """Half of the unsigned numbers with 4 bits of exponent and 3 of mantissa in int32 lanes; 0x7F is 0."""
+    """Half of the unsigned numbers with 4 bits of exponent and 3 of mantissa in int32 lanes, 0 to 127."""
     normal = as_f32(bit_field(x, 0, 7, 20) + splat_i32(119 << 23))
-    subnormal = to_f32(bit_field(x, 0, 3, 0)) * splat_f32(0.0009765625)
-    value = select(above(bit_field(x, 3, 4, 0), splat_i32(0)), normal, subnormal)
-    nothing = select(above(x, splat_i32(126)), splat_f32(0.0), value)
-    return select(below(x, splat_i32(128)), nothing, value)
+    return select(above(x, splat_i32(7)), normal, to_f32(x) * splat_f32(0.0009765625))
 
 
 def _levels(lookup: Any) -> Any:

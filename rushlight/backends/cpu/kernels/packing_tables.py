@@ -48,7 +48,11 @@ def _mxfp4(source, target, row):
 @inline
 def _nvfp4(source, target, row):
     for group in range(4):
-        store_u8(target + 16 * group + row, load_u8(source + group))
+        scale = load_u8(source + group)
+        # The byte 0x7F stands for 0; kernels take all of 7 bits for numbers.
+        if scale == 127:
+            scale = 0
+        store_u8(target + 16 * group + row, scale & 127)
     for block in range(2):
         # Groups of 16 columns, 8 in low halves of bytes and 8 in high ones, become low and high nibbles.
         qs, place = source + 4 + 16 * block, target + 64 + 256 * block + 4 * row
