@@ -18,6 +18,7 @@ from rushlight.backends.cpu.simd import (
     load_f32x16,
     load_i8x64,
     load_s8x16,
+    local_bytes,
     product_add,
     scale_add,
     scaled_tile_add,
@@ -36,7 +37,7 @@ from rushlight.backends.cpu.simd.tables import (
     load_u8x16,
     low_bits,
 )
-from rushlight.backends.cpu.simd.tile_sums import dot_signed_16, start_part_tile, sum_add
+from rushlight.backends.cpu.simd.tile_sums import dot_signed_16, dot_words, start_part_tile, store_half_sums
 
 
 @inline
@@ -124,25 +125,28 @@ def _q2_k(rows: int, fetch_bytes: int) -> Any:
     then 8 blocks of 32 columns in pairs.
     """
     fetch_scales, fetch = fetching(rows, fetch_bytes, 320), fetching(rows, fetch_bytes, 128)
+    sums_bytes = 32 * rows
 
     @inline
     def add(total, w, x, x_stride, meta, meta_stride):
         fetch_scales(w)
-        products, minima = zero_tile(rows), zero_tile(rows)
+        products, minima, sums = zero_tile(rows), zero_i32_tile(rows), local_bytes(sums_bytes)
+        store_half_sums(rows, sums, meta + META_STARTS, meta_stride)
         for block in range(8):
             q, y = w + 320 + 128 * block, x + 32 * block
-            scales, sums = w + 64 + 32 * block, meta + META_STARTS + 8 * block
+            scales = w + 64 + 32 * block
             fetch(q)
             low, high = load_u8x16(scales), load_u8x16(scales + 16)
             first = dot(zero_i32_tile(rows), _pairs(q), y, x_stride, "u5")
             products = product_add(products, first, to_f32(bit_field(low, 0, 4, 0)))
             second = dot(zero_i32_tile(rows), _pairs(q + 64), y + 16, x_stride, "u5")
             products = product_add(products, second, to_f32(bit_field(high, 0, 4, 0)))
-            minima = sum_add(minima, to_f32(bit_field(low, 4, 4, 0)), sums, meta_stride)
-            minima = sum_add(minima, to_f32(bit_field(high, 4, 4, 0)), sums + 4, meta_stride)
+            both = bit_field(low, 4, 4, 0) | bit_field(high, 4, 4, 16)
+            minima = dot_words(minima, both, sums + 4 * block)
         total = scaled_tile_add(total, products, load_f16x16(w), meta, meta_stride)
-        # The sums are kept times -32.
-        return scaled_tile_add(total, minima, load_f16x16(w + 32) * splat_f32(0.03125), meta, meta_stride)
+        # They are integers below 2**24 as the sum of a block is, whose order does not matter.
+        sums_of_minima = product_add(zero_tile(rows), minima, splat_f32(1.0))
+        return scaled_tile_add(total, sums_of_minima, load_f16x16(w + 32), meta, meta_stride)
 
     return add
 

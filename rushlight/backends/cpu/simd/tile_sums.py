@@ -9,8 +9,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from rushlight.backends.cpu.simd.tile import _I32, _build, _call_dot, _fma, _splat_at
-from rushlight.backends.cpu.simd.types import Tile, f32x16, i8x64, i32x16
+from rushlight.backends.cpu.simd.tile import _I32, _I64, _POINTER, _build, _call_dot, _splat_at
+from rushlight.backends.cpu.simd.types import Tile, i8x64, i32x16
 
 
 @intrinsic(prefer_literal=True)
@@ -85,18 +85,47 @@ def add_tiles(typing_context: Any, a: Any, b: Any) -> Any:
     return a(a, b), generate
 
 
-@intrinsic
-def sum_add(typing_context: Any, tile: Any, vector: Any, address: Any, stride: Any) -> Any:
-    """Row i: ``fma(vector, float(int32 at address + i * stride), tile[i])``."""
+@intrinsic(prefer_literal=True)
+def store_half_sums(typing_context: Any, rows: Any, target: Any, address: Any, stride: Any) -> Any:
+    """Row i of 16 int16 at ``target + 32 * i``: the int32 from ``address + i * stride`` on, over 32."""
+    if not isinstance(rows, types.IntegerLiteral):
+        return None
+    five, narrow = ir.Constant(i32x16.ir_type, [5] * 16), ir.VectorType(ir.IntType(16), 16)
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        for i in range(rows.literal_value):
+            offset = builder.mul(args[3], ir.Constant(_I64, i))
+            source = builder.inttoptr(builder.add(args[2], offset), _POINTER)
+            sums = builder.ashr(builder.load(source, align=4, typ=i32x16.ir_type), five)
+            place = builder.inttoptr(builder.add(args[1], ir.Constant(_I64, 32 * i)), _POINTER)
+            builder.store(builder.trunc(sums, narrow), place, align=32)
+        return context.get_dummy_value()
+
+    return types.void(rows, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def dot_words(typing_context: Any, tile: Any, weights: Any, address: Any) -> Any:
+    """Row i: add, in each int32 lane, the products of its two int16 and those at ``address + 32 * i``."""
+    words, wide = ir.VectorType(ir.IntType(16), 32), ir.VectorType(_I32, 32)
+    zero = ir.Constant(ir.IntType(64), 0)
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        w = builder.sext(builder.bitcast(args[1], words), wide)
+
         def row(i: int) -> ir.Value:
-            total = builder.sitofp(_splat_at(builder, args[2], args[3], i, _I32), f32x16.ir_type)
-            return _fma(builder, args[1], total, builder.extract_value(args[0], i))
+            place = builder.add(args[2], ir.Constant(_I64, 32 * i))
+            a = builder.sext(builder.bitcast(_splat_at(builder, place, zero, 0, _I32), words), wide)
+            products = builder.mul(w, a)
+            total = builder.extract_value(args[0], i)
+            for first in range(2):
+                lanes = ir.Constant(ir.VectorType(_I32, 16), list(range(first, 32, 2)))
+                total = builder.add(total, builder.shuffle_vector(products, products, lanes))
+            return total
 
         return _build(builder, tile, row)
 
-    return tile(tile, f32x16, types.intp, types.intp), generate
+    return tile(tile, i32x16, types.intp), generate
 
 
 @intrinsic
