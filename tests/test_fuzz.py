@@ -40,7 +40,7 @@ from rushlight.text import load_tokenizer
 
 # Windows, experts, sinks, latent attention, norms of other kinds and in other places, scaled and learned
 # positions, layers that share keys and values; then two models whose matrices are of every type.
-MODELS = ("gemma2", "mixtral", "gpt-oss", "deepseek2", "olmo2", "minicpm-longrope", "gpt2", "gemma3n")
+MODELS = ("gemma2", "mixtral", "gpt-oss", "glm-dsa", "olmo2", "minicpm-longrope", "gpt2", "gemma3n")
 TYPES = tuple(GGMLType)
 # What reads both ways: positions, a head of its own; windows, dense layers; ALiBi.
 READERS = ("bert-rank", "gemma-embedding", "jina-bert-v2")

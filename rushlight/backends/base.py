@@ -73,6 +73,15 @@ class RopeTable:
         return 2 * self.cos.shape[1]
 
 
+class Positions(Protocol):
+    """The positions that each token of a step has chosen; only `Ops` look inside."""
+
+    @property
+    def n_top(self) -> int:
+        """Positions of a token, of one that sees fewer all of these."""
+        ...
+
+
 class Ops(Protocol):
     """One step, as a model's `forward` sees it."""
 
@@ -123,6 +132,7 @@ class Ops(Protocol):
         softcap: float = 0.0,
         sinks: Weight | None = None,
         slopes: Weight | None = None,
+        chosen: Positions | None = None,
     ) -> Tensor:
         """Keep k and v in the cache of `layer`, then attend: [T, H * D] gives [T, H * Dv].
 
@@ -135,7 +145,20 @@ class Ops(Protocol):
 
         `sinks` [H] holds one more score for each head, which takes its share of the softmax and has no value.
         `slopes` [H] are those of ALiBi (Press et al. 2021): a score loses its head's slope times the distance
-        between the two positions.
+        between the two positions. With `chosen` a token sees none but the positions that it has chosen.
+        """
+        ...
+
+    def top_positions(self, q: Tensor, weights: Tensor, k: Tensor, layer: int, n_top: int) -> Positions:
+        """Keep k in the cache of `layer`, which has no values, then choose positions for each token.
+
+        q is [T, H * D], `weights` [T, H] and k [T, D], one key for all heads. The score of a position p of
+        the token's own sequence, up to its own, is ``sum over h of weights[h] * max(q_h . k_p, 0)``, h
+        ascending. The `n_top` positions with the highest scores are chosen, of equal ones the earlier; a
+        score that is NaN counts as the lowest. Keys are rounded to the cache's dtype before they are used.
+
+        Source: DeepSeek-AI 2025, "DeepSeek-V3.2", section 2.1 (the lightning indexer); as llama.cpp has it
+        (``ggml_lightning_indexer``), where ties are decided by no rule.
         """
         ...
 

@@ -25,7 +25,8 @@ class AttentionCache(NamedTuple):
 
     Attributes:
         n_head_kv: key-value heads.
-        head_dim_k, head_dim_v: columns of a key head and of a value head.
+        head_dim_k, head_dim_v: columns of a key head and of a value head; no values (0) where keys are only
+            looked up, as `Ops.top_positions` does.
         window: how many positions a token sees up to its own, which is the last of them; 0: every one.
         chunked: of these it sees no more than those since the last multiple of `window`.
         ahead: how many positions it sees behind its own, as far as the step has them; 0: attention is causal.

@@ -31,6 +31,7 @@ from rushlight.models.config import Config, read_config
 from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_deepseek_experts
 from rushlight.models.experts import ffn_of
+from rushlight.models.indexer import Indexer, IndexerConfig
 from rushlight.models.latent_attention import LatentAttention, LatentSizes
 from rushlight.models.layers import RmsNorm
 from rushlight.models.rope import position_growth
@@ -41,10 +42,18 @@ _GLM_LAYERS, _GLM_VOCAB = (47, 48), 154880
 
 
 class Block:
-    """The weights of one layer."""
+    """The weights of one layer; it may have an indexer that chooses what attention sees."""
+
+    indexer: Indexer | None = None
 
     def __init__(
-        self, weights: Weights, config: Config, sizes: LatentSizes, experts: ExpertConfig | None, layer: int
+        self,
+        weights: Weights,
+        config: Config,
+        sizes: LatentSizes,
+        experts: ExpertConfig | None,
+        layer: int,
+        indexer: IndexerConfig | None,
     ) -> None:
         name, n_embd = f"blk.{layer}", config.n_embd
         self.attn_norm = RmsNorm(weights, f"{name}.attn_norm", n_embd, config.norm_eps)
@@ -52,6 +61,9 @@ class Block:
         self.attn_output = weights.linear(f"{name}.attn_output", n_embd, sizes.n_head * sizes.n_value)
         self.ffn_norm = RmsNorm(weights, f"{name}.ffn_norm", n_embd, config.norm_eps)
         self.ffn = ffn_of(weights, config, experts, layer)
+        if indexer is not None and indexer.own[layer]:
+            cache = config.n_layer + sum(indexer.own[:layer])
+            self.indexer = Indexer(weights, config, indexer, sizes.n_lora_q, name, cache)
 
 
 class LatentDecoder(Decoder):
@@ -62,9 +74,12 @@ class LatentDecoder(Decoder):
         arch: ``general.architecture``.
         backend: takes the weights over.
         n_ctx: positions to load for; None: as many as the model was trained for.
+        gating: of a file that does not say how experts are gated.
     """
 
-    def __init__(self, accounts: Accounting, arch: str, backend: Backend, n_ctx: int | None) -> None:
+    def __init__(
+        self, accounts: Accounting, arch: str, backend: Backend, n_ctx: int | None, gating: str = "softmax"
+    ) -> None:
         n_next = accounts.get_int("nextn_predict_layers", 0, min=0, max=64)
         config = read_config(accounts, arch, experts=True, n_layer_nextn=n_next)
         growth = _read_growth(accounts)
@@ -72,29 +87,45 @@ class LatentDecoder(Decoder):
         sizes = _read_sizes(accounts, weights, config)
         scaling, temperature = _temperatures(config.rope_scaling)
         config = config._replace(rope_scaling=scaling)
-        super().__init__(config, weights, n_ctx, [0] * config.n_layer)
+        indexer = self.read_indexer(accounts, config)
+        layer_configs = [config] * config.n_layer
+        if indexer is not None:
+            if not sizes.absorbed or not sizes.n_lora_q:
+                raise InvalidFile("Sparse attention is over short vectors, of which this file has none.")
+            layer_configs += [indexer.key_config(config)] * sum(indexer.own)
+        super().__init__(config, weights, n_ctx, [0] * len(layer_configs), layer_configs)
         # As in llama.cpp: files of GLM-4.7-Flash do not say that their gate is a sigmoid.
         is_glm = config.n_layer in _GLM_LAYERS and self.n_vocab == _GLM_VOCAB
-        gating = "sigmoid" if is_glm else "softmax"
+        gating = "sigmoid" if is_glm else gating
         experts = None
         if accounts.get_int("expert_count", 0, min=0) > 0:
             experts = read_deepseek_experts(accounts, config.n_layer + n_next, gating)
         else:
             accounts.ignore("expert_*", "no layer is a mixture")
             accounts.ignore("leading_dense_block_count", "no layer is a mixture")
-        self.rope = self.rope_table(interleaved=True)
+        self.rope = self.index_rope = self.rope_table(interleaved=True)
+        if indexer is not None and not indexer.interleaved:
+            self.index_rope = self.rope_table(interleaved=False)
         self.growth = weights.of_positions(position_growth(self.n_ctx, *growth)) if growth else None
         self.attention_scale = temperature**2 / math.sqrt(sizes.n_key)
-        self.blocks = [Block(weights, config, sizes, experts, i) for i in range(config.n_layer)]
+        self.blocks = [Block(weights, config, sizes, experts, i, indexer) for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
+
+    def read_indexer(self, accounts: Accounting, config: Config) -> IndexerConfig | None:
+        """What chooses the positions that attention sees; None: it sees all."""
+        return None
 
     def forward(self, ops: Ops) -> Tensor:
         """The logits [R, V] of one step."""
         x = ops.embed(self.token_embd)
         growth = None if self.growth is None else ops.embed_positions(self.growth)
+        scale, chosen = self.attention_scale, None
         for i, block in enumerate(self.blocks):
             normed = block.attn_norm(ops, x)
-            attended = block.attention(ops, normed, i, self.rope, self.attention_scale, growth)
+            q_source = block.attention.q_source(ops, normed)
+            if block.indexer is not None:
+                chosen = block.indexer(ops, normed, q_source, self.index_rope)
+            attended = block.attention(ops, normed, i, self.rope, scale, growth, q_source, chosen)
             if block is self.blocks[-1]:
                 x, attended = ops.outputs(x), ops.outputs(attended)
             x = ops.add(x, block.attn_output(ops, attended))

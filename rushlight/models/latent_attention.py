@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rushlight.backends.base import Ops, RopeTable, Tensor
+from rushlight.backends.base import Ops, Positions, RopeTable, Tensor
 from rushlight.models.config import Config
 from rushlight.models.layers import RmsNorm
 from rushlight.models.weights import Weights
@@ -71,6 +71,10 @@ class LatentAttention:
             n_kv = sizes.n_head * (sizes.n_nope + sizes.n_value)
             self._kv_b = weights.linear(f"{name}.attn_kv_b", n_kv, sizes.n_lora_kv)
 
+    def q_source(self, ops: Ops, x: Tensor) -> Tensor:
+        """What queries come from: [T, n_lora_q], or x itself."""
+        return x if self._q_a_norm is None else self._q_a_norm(ops, self._q_a(ops, x))
+
     def __call__(
         self,
         ops: Ops,
@@ -79,13 +83,16 @@ class LatentAttention:
         rope: RopeTable | None,
         scale: float,
         growth: Tensor | None = None,
+        q_source: Tensor | None = None,
+        chosen: Positions | None = None,
     ) -> Tensor:
         """What the heads attend to: [T, H * n_value].
 
-        Without `rope` no position turns anything; queries are multiplied by `growth` [T, 1].
+        Without `rope` no position turns anything; queries are multiplied by `growth` [T, 1]. `q_source` is
+        the method's result, if it is there already, and `chosen` what `Ops.attention` takes.
         """
         sizes, n_head = self._sizes, self._sizes.n_head
-        q = self._q(ops, x if self._q_a_norm is None else self._q_a_norm(ops, self._q_a(ops, x)))
+        q = self._q(ops, self.q_source(ops, x) if q_source is None else q_source)
         q_nope = ops.head_columns(q, n_head, 0, sizes.n_nope)
         q_rope = ops.head_columns(q, n_head, sizes.n_nope, sizes.n_key)
         kv = self._kv_a(ops, x)
@@ -98,8 +105,9 @@ class LatentAttention:
         if sizes.absorbed:
             q = ops.join_heads(ops.head_linear(q_nope, self._k_b), q_rope, n_head)
             k = ops.join_heads(latent, k_rope, 1)
-            return ops.head_linear(ops.attention(q, k, latent, layer, scale), self._v_b)
+            attended = ops.attention(q, k, latent, layer, scale, chosen=chosen)
+            return ops.head_linear(attended, self._v_b)
         kv = self._kv_b(ops, latent)
         k = ops.join_heads(ops.head_columns(kv, n_head, 0, sizes.n_nope), k_rope, n_head, one=True)
         v = ops.head_columns(kv, n_head, sizes.n_nope, sizes.n_nope + sizes.n_value)
-        return ops.attention(ops.join_heads(q_nope, q_rope, n_head), k, v, layer, scale)
+        return ops.attention(ops.join_heads(q_nope, q_rope, n_head), k, v, layer, scale, chosen=chosen)

@@ -45,7 +45,7 @@ def test_memory_is_what_a_loaded_model_has_reserved(name: str, n_ctx: int, capsy
 
 
 @needs_kernels
-@pytest.mark.parametrize("name", ["mixtral", "gpt-oss", "deepseek2", "gemma2"])
+@pytest.mark.parametrize("name", ["mixtral", "gpt-oss", "glm-dsa", "gemma2"])
 def test_memory_of_other_layers(name: str, tmp_path: Path, capsys: Captured) -> None:
     model = next(model for model in RANDOM_MODELS if model.name == name)
     write_random_model(model, tmp_path / "model.gguf")

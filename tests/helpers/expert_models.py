@@ -43,6 +43,32 @@ LATENT_KEYS = {
     "rope.dimension_count": 8,
     "attention.kv_lora_rank": 32,
 }
+INDEXER = "indexer.attn_q_b indexer.attn_k indexer.k_norm indexer.k_norm.bias indexer.proj"
+SPARSE_SHAPES = {
+    **LATENT_SHAPES,
+    "indexer.attn_q_b": ("n_index_q", "n_lora_q"),
+    "indexer.attn_k": ("n_index_k", "n_embd"),
+    "indexer.k_norm": ("n_index_k",),
+    "indexer.proj": ("n_index_head", "n_embd"),
+}
+SPARSE_SIZES = {"n_index_head": 7, "n_index_k": 64, "n_index_q": 7 * 64}
+SPARSE_KEYS = {
+    **DEEPSEEK,
+    "rope.dimension_count": 8,
+    "attention.kv_lora_rank": 32,
+    "attention.q_lora_rank": 48,
+    "attention.key_length": 40,
+    "attention.value_length": 32,
+    "attention.key_length_mla": 24,
+    "attention.value_length_mla": 20,
+    "attention.indexer.head_count": 7,
+    "attention.indexer.key_length": 64,
+    "attention.indexer.top_k": 24,
+    "expert_gating_func": 2,
+    "expert_group_count": 4,
+    "expert_group_used_count": 2,
+}
+SPARSE = f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {INDEXER} {DENSE} {EXPERTS} {SHARED}"
 LITE_NAMES = f"{DENSE} ffn_gate_inp ffn_gate_up_exps ffn_down_exps {SHARED}".split()
 
 EXPERT_MODELS: tuple[RandomModel, ...] = (
@@ -360,5 +386,47 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
             "attention.key_length_mla": 24,
             "attention.value_length_mla": 20,
         },
+    ),
+    RandomModel(
+        "deepseek32",
+        "deepseek32",
+        f"{SPARSE} exp_probs_b.bias",
+        n_layer=3,
+        n_head_kv=1,
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        shapes=SPARSE_SHAPES,
+        sizes=SPARSE_SIZES,
+        metadata={**SPARSE_KEYS, **YARN, "rope.scaling.yarn_log_multiplier": 0.1},
+    ),
+    RandomModel(
+        "glm-dsa",
+        "glm-dsa",
+        f"{SPARSE} exp_probs_b.bias",
+        n_layer=3,
+        n_head_kv=1,
+        only_in={
+            **FIRST_DENSE,
+            **LATER_EXPERTS,
+            **dict.fromkeys(INDEXER.split(), (0, 2)),
+        },
+        shapes=SPARSE_SHAPES,
+        sizes=SPARSE_SIZES,
+        metadata={**SPARSE_KEYS, "attention.indexer.types": np.array([True, False, True])},
+    ),
+    RandomModel(
+        "glm-dsa-5.2",
+        "glm-dsa",
+        f"{SPARSE} exp_probs_b.bias",
+        n_layer=5,
+        n_head_kv=1,
+        n_ctx_train=1 << 20,
+        only_in={
+            **FIRST_DENSE,
+            **dict.fromkeys(LATER_EXPERTS, (1, 2, 3, 4)),
+            **dict.fromkeys(INDEXER.split(), (0, 1, 2)),
+        },
+        shapes=SPARSE_SHAPES,
+        sizes=SPARSE_SIZES,
+        metadata={key: value for key, value in SPARSE_KEYS.items() if key != "expert_gating_func"},
     ),
 )

@@ -14,6 +14,7 @@ from helpers.embedding_models import EMBEDDING_MODELS
 from helpers.random_models import load_random_golden, write_random_model
 from helpers.random_tables import RANDOM_MODELS
 
+from rushlight.backends.cache import AttentionCache
 from rushlight.backends.reference import ReferenceBackend
 from rushlight.errors import InvalidFile, InvalidParameter, UnsupportedModel
 from rushlight.gguf import GGMLType, GGUFTensor, open_gguf
@@ -215,6 +216,36 @@ def test_a_context_beyond_the_learned_positions_is_refused(tmp_path: Path) -> No
 def test_contradictions_of_gemma4_are_named(tmp_path: Path, metadata: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidFile, match=words):
         load_edited(tmp_path, "gemma4", put(metadata))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("indexer.types", np.array([False, True, True]), "first layer"),
+        ("indexer.types", np.array([True, True, True]), "blk.1.indexer"),
+        ("indexer.types", np.array([True, False]), "expected 3"),
+        ("indexer.key_length", 4, "fewer than the 8"),
+        ("indexer.head_count", 0, "head_count"),
+        ("indexer.top_k", 0, "top_k"),
+    ],
+)
+def test_contradictions_of_indexers_are_named(tmp_path: Path, key: str, value: Any, words: str) -> None:
+    with pytest.raises(InvalidFile, match=words):
+        load_edited(tmp_path, "glm-dsa", put({f"glm-dsa.attention.{key}": value}))
+
+
+def test_scalings_of_sparse_models_that_no_file_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModel, match=r"yarn_log_multiplier is 0\.2"):
+        load_edited(tmp_path, "deepseek32", put({"deepseek32.rope.scaling.yarn_log_multiplier": 0.2}))
+    yarn = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0}
+    with pytest.raises(UnsupportedModel, match=r"glm-dsa with rope\.scaling"):
+        load_edited(tmp_path, "glm-dsa", put({f"glm-dsa.{key}": value for key, value in yarn.items()}))
+
+
+def test_only_layers_with_an_indexer_keep_its_keys(tmp_path: Path) -> None:
+    _, model = load_edited(tmp_path, "glm-dsa", put({}))
+    latent, keys = AttentionCache(1, 40, 32), AttentionCache(1, 64, 0)
+    assert model.cache.specs == (latent, latent, latent, keys, keys)
 
 
 def test_the_sparsity_of_gemma3n_is_a_number_for_each_layer(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from rushlight.backends.cpu.recording import (
 )
 from rushlight.backends.cpu.records import ARGMAX_RESULT, OP_BYTES
 from rushlight.backends.cpu.runtime import Team
-from rushlight.backends.cpu.scratch import workspace_bytes
 from rushlight.backends.cpu.step_inputs import StepInputs
 from rushlight.backends.cpu.token_loop import TAIL_RECORDS, LoopInputs, TokenLoop
 
@@ -62,8 +61,8 @@ class Binding:
         self._addresses = {buffer: self.arena.address + offset for buffer, offset in offsets.items()}
         self._program = self._write_program()
         self.loop = self._token_loop(recorded, limits.n_sequences)
-        stride = recording.thread_bytes
-        self.workspace = Region(workspace_bytes(recording.heads, limits.n_ctx), "the parts of attention")
+        stride = recording.thread_bytes(limits.n_ctx)
+        self.workspace = Region(recording.workspace_bytes(limits.n_ctx), "the parts of attention")
         self.scratch = Region(stride * team.n_threads, "scratch memory")
         self._step = team.new_step()
         self._step["workspace"] = self.workspace.address

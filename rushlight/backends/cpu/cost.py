@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from rushlight.backends.base import Model, RopeTable, Tensor, Weight
+from rushlight.backends.base import Model, Positions, RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache, CacheLayout
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
@@ -63,6 +63,13 @@ class _Shape:
     def columns(self, start: int, stop: int) -> _Shape:
         """As many columns."""
         return _Shape(stop - start, self.rows)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The `Positions` that are not chosen."""
+
+    n_top: int
 
 
 def _shape(tensor: Tensor) -> _Shape:
@@ -142,10 +149,14 @@ class _Counter:
         softcap: float = 0.0,
         sinks: Weight | None = None,
         slopes: Weight | None = None,
+        chosen: Positions | None = None,
     ) -> Tensor:
         spec = self._cache.specs[layer]
         assert isinstance(spec, AttentionCache)
         return _Shape(q.n_columns // spec.head_dim_k * spec.head_dim_v)
+
+    def top_positions(self, q: Tensor, weights: Tensor, k: Tensor, layer: int, n_top: int) -> Positions:
+        return _Chosen(n_top)
 
     def short_conv(self, x: Tensor, weight: Weight, layer: int, bias: Weight | None = None) -> Tensor:
         return x

@@ -20,7 +20,6 @@ from rushlight.backends.cpu.packer import Packer, packed_sizes
 from rushlight.backends.cpu.plan import plan_buffers
 from rushlight.backends.cpu.recorded import record
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
-from rushlight.backends.cpu.scratch import workspace_bytes
 from rushlight.backends.cpu.weights import ExpertMatrices, PackedPart, Vector
 from rushlight.backends.processors import usable_processors
 from rushlight.errors import BackendUnavailable, UnsupportedTensorType
@@ -109,13 +108,13 @@ class Planner(CpuBackend):
         recording, _, _ = record(model, limits.kv_dtype)
         n_rows = {TOKENS: limits.n_tokens, OUTPUTS: limits.n_outputs}
         _, activations = plan_buffers(recording.buffers, n_rows)
-        scratch = recording.thread_bytes * self.n_threads
+        scratch = recording.thread_bytes(limits.n_ctx) * self.n_threads
         arrays = {id(item): item.nbytes for item in recording.keep if isinstance(item, np.ndarray)}
         return Needs(
             weights=sum(use.n_bytes for uses in self.uses.values() for use in uses),
             cache_blocks=tuple(block_bytes(spec, limits.kv_dtype) for spec in model.cache.specs),
             activations=activations,
-            attention=scratch + workspace_bytes(recording.heads, limits.n_ctx),
+            attention=scratch + recording.workspace_bytes(limits.n_ctx),
             tables=sum(arrays.values()),
         )
 

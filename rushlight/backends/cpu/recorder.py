@@ -6,12 +6,13 @@ from itertools import accumulate
 
 import numpy as np
 
-from rushlight.backends.base import RopeTable, Tensor, Weight
+from rushlight.backends.base import Positions, RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache
 from rushlight.backends.cpu.elementwise_recorder import ElementwiseRecorder
 from rushlight.backends.cpu.expert_recorder import ExpertRecorder
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.op_recorder import FLOAT_TYPES, as_value, as_vector, rows_of
+from rushlight.backends.cpu.position_recorder import PositionRecorder, chosen_fields
 from rushlight.backends.cpu.recording import (
     KEYS,
     OUTPUTS,
@@ -28,7 +29,7 @@ from rushlight.backends.cpu.weights import Matrix, PackedPart, Table
 from rushlight.gguf import GGMLType
 
 
-class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
+class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder, PositionRecorder):
     """The op set of `backends.base.Ops`: every call appends to a `Recording`."""
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Value:
@@ -185,6 +186,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
         softcap: float = 0.0,
         sinks: Weight | None = None,
         slopes: Weight | None = None,
+        chosen: Positions | None = None,
     ) -> Value:
         """See `Ops.attention`."""
         q, k, v = as_value(q), as_value(k), as_value(v)
@@ -224,7 +226,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
             "y": y,
             "y_stride": y.buffer.row_bytes,
         }
-        sizes = {
+        sizes: dict[str, Field] = {
             "n_head": n_head,
             "window": spec.window,
             "chunked": int(spec.chunked and spec.window > 0),
@@ -233,6 +235,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder):
             "slopes": slopes_at,
             "scale": scale,
             "softcap": softcap,
+            **chosen_fields(chosen),
         }
         for kernel in (f"attention_{self._kv_dtype}", "attention_merge"):
             self._add_op(kernel, {**rows, **shared, **sizes})

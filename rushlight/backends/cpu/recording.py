@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rushlight.backends.cpu.memory import align
-from rushlight.backends.cpu.scratch import scratch_bytes
+from rushlight.backends.cpu.scratch import SCORES, SPLIT_TOKENS, score_bytes, scratch_bytes, workspace_bytes
 
 TOKENS, OUTPUTS = 0, 1
 
@@ -82,6 +82,7 @@ class Recording:
         keep: weights and tables that the ops know by address only.
         heads: query heads and the head sizes of keys and values, of each attention.
         scratch_bytes: what a thread needs for ops other than attention.
+        chooses: whether tokens choose positions, by a score for each.
         n_positions: how many positions every table of angles covers.
         n_embeddings: how many token ids every embedding table covers.
     """
@@ -91,10 +92,16 @@ class Recording:
     keep: list[object] = field(default_factory=list)
     heads: list[tuple[int, int, int]] = field(default_factory=list)
     scratch_bytes: int = 0
+    chooses: bool = False
     n_positions: int = MOST
     n_embeddings: int = MOST
 
-    @property
-    def thread_bytes(self) -> int:
+    def thread_bytes(self, n_ctx: int) -> int:
         """What a thread needs for all ops, attention's among them."""
-        return align(max(scratch_bytes(self.heads), self.scratch_bytes))
+        scores = SCORES + score_bytes(n_ctx) if self.chooses else 0
+        return align(max(scratch_bytes(self.heads), self.scratch_bytes, scores))
+
+    def workspace_bytes(self, n_ctx: int) -> int:
+        """What the threads of the largest split step share."""
+        scores = SPLIT_TOKENS * score_bytes(n_ctx) if self.chooses else 0
+        return max(workspace_bytes(self.heads, n_ctx), scores)

@@ -130,7 +130,13 @@ ATTENTION = _record(
     "ahead",
     "sinks",
     "slopes",
+    "chosen",
+    "chosen_stride",
+    "n_top",
     floats=("scale", "softcap"),
+)
+TOP_POSITIONS = _record(
+    "q", "q_stride", "z", "z_stride", "k_cache", "group", "y", "y_stride", "n_head", "head_dim", "n_top"
 )
 SHORT_CONV = _record("x", "x_stride", "weight", "bias", "kept", "group", "y", "y_stride", "n", "n_taps")
 GATED_DELTA_NET = _record(

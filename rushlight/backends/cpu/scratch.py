@@ -3,10 +3,13 @@
 A *part* is what a row has gathered over some positions: largest score and sum of weights in a head of 64
 bytes, then the weighted sum of values, padded to 16 columns.
 
-A thread's scratch holds, for each of `ROWS` rows: the first and last position that it sees, its own position
-and its head's slope; then the weights of a chunk's positions; then the scaled queries, a part for the chunk
-at hand and one for all chunks so far.
+A thread's scratch holds, for each of `ROWS` rows: the first and last position that it sees, its own position,
+its head's slope and its token; then the weights of a chunk's positions; then the scaled queries, a part for
+the chunk at hand and one for all chunks so far.
 The workspace holds a part for every token, head and chunk of a small step; its chunks go to several threads.
+
+Where positions are chosen (`kernels.top_positions`), scratch holds products of a few heads and then a score
+for each position of one token, the workspace such scores for every token of a small step.
 """
 
 from __future__ import annotations
@@ -28,9 +31,15 @@ TILE_ROWS = 8
 """Most rows in a tile of the kernels that gather them (`kernels.experts`)."""
 
 ROWS = 4
-FIRST, LAST, OWN, SLOPE = 0, 4 * ROWS, 8 * ROWS, 12 * ROWS
-WEIGHTS = 64
+FIRST, LAST, OWN, SLOPE, TOKEN = 0, 4 * ROWS, 8 * ROWS, 12 * ROWS, 16 * ROWS
+WEIGHTS = 128
 QUERIES = WEIGHTS + 4 * CHUNK * ROWS
+
+SCORED_HEADS = 4
+"""Heads whose products are computed together."""
+
+SCORES = 64 * SCORED_HEADS
+"""Offset of the scores in a thread's scratch."""
 
 
 def padded(head_dim: int) -> int:
@@ -57,3 +66,8 @@ def workspace_bytes(heads: Iterable[tuple[int, int, int]], n_ctx: int) -> int:
     """Bytes of parts that the largest split step needs."""
     largest = max((n * (VALUES + padded(v)) for n, _, v in heads), default=0)
     return SPLIT_TOKENS * largest * -(-n_ctx // CHUNK)
+
+
+def score_bytes(n_ctx: int) -> int:
+    """Bytes of a token's scores, in whole chunks of positions."""
+    return 4 * CHUNK * -(-n_ctx // CHUNK)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Float32Array, RopeTable, Tensor, Weight
+from rushlight.backends.base import Float32Array, Positions, RopeTable, Tensor, Weight
 from rushlight.backends.batch import Batch, Int32Array
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.reference.pools import KVPool, StatePool
+from rushlight.backends.reference.positions import ChosenPositions, choose_positions
 from rushlight.backends.reference.recurrences import gated_delta_net, short_conv, ssm_scan
 from rushlight.backends.reference.routing import ChosenExperts, choose_experts
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
@@ -126,6 +127,7 @@ class ReferenceOps:
         softcap: float = 0.0,
         sinks: Weight | None = None,
         slopes: Weight | None = None,
+        chosen: Positions | None = None,
     ) -> Values:
         """Keep k and v, then attend, one sequence after the other."""
         pool = self._pools[layer]
@@ -150,6 +152,9 @@ class ReferenceOps:
                 oldest = first - first % pool.window
             seen_keys, seen_values = pool.load(table, oldest, last + 1)
             visible = _visible(np.arange(first, last + 1), np.arange(oldest, last + 1), pool)
+            if chosen is not None:
+                assert isinstance(chosen, ChosenPositions)
+                visible &= chosen.seen[tokens, oldest : last + 1]
             distance = np.arange(first, last + 1)[:, None] - np.arange(oldest, last + 1)
             for h in range(n_head_kv):
                 out[tokens, h] = _attend(
@@ -163,6 +168,13 @@ class ReferenceOps:
                     None if head_slopes is None else np.abs(distance)[:, None] * head_slopes[h][:, None],
                 )
         return Values(out.reshape(batch.n_tokens, -1))
+
+    def top_positions(self, q: Tensor, weights: Tensor, k: Tensor, layer: int, n_top: int) -> ChosenPositions:
+        """Keep k, then choose the positions with the highest scores."""
+        pool = self._pools[layer]
+        assert isinstance(pool, KVPool)
+        tables = self._batch.block_tables[self._layout.group_of_layer[layer]]
+        return choose_positions(_array(q), _array(weights), _array(k), n_top, pool, self._batch, tables)
 
     def route(
         self, logits: Tensor, routing: Routing, bias: Weight | None = None, scales: Weight | None = None

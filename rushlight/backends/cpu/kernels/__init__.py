@@ -30,6 +30,11 @@ KERNELS: dict[str, KernelSource] = {
     "attention_f16": KernelSource("attention", records.ATTENTION),
     "attention_f32": KernelSource("attention", records.ATTENTION),
     "attention_merge": KernelSource("attention", records.ATTENTION),
+    **{
+        f"{name}_{kind}": KernelSource("top_positions", records.TOP_POSITIONS)
+        for name in ("score_positions", "top_positions")
+        for kind in ("f16", "f32")
+    },
     "short_conv": KernelSource("short_conv", records.SHORT_CONV),
     "gated_delta_net": KernelSource("gated_delta_net", records.GATED_DELTA_NET),
     "kda": KernelSource("gated_delta_net", records.KDA),

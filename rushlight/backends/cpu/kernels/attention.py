@@ -33,7 +33,7 @@ TOKENS_PER_PIECE = 4
 
 
 @inline
-def _chunk_count(step):
+def chunk_count(step):
     """Chunks up to the highest position of a step."""
     highest = 0
     for token in range(step.n_tokens):
@@ -98,7 +98,7 @@ def _attention(format: KVFormat) -> Callable[..., None]:
         state = step.scratch + thread * step.scratch_stride
         tokens, n_chunks = TOKENS_PER_PIECE, 1
         if step.n_tokens <= SPLIT_TOKENS:
-            tokens, n_chunks = 1, _chunk_count(step)
+            tokens, n_chunks = 1, chunk_count(step)
         pieces = (step.n_tokens + tokens - 1) // tokens * op.n_head_kv * n_chunks
         piece = take(op)
         while piece < pieces:
@@ -127,7 +127,7 @@ def attention_merge(op, step, thread, n_threads):
     total = step.scratch + thread * step.scratch_stride + QUERIES
     n_chunks, v_bytes = 1, (op.head_dim_v + 15) // 16 * 64
     if step.n_tokens <= SPLIT_TOKENS:
-        n_chunks = _chunk_count(step)
+        n_chunks = chunk_count(step)
     if n_chunks == 1:
         return
     piece = take(op)

@@ -24,6 +24,7 @@ from rushlight.backends.cpu.scratch import (
     ROWS,
     SLOPE,
     SUM,
+    TOKEN,
     VALUES,
     WEIGHTS,
 )
@@ -142,6 +143,7 @@ def load_rows(op, step, state, start, row, n_rows, kv_head, q_bytes, rows):
         last = last_position(op, step, token, own)
         store_i32(state + FIRST + 4 * i, types.int32(first_position(op, own)))
         store_i32(state + LAST + 4 * i, types.int32(last if row + i < n_rows else -1))
+        store_i32(state + TOKEN + 4 * i, types.int32(token))
         if op.slopes != 0:
             store_i32(state + OWN + 4 * i, types.int32(own))
             store_f32(state + SLOPE + 4 * i, load_f32(op.slopes + 4 * head))
@@ -171,6 +173,30 @@ def _cap(weights, begin, end, softcap):
     for base in range(begin, end, 16):
         place = weights + 4 * (base - begin)
         store_f32x16(place, splat_f32(softcap) * tanh(load_f32x16(place) / splat_f32(softcap)))
+
+
+@inline
+def _first_from(ids, n, position):
+    """The place of the first of n ascending positions that is not in front of `position`."""
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) // 2
+        if types.intp(load_i32(ids + 4 * middle)) < position:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inline
+def _keep_chosen(weights, begin, end, ids, n_top):
+    """Scores of positions `begin` to ``end - 1`` that are none of the `n_top` at `ids` become the lowest."""
+    place = _first_from(ids, n_top, begin)
+    for position in range(begin, end):
+        if place < n_top and types.intp(load_i32(ids + 4 * place)) == position:
+            place += 1
+        else:
+            store_f32(weights + 4 * (position - begin), types.float32(LOWEST))
 
 
 @inline
@@ -295,6 +321,9 @@ def attend_chunk(format: KVFormat, rows: int) -> Any:
             if op.slopes != 0:
                 own, slope = load_i32(state + OWN + 4 * i), load_f32(state + SLOPE + 4 * i)
                 _lower_by_distance(weights, begin, end, own, slope)
+            if op.chosen != 0:
+                token = types.intp(load_i32(state + TOKEN + 4 * i))
+                _keep_chosen(weights, begin, end, op.chosen + token * op.chosen_stride, op.n_top)
             _softmax(weights, begin, end, own_first, own_last, part)
         for start in range(begin, end, BLOCK_TOKENS):
             next = values
