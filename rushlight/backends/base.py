@@ -78,7 +78,7 @@ class Positions(Protocol):
 
     @property
     def n_top(self) -> int:
-        """Positions of a token, of one that sees fewer all of these."""
+        """Most positions of a token, or of each of its key-value heads."""
         ...
 
 
@@ -159,6 +159,20 @@ class Ops(Protocol):
 
         Source: DeepSeek-AI 2025, "DeepSeek-V3.2", section 2.1 (the lightning indexer); as llama.cpp has it
         (``ggml_lightning_indexer``), where ties are decided by no rule.
+        """
+        ...
+
+    def top_blocks(self, q: Tensor, k: Tensor, layer: int, n_top: int, size: int, n_local: int) -> Positions:
+        """Keep k in the cache of `layer`, which has no values, then choose blocks for each key-value head.
+
+        q is [T, KH * D], k [T, D], one key for all heads. Block b of a sequence is its positions ``b * size``
+        to ``b * size + size - 1``. Its score for a head is the highest ``q_h . k_p`` of those up to the
+        token's own. The token's own block and the ``n_local - 1`` before it are chosen, then those with the
+        highest scores, `n_top` in all, of equal ones the earlier; NaN counts as the lowest. Keys are rounded
+        to the cache's dtype before they are used.
+
+        Source: MiniMax 2026, "MiniMax-M3" (block-sparse attention); ``minimax-m3.cpp`` in llama.cpp's
+        ``src/models``.
         """
         ...
 

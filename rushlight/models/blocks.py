@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rushlight.backends.base import Ops, RopeTable, Tensor, Weight
+from rushlight.backends.base import Ops, Positions, RopeTable, Tensor, Weight
 from rushlight.models.config import Config
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import RmsNorm
@@ -143,13 +143,20 @@ class Blocks(Decoder):
         """What is attended is multiplied by, from the product of ``attn_gate``."""
         return ops.sigmoid(x)
 
+    def choose(self, ops: Ops, x: Tensor, layer: int) -> Positions | None:
+        """The positions that attention sees, by the layer's normed input; None: all."""
+        return None
+
     def attend_block(self, ops: Ops, block: Block, x: Tensor, layer: int) -> Tensor:
         """The attention of a layer up to its output matrix: queries and keys are normed, then turned."""
         q, k, v = block.attn_qkv(ops, x)
         if block.attn_q_norm is not None and block.attn_k_norm is not None:
             q, k = block.attn_q_norm(ops, q), block.attn_k_norm(ops, k)
         rope = self.rope_of(layer)
-        attended = self.attend(ops, (q, k, v), layer, rope, sinks=block.attn_sinks, config=block.config)
+        chosen = self.choose(ops, x, layer)
+        attended = self.attend(
+            ops, (q, k, v), layer, rope, sinks=block.attn_sinks, config=block.config, chosen=chosen
+        )
         if block.attn_gate is None:
             return attended
         gate = self.gate(ops, block.attn_gate(ops, x))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from rushlight.backends.base import Model, Ops, RopeTable, Tensor, Weight
+from rushlight.backends.base import Model, Ops, Positions, RopeTable, Tensor, Weight
 from rushlight.backends.cache import AttentionCache, CacheLayout, RecurrentCache
 from rushlight.errors import InvalidParameter
 from rushlight.models.config import Config
@@ -104,6 +104,7 @@ class Decoder:
         slopes: Weight | None = None,
         sinks: Weight | None = None,
         config: Config | None = None,
+        chosen: Positions | None = None,
     ) -> Tensor:
         """Turn queries [T, H * D] and keys [T, KH * D] by RoPE, if a table is given, and attend: [T, H * Dv].
 
@@ -117,6 +118,7 @@ class Decoder:
             slopes: of ALiBi; None: there is none.
             sinks: as `Ops.attention` takes them.
             config: of the layer's heads; None: those of the model.
+            chosen: as `Ops.attention` takes them.
         """
         q, k, v = qkv
         config = config or self.config
@@ -125,7 +127,7 @@ class Decoder:
             k = ops.rope(k, rope, config.n_head_kv)
         if scale is None:
             scale = 1 / math.sqrt(config.n_embd_head_k)
-        return ops.attention(q, k, v, layer, scale, softcap, sinks, slopes=slopes)
+        return ops.attention(q, k, v, layer, scale, softcap, sinks, slopes=slopes, chosen=chosen)
 
     def rope_table(
         self, interleaved: bool, factors: RopeFactors | None = None, freq_base: float | None = None

@@ -69,6 +69,7 @@ _WITH_HYPHENS = {
     "kimi_linear": "kimi-linear",
     "llama_embed": "llama-embed",
     "minimax_m2": "minimax-m2",
+    "minimax_m3": "minimax-m3",
     "modern_bert": "modern-bert",
     "muse_glimmer": "muse-glimmer",
     "neo_bert": "neo-bert",

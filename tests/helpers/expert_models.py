@@ -429,4 +429,36 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
         sizes=SPARSE_SIZES,
         metadata={key: value for key, value in SPARSE_KEYS.items() if key != "expert_gating_func"},
     ),
+    RandomModel(
+        "minimax-m3",
+        "minimax-m3",
+        f"{ATTENTION} attn_q_norm attn_k_norm indexer.q_proj indexer.k_proj indexer.q_norm indexer.k_norm"
+        f" {DENSE} {EXPERTS} {SHARED} exp_probs_b.bias",
+        n_layer=3,
+        only_in={
+            **FIRST_DENSE,
+            **LATER_EXPERTS,
+            **dict.fromkeys(("indexer.q_proj", "indexer.k_proj", "indexer.q_norm", "indexer.k_norm"), (1, 2)),
+        },
+        shapes={
+            "indexer.q_proj": ("n_index_q", "n_embd"),
+            "indexer.k_proj": ("n_index_k", "n_embd"),
+            "indexer.q_norm": ("n_index_k",),
+            "indexer.k_norm": ("n_index_k",),
+        },
+        sizes={"n_index_q": 2 * 24, "n_index_k": 24},
+        gains={"ffn_gate": 8.0, "ffn_gate_exps": 8.0, "ffn_gate_shexp": 8.0},
+        metadata={
+            **DEEPSEEK,
+            "rope.dimension_count": 8,
+            "rope.freq_base": 50000.0,
+            "expert_gating_func": 2,
+            "attention.indexer.head_count": 2,
+            "attention.indexer.key_length": 24,
+            "attention.indexer.top_k": 4,
+            "attention.indexer.block_size": 6,
+            "attention.indexer.local_blocks": 2,
+        },
+        oracle="transformers",
+    ),
 )

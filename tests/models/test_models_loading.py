@@ -234,6 +234,21 @@ def test_contradictions_of_indexers_are_named(tmp_path: Path, key: str, value: A
         load_edited(tmp_path, "glm-dsa", put({f"glm-dsa.attention.{key}": value}))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("head_count", 4, "4 heads choose blocks for 2"),
+        ("key_length", 6, "fewer than the 8"),
+        ("top_k", 1, "local_blocks"),
+        ("block_size", 1 << 20, "block_size"),
+        ("local_blocks", 0, "local_blocks"),
+    ],
+)
+def test_contradictions_of_block_choices_are_named(tmp_path: Path, key: str, value: int, words: str) -> None:
+    with pytest.raises(InvalidFile, match=words):
+        load_edited(tmp_path, "minimax-m3", put({f"minimax-m3.attention.indexer.{key}": value}))
+
+
 def test_scalings_of_sparse_models_that_no_file_has_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match=r"yarn_log_multiplier is 0\.2"):
         load_edited(tmp_path, "deepseek32", put({"deepseek32.rope.scaling.yarn_log_multiplier": 0.2}))

@@ -158,6 +158,9 @@ class _Counter:
     def top_positions(self, q: Tensor, weights: Tensor, k: Tensor, layer: int, n_top: int) -> Positions:
         return _Chosen(n_top)
 
+    def top_blocks(self, q: Tensor, k: Tensor, layer: int, n_top: int, size: int, n_local: int) -> Positions:
+        return _Chosen(n_top * size)
+
     def short_conv(self, x: Tensor, weight: Weight, layer: int, bias: Weight | None = None) -> Tensor:
         return x
 

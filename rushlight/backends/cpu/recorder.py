@@ -235,7 +235,7 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder, PositionR
             "slopes": slopes_at,
             "scale": scale,
             "softcap": softcap,
-            **chosen_fields(chosen),
+            **chosen_fields(chosen, spec.n_head_kv),
         }
         for kernel in (f"attention_{self._kv_dtype}", "attention_merge"):
             self._add_op(kernel, {**rows, **shared, **sizes})

@@ -132,11 +132,15 @@ ATTENTION = _record(
     "slopes",
     "chosen",
     "chosen_stride",
+    "chosen_head",
     "n_top",
     floats=("scale", "softcap"),
 )
 TOP_POSITIONS = _record(
     "q", "q_stride", "z", "z_stride", "k_cache", "group", "y", "y_stride", "n_head", "head_dim", "n_top"
+)
+TOP_BLOCKS = _record(
+    "q", "q_stride", "k_cache", "group", "y", "y_stride", "n_head", "head_dim", "n_top", "size", "n_local"
 )
 SHORT_CONV = _record("x", "x_stride", "weight", "bias", "kept", "group", "y", "y_stride", "n", "n_taps")
 GATED_DELTA_NET = _record(

@@ -13,7 +13,7 @@ from rushlight.backends.base import Float32Array, Positions, RopeTable, Tensor, 
 from rushlight.backends.batch import Batch, Int32Array
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.reference.pools import KVPool, StatePool
-from rushlight.backends.reference.positions import ChosenPositions, choose_positions
+from rushlight.backends.reference.positions import ChosenPositions, choose_blocks, choose_positions
 from rushlight.backends.reference.recurrences import gated_delta_net, short_conv, ssm_scan
 from rushlight.backends.reference.routing import ChosenExperts, choose_experts
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
@@ -151,17 +151,17 @@ class ReferenceOps:
             if pool.chunked:
                 oldest = first - first % pool.window
             seen_keys, seen_values = pool.load(table, oldest, last + 1)
-            visible = _visible(np.arange(first, last + 1), np.arange(oldest, last + 1), pool)
+            visible = _visible(np.arange(first, last + 1), np.arange(oldest, last + 1), pool)[:, None]
             if chosen is not None:
                 assert isinstance(chosen, ChosenPositions)
-                visible &= chosen.seen[tokens, oldest : last + 1]
+                visible = visible & chosen.seen[tokens, :, oldest : last + 1]
             distance = np.arange(first, last + 1)[:, None] - np.arange(oldest, last + 1)
             for h in range(n_head_kv):
                 out[tokens, h] = _attend(
                     queries[tokens, h],
                     seen_keys[:, h],
                     seen_values[:, h],
-                    visible,
+                    visible[:, h if visible.shape[1] > 1 else 0],
                     scale,
                     softcap,
                     None if head_sinks is None else head_sinks[h],
@@ -175,6 +175,15 @@ class ReferenceOps:
         assert isinstance(pool, KVPool)
         tables = self._batch.block_tables[self._layout.group_of_layer[layer]]
         return choose_positions(_array(q), _array(weights), _array(k), n_top, pool, self._batch, tables)
+
+    def top_blocks(
+        self, q: Tensor, k: Tensor, layer: int, n_top: int, size: int, n_local: int
+    ) -> ChosenPositions:
+        """Keep k, then choose the blocks with the highest scores."""
+        pool, blocks = self._pools[layer], (n_top, size, n_local)
+        assert isinstance(pool, KVPool)
+        tables = self._batch.block_tables[self._layout.group_of_layer[layer]]
+        return choose_blocks(_array(q), _array(k), blocks, pool, self._batch, tables)
 
     def route(
         self, logits: Tensor, routing: Routing, bias: Weight | None = None, scales: Weight | None = None

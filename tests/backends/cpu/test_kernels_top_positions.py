@@ -1,14 +1,15 @@
-"""Choosing positions: against the definition, the reference backend, and itself in other batches."""
+"""Choosing positions and blocks: against the definition, the reference backend, and other batches."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from helpers.batches import Piece
 from helpers.cpu import Floats, assert_close, runs_here
-from helpers.top_positions import Chooser, cpu_rows, defined, reference_rows
+from helpers.top_positions import BlockChooser, Chooser, cpu_rows, reference_rows
 
 from rushlight.backends.cpu import CpuBackend
 from rushlight.backends.cpu.scratch import CHUNK
@@ -20,6 +21,13 @@ CHOOSERS = [
     Chooser(4, 24, 16, kv_dtype="f16"),
     Chooser(6, 7, 33),
     Chooser(9, 64, 64, kv_dtype="f16"),
+]
+BLOCK_CHOOSERS = [
+    BlockChooser(1, 8, 2, size=8),
+    BlockChooser(2, 40, 3, n_attending=4, size=5, n_local=2, kv_dtype="f16"),
+    BlockChooser(3, 7, 1, n_attending=3, size=32),
+    BlockChooser(4, 24, 20, n_attending=8, size=1, n_local=4),
+    BlockChooser(2, 16, 2, n_attending=2, size=33),
 ]
 N = 96
 
@@ -40,17 +48,27 @@ def pieces_of(cuts: list[int], slot: int = 0) -> list[list[Piece]]:
 def test_both_backends_choose_as_defined(chooser: Chooser) -> None:
     """Of equal scores, of which there are many, the earlier positions; in steps large and small."""
     x = whole_numbers(chooser)
-    expected = defined(chooser, x, N)
+    expected = chooser.defined(x, N)
     steps = pieces_of([0, 1, 9, 40, 41, 44, 80, N])
     for rows in (cpu_rows(chooser, x, steps), reference_rows(chooser, x, steps)):
         np.testing.assert_array_equal(np.concatenate(rows) != 0, expected)
     assert (expected.sum(axis=1) == np.minimum(np.arange(N) + 1, chooser.n_top)).all()
-    assert not expected[:, :1].all(), "every token sees every position"
 
 
-@pytest.mark.parametrize("chooser", CHOOSERS[1:4], ids=str)
+@pytest.mark.parametrize("chooser", BLOCK_CHOOSERS, ids=str)
+def test_each_head_chooses_blocks_as_defined(chooser: BlockChooser) -> None:
+    x = whole_numbers(chooser)
+    expected = chooser.defined(x, N).reshape(N, chooser.n_head, 1, N)
+    steps = pieces_of([0, 1, 9, 40, 41, 44, 80, N])
+    for rows in (cpu_rows(chooser, x, steps), reference_rows(chooser, x, steps)):
+        found = np.concatenate(rows).reshape(N, chooser.n_head, -1, N) != 0
+        np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
+    assert not expected[-1].all(), "the last token sees every position"
+
+
+@pytest.mark.parametrize("chooser", [*CHOOSERS[1:4], *BLOCK_CHOOSERS[:3]], ids=str)
 def test_what_is_attended_to_agrees_with_the_reference(chooser: Chooser) -> None:
-    chooser = Chooser(chooser.n_head, chooser.head_dim, chooser.n_top, 6, 24, 40, kv_dtype=chooser.kv_dtype)
+    chooser = replace(chooser, n_attending=6, attend_dim=24, value_dim=40)
     x = chooser.table(256)
     ids = np.random.default_rng(5).integers(0, 256, (4, 100)).tolist()
 
@@ -68,10 +86,14 @@ def test_what_is_attended_to_agrees_with_the_reference(chooser: Chooser) -> None
         assert_close(rows, wanted, 4e-6)
 
 
-def test_chunks_threads_and_targets_do_not_change_a_bit() -> None:
+@pytest.mark.parametrize(
+    "chooser",
+    [Chooser(5, 24, 100, 3, value_dim=24), BlockChooser(3, 24, 5, 3, value_dim=24, size=20, n_local=2)],
+    ids=str,
+)
+def test_chunks_threads_and_targets_do_not_change_a_bit(chooser: Chooser) -> None:
     """Across several chunks of positions, in steps that are split and in one that is not."""
     n = 2 * CHUNK + 40
-    chooser = Chooser(5, 24, 100, n_attending=3, value_dim=24)
     x = chooser.table(n)
     whole = np.concatenate(cpu_rows(chooser, x, pieces_of([0, n]), 1))
     cuts = [0, CHUNK - 12, *range(CHUNK - 6, CHUNK + 3), 2 * CHUNK - 3, 2 * CHUNK + 3, n - 8, n - 1, n]
@@ -116,8 +138,9 @@ def test_scores_that_are_not_finite_choose_too(weight: float, size: float) -> No
             assert np.flatnonzero(rows[-1][-1]).tolist() == [0, 1, 2]
 
 
-def test_what_one_sequence_left_in_a_block_never_reaches_the_next() -> None:
-    chooser = Chooser(3, 40, 5, value_dim=24, kv_dtype="f16")
+@pytest.mark.parametrize("chooser", [CHOOSERS[1], BLOCK_CHOOSERS[2]], ids=str)
+def test_what_one_sequence_left_in_a_block_never_reaches_the_next(chooser: Chooser) -> None:
+    chooser = replace(chooser, kv_dtype="f16")
     x = chooser.table(N)
     x[90:] = np.nan
     expected = cpu_rows(chooser, x, pieces_of([0, 3, 38, 39]), 1)
@@ -130,3 +153,6 @@ def test_misuse_is_refused() -> None:
     wrong = Chooser(2, 8, 0)
     with pytest.raises(ValueError, match="0 top_positions"):
         cpu_rows(wrong, wrong.table(4), pieces_of([0, 4]))
+    blocks = BlockChooser(2, 8, 1, n_attending=2, n_local=2)
+    with pytest.raises(ValueError, match="1 top_blocks of 8, 2 local"):
+        cpu_rows(blocks, blocks.table(4), pieces_of([0, 4]))

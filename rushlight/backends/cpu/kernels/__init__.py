@@ -35,6 +35,8 @@ KERNELS: dict[str, KernelSource] = {
         for name in ("score_positions", "top_positions")
         for kind in ("f16", "f32")
     },
+    "top_blocks_f16": KernelSource("top_blocks", records.TOP_BLOCKS),
+    "top_blocks_f32": KernelSource("top_blocks", records.TOP_BLOCKS),
     "short_conv": KernelSource("short_conv", records.SHORT_CONV),
     "gated_delta_net": KernelSource("gated_delta_net", records.GATED_DELTA_NET),
     "kda": KernelSource("gated_delta_net", records.KDA),

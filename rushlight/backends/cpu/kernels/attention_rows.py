@@ -323,7 +323,8 @@ def attend_chunk(format: KVFormat, rows: int) -> Any:
                 _lower_by_distance(weights, begin, end, own, slope)
             if op.chosen != 0:
                 token = types.intp(load_i32(state + TOKEN + 4 * i))
-                _keep_chosen(weights, begin, end, op.chosen + token * op.chosen_stride, op.n_top)
+                ids = op.chosen + token * op.chosen_stride + kv_head * op.chosen_head
+                _keep_chosen(weights, begin, end, ids, op.n_top)
             _softmax(weights, begin, end, own_first, own_last, part)
         for start in range(begin, end, BLOCK_TOKENS):
             next = values

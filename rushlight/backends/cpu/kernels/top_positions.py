@@ -114,7 +114,7 @@ def _count_above(scores, n, number):
 
 
 @inline
-def _write_highest(scores, n, n_top, ids, place):
+def write_highest(scores, n, n_top, ids, place):
     """The places of the `n_top` highest of n scores, ascending; of equal ones the first."""
     padded = (n + 15) // 16 * 16
     for i in range(n, padded):
@@ -172,7 +172,7 @@ def _top_positions(format: KVFormat) -> Callable[..., None]:
                     scores = step.workspace + token * n_chunks * 4 * CHUNK
                 else:
                     score_run(op, step, token, 0, n, products, scores)
-                _write_highest(scores, n, op.n_top, ids, products)
+                write_highest(scores, n, op.n_top, ids, products)
             token = take(op)
 
     return kernel

@@ -40,7 +40,7 @@ def smaller(a, b):
 
 @inline
 def larger(a, b):
-    """The larger of two integers."""
+    """The larger of two numbers."""
     result = a
     if b > a:
         result = b
