@@ -41,6 +41,7 @@ REASONING_TAGS: tuple[ReasoningTags, ...] = (
         "</think>",
         "Qwen 3 and 3.5, QwQ, DeepSeek R1 and V3.1, SmolLM3, GLM 4.5, Kimi K2, MiniMax M2, Nemotron, LFM2.5",
     ),
+    ReasoningTags("<mm:think>", "</mm:think>", "MiniMax M3"),
     ReasoningTags("<seed:think>", "</seed:think>", "Seed-OSS"),
     ReasoningTags("[THINK]", "[/THINK]", "Magistral, Ministral 3"),
     ReasoningTags("<|channel>thought", "<channel|>", "Gemma 4"),

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class TaggedAnswer:
     """Takes such an answer apart (see `rushlight.text.answer_parts.AnswerParser`).
 
-    Thinking stands at the beginning; white space around it belongs to no part. A block of tool calls is held
+    Thinking stands at the beginning; white space around it belongs to no part. Nor does a tag that closes it
+    where none opened it, with which some models begin where they do not think. A block of tool calls is held
     until it is complete; one that is malformed is text, as it was written, though deltas of it came before.
     Inside of arguments that are followed no mark ends a block. White space before a block and between blocks
     belongs to no part.
@@ -87,7 +88,10 @@ class TaggedAnswer:
         if text.startswith(self._tags.open):
             self._pending = text[len(self._tags.open) :]
             self._think()
-        elif self._tags.open.startswith(text):
+        elif text.startswith(self._tags.close):
+            self._pending = text[len(self._tags.close) :]
+            self._step, self._skips_space = self._speak, True
+        elif self._tags.open.startswith(text) or self._tags.close.startswith(text):
             return None
         else:
             self._step = self._speak

@@ -29,6 +29,7 @@ ENDS: dict[str, tuple[str, ...]] = {
     "seed-oss": ("</parameter>",),
     "glm": ("</arg_value>",),
     "minimax-m2": ("</parameter>", "</minimax:tool_call>"),
+    "minimax-m3": ("]<]minimax[>[",),
     "minicpm5": ("</param>",),
     "deepseek-v3.2": ("</\uff5cDSML\uff5cparameter>", "</\uff5cDSML\uff5cfunction_calls>"),
     "deepseek-v4": ("</\uff5cDSML\uff5cparameter>", "</\uff5cDSML\uff5ctool_calls>"),

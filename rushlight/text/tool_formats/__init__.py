@@ -15,6 +15,7 @@ from rushlight.text.tool_formats.lfm2 import LFM2
 from rushlight.text.tool_formats.llama3 import LLAMA3
 from rushlight.text.tool_formats.minicpm5 import MINICPM5
 from rushlight.text.tool_formats.minimax_m2 import MINIMAX_M2
+from rushlight.text.tool_formats.minimax_m3 import MINIMAX_M3
 from rushlight.text.tool_formats.mistral import MISTRAL, MISTRAL_JSON
 from rushlight.text.tool_formats.qwen3_coder import QWEN3_CODER, SEED_OSS
 from rushlight.text.tool_formats.solar import SOLAR
@@ -27,6 +28,7 @@ TOOL_FORMATS: tuple[ToolFormat, ...] = (
     SEED_OSS,
     GLM,
     APRIEL,
+    MINIMAX_M3,
     HERMES,
     LLAMA3,
     MISTRAL,
