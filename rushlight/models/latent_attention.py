@@ -49,9 +49,12 @@ class LatentAttention:
         config: hyper-parameters.
         sizes: of the heads.
         name: of the layer.
+        k_norm: ``attn_k_norm`` norms the columns of a key that RoPE turns.
     """
 
-    def __init__(self, weights: Weights, config: Config, sizes: LatentSizes, name: str) -> None:
+    def __init__(
+        self, weights: Weights, config: Config, sizes: LatentSizes, name: str, k_norm: bool = False
+    ) -> None:
         n_embd, eps, n_query = config.n_embd, config.norm_eps, sizes.n_head * sizes.n_key
         self._sizes = sizes
         self._q_a_norm = None
@@ -63,6 +66,7 @@ class LatentAttention:
             self._q = weights.linear(f"{name}.attn_q", n_query, n_embd)
         self._kv_a = weights.linear(f"{name}.attn_kv_a_mqa", sizes.n_lora_kv + sizes.n_rot, n_embd)
         self._kv_a_norm = RmsNorm(weights, f"{name}.attn_kv_a_norm", sizes.n_lora_kv, eps)
+        self._k_norm = RmsNorm(weights, f"{name}.attn_k_norm", sizes.n_rot, eps) if k_norm else None
         if sizes.absorbed:
             n_head = sizes.n_head
             self._k_b = weights.experts(f"{name}.attn_k_b", n_head, sizes.n_lora_kv, sizes.n_nope).weight
@@ -98,6 +102,8 @@ class LatentAttention:
         kv = self._kv_a(ops, x)
         latent = self._kv_a_norm(ops, kv.columns(0, sizes.n_lora_kv))
         k_rope = kv.columns(sizes.n_lora_kv, kv.n_columns)
+        if self._k_norm is not None:
+            k_rope = self._k_norm(ops, k_rope)
         if rope is not None:
             q_rope, k_rope = ops.rope(q_rope, rope, n_head), ops.rope(k_rope, rope, 1)
         if growth is not None:

@@ -69,6 +69,15 @@ SPARSE_KEYS = {
     "expert_group_used_count": 2,
 }
 SPARSE = f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {INDEXER} {DENSE} {EXPERTS} {SHARED}"
+WINDOWED_SHAPES = {
+    "attn_q_b": ("n_swa_q", "n_lora_q"),
+    "attn_kv_a_mqa": ("n_swa_kv_rot", "n_embd"),
+    "attn_kv_a_norm": ("n_swa_kv",),
+    "attn_k_b": ("n_swa_head", "n_swa_kv", "n_swa_nope"),
+    "attn_v_b": ("n_swa_head", "n_swa_v", "n_swa_kv"),
+    "attn_output": ("n_embd", "n_swa_out"),
+    "attn_gate": ("n_swa_head", "n_embd"),
+}
 LITE_NAMES = f"{DENSE} ffn_gate_inp ffn_gate_up_exps ffn_down_exps {SHARED}".split()
 
 EXPERT_MODELS: tuple[RandomModel, ...] = (
@@ -458,6 +467,50 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
             "attention.indexer.top_k": 4,
             "attention.indexer.block_size": 6,
             "attention.indexer.local_blocks": 2,
+        },
+        oracle="transformers",
+    ),
+    RandomModel(
+        "dots3note",
+        "dots3note",
+        f"{SPARSE} attn_k_norm attn_gate exp_probs_b.bias",
+        n_layer=4,
+        n_head_kv=1,
+        only_in={
+            **FIRST_DENSE,
+            **dict.fromkeys(LATER_EXPERTS, (1, 2, 3)),
+            **dict.fromkeys(INDEXER.split(), (0, 3)),
+        },
+        shapes={
+            **SPARSE_SHAPES,
+            "attn_k_norm": ("n_rot",),
+            "attn_gate": ("n_head", "n_embd"),
+            **{f"{i}.{name}": shape for i in (1, 2) for name, shape in WINDOWED_SHAPES.items()},
+        },
+        sizes={
+            **SPARSE_SIZES,
+            "n_rot": 8,
+            "n_swa_head": 2,
+            "n_swa_q": 2 * 20,
+            "n_swa_kv_rot": 24 + 8,
+            "n_swa_kv": 24,
+            "n_swa_nope": 12,
+            "n_swa_v": 14,
+            "n_swa_out": 2 * 14,
+        },
+        metadata={
+            **{key: value for key, value in SPARSE_KEYS.items() if "group" not in key},
+            "attention.head_count": np.array([4, 2, 2, 4], np.int32),
+            "attention.sliding_window": 12,
+            "attention.sliding_window_pattern": np.array([False, True, True, False]),
+            "attention.indexer.types": np.array([True, False, False, True]),
+            "attention.kv_lora_rank_swa": 24,
+            "attention.key_length_swa": 32,
+            "attention.value_length_swa": 24,
+            "attention.key_length_mla_swa": 20,
+            "attention.value_length_mla_swa": 14,
+            "rope.freq_base": 80000.0,
+            "rope.freq_base_swa": 5000.0,
         },
         oracle="transformers",
     ),

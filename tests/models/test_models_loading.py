@@ -249,12 +249,28 @@ def test_contradictions_of_block_choices_are_named(tmp_path: Path, key: str, val
         load_edited(tmp_path, "minimax-m3", put({f"minimax-m3.attention.indexer.{key}": value}))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("attention.indexer.types", np.array([True, True, False, True]), "Layers with an indexer"),
+        ("attention.sliding_window_pattern", np.array([True, False]), "expected 4"),
+        ("attention.key_length_swa", 40, "cannot keep"),
+        ("attention.key_length_mla", 8, "cannot keep"),
+        ("attention.head_count", np.array([4, 2, 4, 4], np.int32), r"blk\.2\.attn_q_b"),
+    ],
+)
+def test_contradictions_of_dots3note_are_named(tmp_path: Path, key: str, value: Any, words: str) -> None:
+    with pytest.raises(InvalidFile, match=words):
+        load_edited(tmp_path, "dots3note", put({f"dots3note.{key}": value}))
+
+
 def test_scalings_of_sparse_models_that_no_file_has_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match=r"yarn_log_multiplier is 0\.2"):
         load_edited(tmp_path, "deepseek32", put({"deepseek32.rope.scaling.yarn_log_multiplier": 0.2}))
     yarn = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0}
-    with pytest.raises(UnsupportedModel, match=r"glm-dsa with rope\.scaling"):
-        load_edited(tmp_path, "glm-dsa", put({f"glm-dsa.{key}": value for key, value in yarn.items()}))
+    for arch in ("glm-dsa", "dots3note"):
+        with pytest.raises(UnsupportedModel, match=rf"{arch} with rope\.scaling"):
+            load_edited(tmp_path, arch, put({f"{arch}.{key}": value for key, value in yarn.items()}))
 
 
 def test_only_layers_with_an_indexer_keep_its_keys(tmp_path: Path) -> None:
