@@ -94,6 +94,7 @@ class LatentDecoder(Decoder):
                 raise InvalidFile("Sparse attention is over short vectors, of which this file has none.")
             layer_configs += [indexer.key_config(config)] * sum(indexer.own)
         super().__init__(config, weights, n_ctx, [0] * len(layer_configs), layer_configs)
+        indexer = None if indexer is None else indexer.within(self.n_ctx)
         # As in llama.cpp: files of GLM-4.7-Flash do not say that their gate is a sigmoid.
         is_glm = config.n_layer in _GLM_LAYERS and self.n_vocab == _GLM_VOCAB
         gating = "sigmoid" if is_glm else gating

@@ -104,6 +104,7 @@ class Model(Decoder):
         weights = Weights(accounts, backend)
         windows = [n_swa if is_local else 0 for is_local in local] + [0] * len(keys)
         super().__init__(config, weights, n_ctx, windows, kept + keys)
+        indexer = indexer.within(self.n_ctx)
         local_base = accounts.get_float("rope.freq_base_swa", min=1.0 + 1e-6)
         self.rope = self.rope_table(interleaved=True)
         self.local_rope = rope_table(self.n_ctx, config.n_rot, local_base, interleaved=True)

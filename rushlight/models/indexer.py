@@ -40,6 +40,10 @@ class IndexerConfig(NamedTuple):
     interleaved: bool
     own: tuple[bool, ...]
 
+    def within(self, n_ctx: int) -> IndexerConfig:
+        """No more positions than a sequence has."""
+        return self._replace(n_top=min(self.n_top, n_ctx))
+
     def key_config(self, config: Config) -> Config:
         """`config` of a cache that has keys alone."""
         return config._replace(n_head_kv=1, n_embd_head_k=self.head_dim, n_embd_head_v=0)

@@ -54,6 +54,12 @@ class BlockChoice(NamedTuple):
     size: int
     n_local: int
 
+    def within(self, n_ctx: int) -> BlockChoice:
+        """No more positions than a sequence has, and the last block in part beyond it."""
+        size = min(self.size, n_ctx)
+        n_top = min(self.n_top, -(-n_ctx // size))
+        return self._replace(size=size, n_top=n_top, n_local=min(self.n_local, n_top))
+
 
 class BlockIndexer:
     """What chooses the blocks of a layer; `cache` is the number of the cache that has its keys."""
@@ -96,6 +102,7 @@ class Model(Blocks):
         keys = config._replace(n_head_kv=1, n_embd_head_k=choice.head_dim, n_embd_head_v=0)
         layer_configs = [config] * config.n_layer + [keys] * (config.n_layer - dense)
         super().__init__(config, weights, n_ctx, [0] * len(layer_configs), layer_configs)
+        choice = choice.within(self.n_ctx)
         self.rope = self.rope_table(interleaved=False)
         qk_norms = config.n_embd_head_k, config.n_embd_head_k
         self.blocks = [

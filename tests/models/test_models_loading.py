@@ -273,6 +273,27 @@ def test_scalings_of_sparse_models_that_no_file_has_are_refused(tmp_path: Path) 
             load_edited(tmp_path, arch, put({f"{arch}.{key}": value for key, value in yarn.items()}))
 
 
+@pytest.mark.parametrize(
+    ("name", "dense"),
+    [
+        ("deepseek32", {"top_k": 1 << 20}),
+        ("glm-dsa", {"top_k": 1 << 20}),
+        ("dots3note", {"top_k": 1 << 20}),
+        ("minimax-m3", {"top_k": 1 << 10, "block_size": 1 << 10}),
+        ("minimax-m3", {"top_k": 1 << 20, "block_size": 1, "local_blocks": 1 << 20}),
+    ],
+)
+def test_a_choice_of_more_than_there_is_sees_all(tmp_path: Path, name: str, dense: dict[str, int]) -> None:
+    ids, rows = load_random_golden(name).ids[:24], []
+    sizes = {f"{name}.attention.indexer.{key}": value for key, value in dense.items()}
+    for edit, n_ctx in ((put({}), 40), (put(sizes), 40), (put(sizes), 24)):
+        backend, model = load_edited(tmp_path, name, edit, n_ctx)
+        executor, paging = open_executor(backend, model, n_ctx)
+        rows.append(executor.step(paging.batch([Piece(ids)])))
+    np.testing.assert_array_equal(rows[1], rows[0])
+    np.testing.assert_array_equal(rows[2], rows[0])
+
+
 def test_only_layers_with_an_indexer_keep_its_keys(tmp_path: Path) -> None:
     _, model = load_edited(tmp_path, "glm-dsa", put({}))
     latent, keys = AttentionCache(1, 40, 32), AttentionCache(1, 64, 0)
