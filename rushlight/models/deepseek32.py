@@ -11,8 +11,9 @@ The layers of deepseek2 (see `rushlight.models.deepseek2`), with sparse attentio
 - DeepSeek's own code turns the indexer's queries and keys by a Hadamard matrix and rounds them to 8 bits. The
   turn changes no score, and keys are rounded as the cache rounds all keys.
 
-Keys and values of positions that were not chosen are read all the same and have no weight, so a long context
-costs as much as without the indexer. ``rope.scaling.yarn_log_multiplier``, where a file has it, must be 0.1.
+Keys and values are read in runs of 256 positions. Runs without a chosen position are left out; in others what
+was not chosen is read and weighs nothing, so a long context may cost as much as without the indexer.
+``rope.scaling.yarn_log_multiplier``, where a file has it, must be 0.1.
 
 Source: DeepSeek-AI 2025, "DeepSeek-V3.2"; ``deepseek32.cpp`` in llama.cpp's ``src/models``;
 ``modeling_deepseek_v32.py`` in transformers.

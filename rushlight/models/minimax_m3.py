@@ -16,7 +16,7 @@ A llama block (see `rushlight.models.llama`), with these differences:
 - Of blocks with equal scores the earlier is chosen; llama.cpp and transformers have no rule for these.
 
 llama.cpp has this attention with flash attention only; without, its heads see all positions. Keys and values
-of blocks that were not chosen are read all the same and have no weight. Images are not supported.
+are read in runs of 256 positions, those without a chosen one left out. Images are not supported.
 
 Source: MiniMax 2026, "MiniMax-M3"; ``minimax-m3.cpp`` in llama.cpp's ``src/models``;
 ``modeling_minimax_m3_vl.py`` in transformers.

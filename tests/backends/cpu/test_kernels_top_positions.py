@@ -88,7 +88,12 @@ def test_what_is_attended_to_agrees_with_the_reference(chooser: Chooser) -> None
 
 @pytest.mark.parametrize(
     "chooser",
-    [Chooser(5, 24, 100, 3, value_dim=24), BlockChooser(3, 24, 5, 3, value_dim=24, size=20, n_local=2)],
+    [
+        Chooser(5, 24, 100, 3, value_dim=24),
+        Chooser(2, 8, 2, 3, value_dim=24),  # most chunks have none of these
+        BlockChooser(3, 24, 5, 3, value_dim=24, size=20, n_local=2),
+        BlockChooser(2, 24, 1, 4, value_dim=24, size=64),
+    ],
     ids=str,
 )
 def test_chunks_threads_and_targets_do_not_change_a_bit(chooser: Chooser) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from numba import types
 
 from rushlight.backends.cpu.kernels.attention_rows import (
+    any_chosen,
     attend_chunk,
     empty_part,
     finish_part,
@@ -73,7 +74,11 @@ def _rows(format: KVFormat, rows: int) -> Any:
         if chunk >= 0:
             begin, end = larger(begin, chunk), smaller(end, chunk + 1)
         for current in range(begin, end):
-            attend(op, step, state, parts, sequence, kv_head, current, first, last, q_bytes, v_bytes)
+            if op.chosen == 0 or any_chosen(op, state, kv_head, current, rows):
+                attend(op, step, state, parts, sequence, kv_head, current, first, last, q_bytes, v_bytes)
+            else:
+                for i in range(rows):
+                    empty_part(parts + i * part_bytes, v_bytes)
             for i in range(smaller(rows, n_rows - row)):
                 if chunk >= 0:
                     token, head = start + (row + i) // per_head, kv_head * per_head + (row + i) % per_head

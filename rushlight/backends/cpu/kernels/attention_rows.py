@@ -189,6 +189,25 @@ def _first_from(ids, n, position):
 
 
 @inline
+def _ids_of(op, state, kv_head, row):
+    """Where the positions that a row has chosen lie."""
+    token = types.intp(load_i32(state + TOKEN + 4 * row))
+    return op.chosen + token * op.chosen_stride + kv_head * op.chosen_head
+
+
+@inline
+def any_chosen(op, state, kv_head, chunk, rows):
+    """Whether any of `rows` rows has chosen a position of a chunk."""
+    found = False
+    for i in range(rows):
+        ids = _ids_of(op, state, kv_head, i)
+        place = _first_from(ids, op.n_top, chunk * CHUNK)
+        if place < op.n_top and types.intp(load_i32(ids + 4 * place)) < (chunk + 1) * CHUNK:
+            found = True
+    return found
+
+
+@inline
 def _keep_chosen(weights, begin, end, ids, n_top):
     """Scores of positions `begin` to ``end - 1`` that are none of the `n_top` at `ids` become the lowest."""
     place = _first_from(ids, n_top, begin)
@@ -322,9 +341,7 @@ def attend_chunk(format: KVFormat, rows: int) -> Any:
                 own, slope = load_i32(state + OWN + 4 * i), load_f32(state + SLOPE + 4 * i)
                 _lower_by_distance(weights, begin, end, own, slope)
             if op.chosen != 0:
-                token = types.intp(load_i32(state + TOKEN + 4 * i))
-                ids = op.chosen + token * op.chosen_stride + kv_head * op.chosen_head
-                _keep_chosen(weights, begin, end, ids, op.n_top)
+                _keep_chosen(weights, begin, end, _ids_of(op, state, kv_head, i), op.n_top)
             _softmax(weights, begin, end, own_first, own_last, part)
         for start in range(begin, end, BLOCK_TOKENS):
             next = values
