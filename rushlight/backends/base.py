@@ -271,6 +271,52 @@ class Ops(Protocol):
         """
         ...
 
+    def gated_linear_attention(
+        self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor | Weight, layer: int
+    ) -> Tensor:
+        """Linear attention with decays along each sequence: [T, H * Dv].
+
+        q and k are [T, H * D], v is [T, H * Dv], `decay` is [T, H * D], or a vector [H * D] that holds for
+        every token. Each head has a state S [D, Dv], which the cache of `layer` keeps; it is zero in front of
+        position 0. Each token, one after the other, does this in float32::
+
+            S = decay[:, None] * S + outer(k, v)
+            y = q @ S
+
+        Source: Yang et al. 2023, "Gated Linear Attention Transformers"; as llama.cpp has it
+        (``ggml_gated_linear_attn``), whose factor of the result is left to `scale`.
+        """
+        ...
+
+    def wkv6(self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, bonus: Weight, layer: int) -> Tensor:
+        """The linear attention of RWKV-6 along each sequence: [T, H * Dv].
+
+        As `gated_linear_attention`, but a token reads the state before its own, and itself with a bonus of
+        its head, `bonus` being [H * D]::
+
+            y = r @ (S + outer(bonus * k, v))
+            S = decay[:, None] * S + outer(k, v)
+
+        Source: Peng et al. 2024, "Eagle and Finch: RWKV with Matrix-Valued States and Dynamic Recurrence"; as
+        llama.cpp has it (``ggml_rwkv_wkv6``).
+        """
+        ...
+
+    def wkv7(
+        self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, a: Tensor, b: Tensor, layer: int
+    ) -> Tensor:
+        """The generalized delta rule of RWKV-7 along each sequence: [T, H * Dv].
+
+        As `gated_linear_attention`; a and b are [T, H * D]: what a reads of a state is added to it along b::
+
+            S = decay[:, None] * S + outer(k, v) + outer(b, a @ S)
+            y = r @ S
+
+        Source: Peng et al. 2025, "RWKV-7 Goose with Expressive Dynamic State Evolution"; as llama.cpp has it
+        (``ggml_rwkv_wkv7``).
+        """
+        ...
+
     def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
         """The scan of Mamba-2 along each sequence: [T, H * D] gives [T, H * D].
 

@@ -1,4 +1,4 @@
-"""Models of state-space layers alone: a norm, the layer, and nothing between two of them."""
+"""Models without attention, and those of state-space layers alone: a norm and the layer, nothing else."""
 
 from __future__ import annotations
 
@@ -25,18 +25,32 @@ class Block(NamedTuple):
     output: Linear
 
 
-def read_attention_free(accounts: Accounting, arch: str) -> Config:
-    """Read what such a model has beside the sizes of its layers; it has no heads and no networks.
+def read_attention_free(
+    accounts: Accounting,
+    arch: str,
+    *,
+    norm_eps: str = "attention.layer_norm_rms_epsilon",
+    n_ff: int = 0,
+    n_head_kv: int = 0,
+) -> Config:
+    """Read what such a model has beside the sizes of its layers.
+
+    Args:
+        accounts: of the file.
+        arch: ``general.architecture``.
+        norm_eps: key of the norms' epsilon.
+        n_ff: columns of its networks, already read; 0: it has none.
+        n_head_kv: heads of keys, already read by an architecture whose layers share them.
 
     Raises:
         InvalidFile: a key that is missing, of another type or out of range.
-        UnsupportedModel: heads or feed-forward networks.
+        UnsupportedModel: heads or experts, or feed-forward networks where it has none.
     """
     n_ctx = accounts.get_int("context_length", min=1)
-    for key in ("attention.head_count", "attention.head_count_kv"):
-        accounts.expect(key, 0, "this architecture has no attention")
-    accounts.expect("feed_forward_length", 0, "this architecture has no feed-forward networks")
-    accounts.expect("expert_count", 0, "this architecture has no feed-forward networks")
+    accounts.expect("attention.head_count", 0, "this architecture has no attention")
+    accounts.expect("attention.head_count_kv", n_head_kv, "this architecture has no attention")
+    accounts.expect("feed_forward_length", n_ff, "this architecture has no feed-forward networks")
+    accounts.expect("expert_count", 0, "this architecture has no experts")
     accounts.ignore("rope.*", "the layers know no positions")
     n_embd = accounts.get_int("embedding_length", min=1, max=1 << 24)
     account_for_the_rest(accounts, n_embd)
@@ -49,8 +63,8 @@ def read_attention_free(accounts: Accounting, arch: str) -> Config:
         n_head_kv=0,
         n_embd_head_k=0,
         n_embd_head_v=0,
-        n_ff=0,
-        norm_eps=accounts.get_float("attention.layer_norm_rms_epsilon", min=0.0),
+        n_ff=n_ff,
+        norm_eps=accounts.get_float(norm_eps, min=0.0),
         n_rot=0,
         rope_freq_base=0.0,
         rope_scaling=RopeScaling("none", 1.0, n_ctx),

@@ -69,6 +69,20 @@ class Vectors:
         tensor = self._accounts.tensor(name, (n, k))
         return self._backend.vector(replace(tensor, shape=(n * k,), raw=tensor.raw.reshape(-1)))
 
+    def vectors(self, name: str, n: int, k: int) -> list[Weight]:
+        """The rows of a table [n, k], which may have axes of length 1 beside, as n vectors [k]."""
+        tensor = self._accounts.tensor(name)
+        if (
+            math.prod(tensor.shape) != n * k
+            or tensor.shape[-1] not in (k, 1)
+            or max(tensor.shape) > max(n, k)
+        ):
+            raise InvalidFile(f"Tensor {name!r} has the shape {tensor.shape}; expected ({n}, {k}).")
+        rows = dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(n, k)
+        return [
+            self._backend.vector(GGUFTensor(name, (k,), GGMLType.F32, row.view(np.uint8))) for row in rows
+        ]
+
     def repeated(self, name: str, n: int, k: int) -> Weight:
         """Each of n numbers, whose tensor may have axes of length 1 beside, k times: a vector [n * k]."""
         tensor = self._accounts.tensor(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +75,14 @@ class Weights(Vectors):
         """A vector [k] as a matrix of one row."""
         tensor = self._accounts.tensor(name, (k,))
         return self._backend.matrix(replace(tensor, shape=(1, k), raw=tensor.raw.reshape(1, -1)))
+
+    def head_rows(self, name: str, n_head: int, k: int) -> Weight:
+        """A vector [n_head * k] as a matrix [1, k] of each head, for `Ops.head_linear`."""
+        tensor = self._accounts.tensor(name)
+        if math.prod(tensor.shape) != n_head * k:
+            raise InvalidFile(f"Tensor {name!r} has the shape {tensor.shape}; expected {n_head * k} numbers.")
+        values = dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(n_head, 1, k)
+        return self._backend.experts(GGUFTensor(name, values.shape, GGMLType.F32, values.view(np.uint8)))
 
     def experts(self, name: str, n_expert: int, n: int, k: int, scaled: bool = True) -> ExpertLinear:
         """``{name}.weight`` [n_expert, n, k], with ``{name}.bias`` [n_expert, n] where the file has it.

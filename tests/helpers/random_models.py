@@ -266,6 +266,8 @@ def _values(
     noise = _uniform(rng, shape)
     if name == "ssm_a":  # times softplus, the logarithm of a decay: state lives for some tokens
         return noise * np.float32(0.1) - np.float32(0.2)
+    if name == "time_mix_decay":  # the logarithm of that of a decay
+        return noise * np.float32(0.5) - np.float32(1.5)
     if kind == "bias":
         return noise * np.float32(0.3)
     if name.endswith(("_norm", ".scale")) or (len(shape) == 1 and not name.startswith("ffn")):

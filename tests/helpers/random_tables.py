@@ -8,6 +8,7 @@ from helpers.expert_models import EXPERT_MODELS
 from helpers.later_models import LATER_MODELS
 from helpers.mixed_models import MIXED_MODELS
 from helpers.recurrent_models import RECURRENT_MODELS
+from helpers.rwkv_models import RWKV_MODELS
 
 RANDOM_MODELS = (
     *DENSE_MODELS,
@@ -16,4 +17,5 @@ RANDOM_MODELS = (
     *EXPERT_MODELS,
     *MIXED_MODELS,
     *RECURRENT_MODELS,
+    *RWKV_MODELS,
 )

@@ -104,7 +104,9 @@ def test_what_is_missing_is_named(tmp_path: Path, arch: str) -> None:
             load_edited(tmp_path, plain_model_of(arch), drop(f"{arch}.{key}"))
     with open_gguf(source_of(plain_model_of(arch), tmp_path)) as file:
         names = [
-            name for name in file.tensors if re.search(r"(attn_output|ssm_out|ffn_down.*)\.weight", name)
+            name
+            for name in file.tensors
+            if re.search(r"(attn_output|ssm_out|time_mix_output|ffn_down.*)\.weight", name)
         ]
     for name in ("token_embd.weight", names[0], names[-1]):
         with pytest.raises(InvalidFile, match=re.escape(name)):

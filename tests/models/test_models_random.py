@@ -79,6 +79,8 @@ WITHOUT_EFFECT = {
     "phimoe.rope.scaling.type",  # its factors are used wherever a file has them, as llama.cpp does
     "command-r.rope.scaling.type",  # its converters write none, and no factor either
 }
+# In a file for llama.cpp alone: the first layer's values are its own.
+UNREAD = {f"blk.0.time_mix_v{i}.weight" for i in range(3)}
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -178,7 +180,7 @@ def test_every_tensor_matters(written: tuple[RandomModel, Path, RandomGolden], t
     tensors = tensors_of(model)
     rng = np.random.RandomState(2)
     kinds: dict[str, list[str]] = {}
-    for name in tensors:
+    for name in (name for name in tensors if name not in UNREAD):
         kinds.setdefault(name.split(".", 2)[-1] if name.startswith("blk.") else name, []).append(name)
     for i, (kind, names) in enumerate(kinds.items()):
         if kind == "rope_factors_short.weight":

@@ -167,6 +167,19 @@ class _Counter:
     def kda(self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor, beta: Tensor, layer: int) -> Tensor:
         return v
 
+    def gated_linear_attention(
+        self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor | Weight, layer: int
+    ) -> Tensor:
+        return v
+
+    def wkv6(self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, bonus: Weight, layer: int) -> Tensor:
+        return v
+
+    def wkv7(
+        self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, a: Tensor, b: Tensor, layer: int
+    ) -> Tensor:
+        return v
+
     def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
         return x
 

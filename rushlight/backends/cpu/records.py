@@ -184,6 +184,19 @@ KDA = _record(
     "head_dim_k",
     "head_dim_v",
 )
+GATED_LINEAR_ATTENTION = _record(
+    *("q", "q_stride", "k", "k_stride", "v", "v_stride", "decay", "decay_stride"),
+    *("state", "group", "y", "y_stride", "n_head", "head_dim_k", "head_dim_v"),
+)
+WKV6 = _record(
+    *("r", "r_stride", "k", "k_stride", "v", "v_stride", "decay", "decay_stride", "bonus"),
+    *("state", "group", "y", "y_stride", "n_head", "head_dim_k", "head_dim_v"),
+)
+WKV7 = _record(
+    *("r", "r_stride", "k", "k_stride", "v", "v_stride", "decay", "decay_stride"),
+    *("a", "a_stride", "b", "b_stride"),
+    *("state", "group", "y", "y_stride", "n_head", "head_dim_k", "head_dim_v"),
+)
 SSM_SCAN = _record(
     "x",
     "x_stride",

@@ -1,4 +1,4 @@
-"""Recording layers with a state: short convolutions, the gated delta rule and the scans of Mamba."""
+"""Recording layers with a state: convolutions, gated delta rules, linear attention and scans of Mamba."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cache import RecurrentCache
 from rushlight.backends.cpu.op_recorder import OpRecorder, as_value, as_vector
 from rushlight.backends.cpu.recording import CONV, STATE, TOKENS, CacheAddress, Field, Value
+from rushlight.backends.cpu.weights import Vector
 
 _DELTA_NET_INPUTS = ("q", "k", "v", "dt", "beta")
 _KDA_INPUTS = ("q", "k", "v", "decay", "beta")
+_LINEAR_INPUTS = ("q", "k", "v")
+_WKV6_INPUTS = ("r", "k", "v", "decay")
+_WKV7_INPUTS = (*_WKV6_INPUTS, "a", "b")
 _SCAN_INPUTS = ("x", "dt", "b", "c")
 
 
@@ -96,6 +100,45 @@ class RecurrentRecorder(OpRecorder):
             raise ValueError(f"kda of {columns} columns with {spec}")
         sizes = {"n_head": n_head, "head_dim_k": head_dim_k, "head_dim_v": head_dim_v}
         return self._scan("kda", inputs, sizes, layer, inputs["v"].n_columns)
+
+    def gated_linear_attention(
+        self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor | Weight, layer: int
+    ) -> Value:
+        """See `Ops.gated_linear_attention`."""
+        inputs = {name: as_value(x) for name, x in zip(_LINEAR_INPUTS, (q, k, v), strict=True)}
+        if isinstance(decay, Value):
+            inputs["decay"] = decay
+            sizes = self._linear("gated_linear_attention", inputs, layer)
+        else:
+            vector = as_vector(decay)
+            sizes = self._linear("gated_linear_attention", inputs, layer, vector)
+            sizes |= {"decay": vector.address, "decay_stride": 0}
+        return self._scan("gated_linear_attention", inputs, sizes, layer, inputs["v"].n_columns)
+
+    def wkv6(self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, bonus: Weight, layer: int) -> Value:
+        """See `Ops.wkv6`."""
+        inputs = {name: as_value(x) for name, x in zip(_WKV6_INPUTS, (r, k, v, decay), strict=True)}
+        vector = as_vector(bonus)
+        sizes = self._linear("wkv6", inputs, layer, vector) | {"bonus": vector.address}
+        return self._scan("wkv6", inputs, sizes, layer, inputs["v"].n_columns)
+
+    def wkv7(self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, a: Tensor, b: Tensor, layer: int) -> Value:
+        """See `Ops.wkv7`."""
+        inputs = {name: as_value(x) for name, x in zip(_WKV7_INPUTS, (r, k, v, decay, a, b), strict=True)}
+        sizes = self._linear("wkv7", inputs, layer)
+        return self._scan("wkv7", inputs, sizes, layer, inputs["v"].n_columns)
+
+    def _linear(
+        self, op: str, inputs: dict[str, Value], layer: int, vector: Vector | None = None
+    ) -> dict[str, int]:
+        """The sizes of linear attention whose inputs and vector fit the state."""
+        n_head, head_dim_k, head_dim_v = self._state(op, layer, n_axes=3)
+        n_k, columns = n_head * head_dim_k, {name: x.n_columns for name, x in inputs.items()}
+        fits = vector is None or vector.shape == (n_k,)
+        if not fits or columns != {**dict.fromkeys(inputs, n_k), "v": n_head * head_dim_v}:
+            raise ValueError(f"{op} of {columns} columns with {self._cache.specs[layer]}")
+        self.recording.keep.append(vector)
+        return {"n_head": n_head, "head_dim_k": head_dim_k, "head_dim_v": head_dim_v}
 
     def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Value:
         """See `Ops.ssm_scan`."""

@@ -14,7 +14,13 @@ from rushlight.backends.batch import Batch, Int32Array
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.reference.pools import KVPool, StatePool
 from rushlight.backends.reference.positions import ChosenPositions, choose_blocks, choose_positions
-from rushlight.backends.reference.recurrences import gated_delta_net, short_conv, ssm_scan
+from rushlight.backends.reference.recurrences import (
+    gated_delta_net,
+    linear_attention,
+    short_conv,
+    ssm_scan,
+    wkv7,
+)
 from rushlight.backends.reference.routing import ChosenExperts, choose_experts
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
 from rushlight.backends.routing import Routes, Routing
@@ -282,6 +288,33 @@ class ReferenceOps:
         )
         qkv = queries, keys, values
         return Values(gated_delta_net(qkv, decays, _array(beta), pool, self._batch, blocks))
+
+    def gated_linear_attention(
+        self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor | Weight, layer: int
+    ) -> Values:
+        """Linear attention with decays, token by token."""
+        decays = decay.array if isinstance(decay, Values) else _vector(decay)
+        pool, blocks = self._states(layer)
+        rows = (*map(_array, (q, k, v)), np.broadcast_to(decays, _array(k).shape))
+        inputs = [row.reshape(self._batch.n_tokens, pool.states.shape[1], -1) for row in rows]
+        return Values(linear_attention(inputs, None, pool, self._batch, blocks))
+
+    def wkv6(self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, bonus: Weight, layer: int) -> Values:
+        """The linear attention of RWKV-6, token by token."""
+        pool, blocks = self._states(layer)
+        n_head = pool.states.shape[1]
+        inputs = [_array(x).reshape(self._batch.n_tokens, n_head, -1) for x in (r, k, v, decay)]
+        own = _vector(bonus).reshape(n_head, -1)
+        return Values(linear_attention(inputs, own, pool, self._batch, blocks))
+
+    def wkv7(
+        self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, a: Tensor, b: Tensor, layer: int
+    ) -> Values:
+        """The generalized delta rule of RWKV-7, token by token."""
+        pool, blocks = self._states(layer)
+        n_head = pool.states.shape[1]
+        inputs = [_array(x).reshape(self._batch.n_tokens, n_head, -1) for x in (r, k, v, decay, a, b)]
+        return Values(wkv7(inputs, pool, self._batch, blocks))
 
     def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Values:
         """The scan of Mamba-2, token by token."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rushlight.backends.base import Float32Array
@@ -74,6 +76,64 @@ def gated_delta_net(
             delta = beta[t, :, None] * (v[t] - read)
             state += k[t, :, :, None] * delta[:, None]
             out[t] = (q[t, :, None] @ state)[:, 0]
+    return out.reshape(batch.n_tokens, -1)
+
+
+def linear_attention(
+    inputs: Sequence[Float32Array],
+    bonus: Float32Array | None,
+    pool: StatePool,
+    batch: Batch,
+    blocks: Int32Array,
+) -> Float32Array:
+    """`Ops.gated_linear_attention`, and `Ops.wkv6` where there is a bonus: [T, H * Dv].
+
+    Args:
+        inputs: queries, keys, values and decays of each head, [T, H, D or Dv].
+        bonus: [H, D].
+        pool: keeps the states.
+        batch: of the step.
+        blocks: [S], the block of each sequence.
+    """
+    q, k, v, decay = inputs
+    out = np.empty_like(v)
+    for s, block in enumerate(blocks):
+        start, stop = batch.query_start[s], batch.query_start[s + 1]
+        if batch.positions[start] == 0:
+            pool.states[block] = 0
+        state = pool.states[block]
+        for t in range(start, stop):
+            added = k[t, :, :, None] * v[t, :, None]
+            if bonus is not None:
+                out[t] = (q[t, :, None] @ (state + bonus[:, :, None] * added))[:, 0]
+            state *= decay[t, :, :, None]
+            state += added
+            if bonus is None:
+                out[t] = (q[t, :, None] @ state)[:, 0]
+    return out.reshape(batch.n_tokens, -1)
+
+
+def wkv7(inputs: Sequence[Float32Array], pool: StatePool, batch: Batch, blocks: Int32Array) -> Float32Array:
+    """`Ops.wkv7`: [T, H * Dv].
+
+    Args:
+        inputs: r, k, v, decays, a and b of each head, [T, H, D or Dv].
+        pool: keeps the states.
+        batch: of the step.
+        blocks: [S], the block of each sequence.
+    """
+    r, k, v, decay, a, b = inputs
+    out = np.empty_like(v)
+    for s, block in enumerate(blocks):
+        start, stop = batch.query_start[s], batch.query_start[s + 1]
+        if batch.positions[start] == 0:
+            pool.states[block] = 0
+        state = pool.states[block]
+        for t in range(start, stop):
+            read = a[t, :, None] @ state
+            state *= decay[t, :, :, None]
+            state += k[t, :, :, None] * v[t, :, None] + b[t, :, :, None] * read
+            out[t] = (r[t, :, None] @ state)[:, 0]
     return out.reshape(batch.n_tokens, -1)
 
 

@@ -194,6 +194,23 @@ def test_delta_nets_that_do_not_fit_their_layer_are_refused(layer: int, columns:
 
 
 @pytest.mark.parametrize(
+    ("layer", "columns", "n"),
+    [(0, 32, 32), (1, 32, 32), (2, 16, 32), (2, 64, 32), (2, 32, 16)],
+)
+def test_linear_attention_that_does_not_fit_its_layer_is_refused(layer: int, columns: int, n: int) -> None:
+    specs = AttentionCache(1, 8, 8), RecurrentCache((8, 64)), RecurrentCache((4, 8, 16))
+    recorder = Recorder(CacheLayout.of(specs), "f16")
+    v = recorder.embed(TABLE)
+    q, weight = v.columns(0, columns), BACKEND.vector(tensor(np.ones(n)))
+    with pytest.raises(ValueError, match="gated_linear_attention"):
+        recorder.gated_linear_attention(q, q, v, weight, layer)
+    with pytest.raises(ValueError, match="wkv6"):
+        recorder.wkv6(q, q, v, q, weight, layer)
+    with pytest.raises(ValueError, match="wkv7"):
+        recorder.wkv7(q, v.columns(0, 32), v, q, q, v.columns(0, n), layer)
+
+
+@pytest.mark.parametrize(
     ("layer", "columns", "n_b", "n_a"),
     [(0, 64, 16, 4), (1, 64, 16, 4), (2, 48, 16, 4), (2, 64, 12, 4), (2, 64, 24, 4), (2, 64, 16, 3)],
 )

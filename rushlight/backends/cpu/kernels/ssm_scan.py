@@ -1,6 +1,6 @@
 """The scans of Mamba: states that fade and to which every token adds.
 
-A state lies in memory as that of `gated_delta_net`: runs of 16 columns, one behind the other, each row by
+A state lies in memory as `states` says: runs of 16 columns, one behind the other, each row by
 row. A piece of work is such a run of one head in one sequence, since columns read nothing of each other. It
 takes the tokens in order, and sums over the rows of the state in an order that only their number sets, so
 the results are the same however the sequence is cut into steps.
@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from numba import types
 
-from rushlight.backends.cpu.kernels.gated_delta_net import ROW_BYTES
 from rushlight.backends.cpu.kernels.kv_cache import block_of
+from rushlight.backends.cpu.kernels.states import ROW_BYTES
 from rushlight.backends.cpu.kernels.work import inline, sequence_count, smaller, take
 from rushlight.backends.cpu.simd import (
     exp,
