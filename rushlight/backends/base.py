@@ -423,6 +423,10 @@ class Ops(Protocol):
         """``min(max(x, -limit), limit)``."""
         ...
 
+    def minimum(self, x: Tensor, limit: float) -> Tensor:
+        """``min(x, limit)``."""
+        ...
+
     def softcap(self, x: Tensor, cap: float) -> Tensor:
         """``cap * tanh(x / cap)``: within (-cap, cap), and near x where that is small."""
         ...

@@ -57,13 +57,13 @@ class Block:
         self.ffn = ffn
 
 
-def read_recurrent_layers(accounts: Accounting, n_layer: int) -> tuple[bool, ...]:
-    """Which layers are recurrent, as the file lists them or says by an interval.
+def read_recurrent_layers(accounts: Accounting, n_layer: int, interval: int = 4) -> tuple[bool, ...]:
+    """Which layers are recurrent, as the file lists them or says by an interval, if only by the usual one.
 
     Raises:
         InvalidFile: a list that is none of bools, one a layer.
     """
-    interval = accounts.get_int("full_attention_interval", 4, min=1)
+    interval = accounts.get_int("full_attention_interval", interval, min=1)
     periodic = tuple((i + 1) % interval != 0 for i in range(n_layer))
     return accounts.get_bools("attention.recurrent_layers", n_layer, periodic)
 

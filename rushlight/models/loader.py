@@ -71,6 +71,7 @@ _WITH_HYPHENS = {
     "jina_bert_v3": "jina-bert-v3",
     "kimi_linear": "kimi-linear",
     "llama_embed": "llama-embed",
+    "minimax_01": "minimax-01",
     "minimax_m2": "minimax-m2",
     "minimax_m3": "minimax-m3",
     "modern_bert": "modern-bert",

@@ -244,7 +244,7 @@ def recurrent_sizes_of(model: RandomModel) -> dict[str, int]:
         "n_value": n_value,
         "n_conv": 2 * n_state * n_group + n_value,
         "n_group": n_group,
-        "n_value_group": n_value // n_group,
+        "n_value_group": n_value // max(n_group, 1),
         "n_ssm_in": 2 * n_value + 2 * n_state * n_group + n_head,
         "n_value_2": 2 * n_value,
         "n_qkv_gate": 2 * n_state * n_group + 2 * n_value,

@@ -7,6 +7,7 @@ from helpers.dense_models import DENSE_MODELS
 from helpers.expert_models import EXPERT_MODELS
 from helpers.later_models import LATER_MODELS
 from helpers.mixed_models import MIXED_MODELS
+from helpers.more_models import MORE_MODELS
 from helpers.recurrent_models import RECURRENT_MODELS
 from helpers.rwkv_models import RWKV_MODELS
 
@@ -18,4 +19,5 @@ RANDOM_MODELS = (
     *MIXED_MODELS,
     *RECURRENT_MODELS,
     *RWKV_MODELS,
+    *MORE_MODELS,
 )

@@ -98,7 +98,7 @@ def test_an_unread_key_or_tensor_is_an_error(tmp_path: Path, arch: str) -> None:
 
 @pytest.mark.parametrize("arch", supported_architectures())
 def test_what_is_missing_is_named(tmp_path: Path, arch: str) -> None:
-    needs_width = arch not in ("qwen35moe", "qwen3next", "mamba", "mamba2")
+    needs_width = arch not in ("qwen35moe", "qwen3next", "mamba", "mamba2", "maple")
     for key in ("block_count", "context_length", *["feed_forward_length"] * needs_width):
         with pytest.raises(InvalidFile, match=re.escape(f"{arch}.{key}")):
             load_edited(tmp_path, plain_model_of(arch), drop(f"{arch}.{key}"))

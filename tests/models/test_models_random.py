@@ -70,7 +70,9 @@ WITHOUT_EFFECT = {
     "nemotron_h_moe.expert_shared_count",  # expert_shared_feed_forward_length is that of all together
     "laguna.expert_shared_count",
     "mellum.feed_forward_length",
+    "maple.feed_forward_length",
     "muse-glimmer.rope.freq_base",  # its layers with RoPE have another
+    "maple.rope.freq_base",
     "minicpm3.rope.scaling.type",
     "exaone-moe.expert_shared_count",  # expert_shared_feed_forward_length is that of all together
     "deepseek2-dense: leading_dense_block_count",  # keys of experts in a file that has none

@@ -256,6 +256,9 @@ class _Counter:
     def clamp(self, x: Tensor, limit: float) -> Tensor:
         return x
 
+    def minimum(self, x: Tensor, limit: float) -> Tensor:
+        return x
+
     def softcap(self, x: Tensor, cap: float) -> Tensor:
         return x
 

@@ -118,6 +118,10 @@ class ElementwiseRecorder(OpRecorder):
         """See `Ops.clamp`."""
         return self._by_scalar("clamp", x, limit)
 
+    def minimum(self, x: Tensor, limit: float) -> Value:
+        """See `Ops.minimum`."""
+        return self._by_scalar("minimum", x, limit)
+
     def softcap(self, x: Tensor, cap: float) -> Value:
         """See `Ops.softcap`."""
         return self._by_scalar("softcap", x, cap)

@@ -433,6 +433,10 @@ class ReferenceOps:
         """``min(max(x, -limit), limit)``."""
         return Values(np.clip(_array(x), np.float32(-limit), np.float32(limit)))
 
+    def minimum(self, x: Tensor, limit: float) -> Values:
+        """``min(x, limit)``."""
+        return Values(np.minimum(_array(x), np.float32(limit)))
+
     def softcap(self, x: Tensor, cap: float) -> Values:
         """``cap * tanh(x / cap)``."""
         return Values(np.float32(cap) * np.tanh(_array(x) / np.float32(cap)))

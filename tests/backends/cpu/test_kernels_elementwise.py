@@ -164,7 +164,7 @@ def test_gelu(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 100])
-@pytest.mark.parametrize("name", ["relu_squared", "scale", "clamp", "softcap"])
+@pytest.mark.parametrize("name", ["relu_squared", "scale", "clamp", "minimum", "softcap"])
 def test_one_operand(name: str, n: int) -> None:
     x = 3 * randn(max(TOKEN_COUNTS), n)
     scalars = () if name == "relu_squared" else (2.5,)

@@ -68,6 +68,7 @@ KERNELS: dict[str, KernelSource] = {
     "match_magnitude": KernelSource("norms", records.BINARY),
     "sparsify": KernelSource("norms", records.BY_SCALAR),
     "clamp": KernelSource("elementwise", records.BY_SCALAR),
+    "minimum": KernelSource("elementwise", records.BY_SCALAR),
     "softcap": KernelSource("elementwise", records.BY_SCALAR),
     "sigmoid_scale": KernelSource("elementwise", records.BINARY),
     "route": KernelSource("routing", records.ROUTE),

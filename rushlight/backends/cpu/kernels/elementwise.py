@@ -107,6 +107,11 @@ def _clamp(x, limit):
 
 
 @inline
+def _minimum(x, limit):
+    return select(above(x, limit), limit, x)  # keeps NaN
+
+
+@inline
 def _softcap(x, cap):
     return cap * tanh(x / cap)
 
@@ -274,6 +279,7 @@ def kernels(target: Target) -> dict[str, Callable[..., None]]:
         "multiply": _rowwise(_multiply),
         "scale_rows": scale_rows,
         "clamp": _by_scalar(_clamp),
+        "minimum": _by_scalar(_minimum),
         "softcap": _by_scalar(_softcap),
         "sigmoid_scale": sigmoid_scale,
         "xielu": xielu,

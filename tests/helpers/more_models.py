@@ -1,0 +1,142 @@
+"""Tiny random models of architectures that few files have, those with linear attention among them."""
+
+from __future__ import annotations
+
+import numpy as np
+from helpers.expert_models import ATTENTION, EXPERTS
+from helpers.mixed_models import NORMED_HEADS
+from helpers.random_layers import BIASED_HEAD, GPT2, LAYER_NORM
+from helpers.random_models import RandomModel
+
+_SCAN = "ssm_in ssm_conv1d ssm_x ssm_dt ssm_dt.bias ssm_a ssm_d ssm_b_norm ssm_c_norm ssm_dt_norm ssm_out"
+_NORMED_QKV = "attn_qkv attn_q_norm attn_k_norm attn_output"
+_POST_NORMS = ("post_attention_norm", "post_ffw_norm")
+_LIGHTNING = "attn_qkv attn_gate attn_norm_2"
+_QKV = "attn_q attn_k attn_v"
+
+MORE_MODELS: tuple[RandomModel, ...] = (
+    RandomModel(
+        "openelm",
+        "openelm",
+        f"attn_norm {_NORMED_QKV} ffn_norm ffn_gate ffn_up ffn_down",
+        rest="output_norm",
+        n_layer=3,
+        n_head=4,
+        sizes={"n_qkv_1": 8 * 24, "n_q_1": 4 * 24, "n_qkv_2": 12 * 24, "n_q_2": 6 * 24, "n_ff_1": 128},
+        shapes={
+            **{f"{i}.attn_qkv": (f"n_qkv_{i}", "n_embd") for i in (1, 2)},
+            **{f"{i}.attn_output": ("n_embd", f"n_q_{i}") for i in (1, 2)},
+            **{f"1.{name}": ("n_ff_1", "n_embd") for name in ("ffn_gate", "ffn_up")},
+            "1.ffn_down": ("n_embd", "n_ff_1"),
+        },
+        head_dim=24,
+        metadata={
+            "attention.head_count": np.array([4, 4, 6], np.int32),
+            "attention.head_count_kv": np.array([2, 2, 3], np.int32),
+            "feed_forward_length": np.array([96, 128, 96], np.int32),
+            "rope.dimension_count": 24,
+            "rope.freq_base": 1e4,
+        },
+    ),
+    RandomModel(
+        "codeshell",
+        "codeshell",
+        GPT2,
+        rest=BIASED_HEAD,
+        epsilon=LAYER_NORM,
+        metadata={"rope.freq_base": 1e4, "rope.scaling.type": "linear", "rope.scaling.factor": 2.0},
+    ),
+    RandomModel(
+        "plm",
+        "plm",
+        "attn_norm attn_q attn_kv_a_mqa attn_kv_a_norm attn_kv_b attn_output ffn_norm ffn_up ffn_down",
+        rest="output_norm",
+        n_head_kv=4,
+        shapes={
+            "attn_q": ("n_mla_q", "n_embd"),
+            "attn_kv_a_mqa": ("n_lora_kv_rot", "n_embd"),
+            "attn_kv_a_norm": ("n_lora_kv",),
+            "attn_kv_b": ("n_mla_kv", "n_lora_kv"),
+            "attn_output": ("n_embd", "n_mla_out"),
+        },
+        metadata={
+            "attention.kv_lora_rank": 32,
+            "attention.key_length": 24,
+            "attention.value_length": 20,
+            "rope.dimension_count": 8,
+            "rope.freq_base": 1e4,
+        },
+    ),
+    RandomModel(
+        "plamo2",
+        "plamo2",
+        f"attn_norm {_NORMED_QKV} {_SCAN} {' '.join(_POST_NORMS)} ffn_norm ffn_up ffn_down",
+        rest="output_norm",
+        n_layer=4,
+        head_dim=24,
+        alone=(*_POST_NORMS, "ssm_b_norm", "ssm_c_norm", "ssm_dt_norm"),
+        shapes={
+            "attn_q_norm": ("n_head", "head_dim"),
+            "attn_k_norm": ("n_head_kv", "head_dim"),
+            "ffn_up": ("n_ff_2", "n_embd"),
+            "ssm_in": ("n_value_2", "n_embd"),
+            "ssm_conv1d": ("n_value", "n_taps"),
+            "ssm_x": ("n_made", "n_value"),
+            "ssm_dt": ("n_head_v", "n_step"),
+            "ssm_dt_norm": ("n_step",),
+            "ssm_d": ("n_head_v",),
+        },
+        sizes={"n_made": 64 + 2 * 24, "n_step": 64},
+        only_in={**dict.fromkeys(_NORMED_QKV.split(), (0, 2)), **dict.fromkeys(_SCAN.split(), (1, 3))},
+        metadata={
+            "attention.head_count": np.array([4, 0, 4, 0], np.int32),
+            "attention.head_count_kv": np.array([2, 0, 2, 0], np.int32),
+            "ssm.conv_kernel": 4,
+            "ssm.state_size": 24,
+            "ssm.group_count": 0,
+            "ssm.time_step_rank": 4,
+            "ssm.inner_size": 80,
+            "rope.freq_base": 1e4,
+        },
+    ),
+    RandomModel(
+        "maple",
+        "maple",
+        f"{NORMED_HEADS} {EXPERTS}",
+        n_layer=4,
+        head_dim=32,
+        metadata={
+            "attention.sliding_window": 12,
+            "attention.sliding_window_pattern": np.array([True, True, False, True]),
+            "rope.dimension_count": 16,
+            "rope.freq_base": 1e4,
+            "rope.freq_base_swa": 5e5,
+            "expert_count": 10,
+            "expert_used_count": 3,
+            "expert_feed_forward_length": 64,
+            "swiglu_clamp_exp": np.array([0.7, 0.0, 0.5, 0.9], np.float32),
+        },
+    ),
+    RandomModel(
+        "minimax-01",
+        "minimax-01",
+        f"{ATTENTION} {_LIGHTNING} {EXPERTS}",
+        n_layer=4,
+        shapes={
+            "attn_qkv": ("n_q_3", "n_embd"),
+            "attn_gate": ("n_q", "n_embd"),
+            "attn_norm_2": ("n_q",),
+        },
+        head_dim=32,
+        sizes={"n_q_3": 3 * 4 * 32},
+        only_in={**dict.fromkeys(_QKV.split(), (1, 3)), **dict.fromkeys(_LIGHTNING.split(), (0, 2))},
+        metadata={
+            "full_attention_interval": 2,
+            "residual_scale": 1.7,
+            "rope.dimension_count": 16,
+            "rope.freq_base": 1e6,
+            "expert_count": 8,
+            "expert_used_count": 2,
+        },
+    ),
+)
