@@ -427,6 +427,10 @@ class Ops(Protocol):
         """``min(x, limit)``."""
         ...
 
+    def softmax(self, x: Tensor) -> Tensor:
+        """``exp(x) / sum(exp(x))`` over the columns of each row."""
+        ...
+
     def softcap(self, x: Tensor, cap: float) -> Tensor:
         """``cap * tanh(x / cap)``: within (-cap, cap), and near x where that is small."""
         ...

@@ -23,6 +23,7 @@ class SwiGLUExperts:
         experts: those of the mixture.
         name: of the layer.
         selection_bias: name of the bias that takes part in the choice.
+        n_inner: columns that go into an expert and come out of it; 0: those of the hidden state.
     """
 
     def __init__(
@@ -32,13 +33,15 @@ class SwiGLUExperts:
         experts: ExpertConfig,
         name: str,
         selection_bias: str = "exp_probs_b.bias",
+        n_inner: int = 0,
     ) -> None:
         n_expert, n_ff, n_embd = experts.n_expert, experts.n_ff, config.n_embd
+        n_inner = n_inner or n_embd
         self._routing = experts.routing
         self._router = weights.linear(f"{name}.ffn_gate_inp", n_expert, n_embd)
         self._selection_bias = weights.optional_vector(f"{name}.{selection_bias}", n_expert)
-        self._gate, self._up = weights.gate_up_experts(name, n_expert, n_ff, n_embd)
-        self._down = weights.experts(f"{name}.ffn_down_exps", n_expert, n_embd, n_ff)
+        self._gate, self._up = weights.gate_up_experts(name, n_expert, n_ff, n_inner)
+        self._down = weights.experts(f"{name}.ffn_down_exps", n_expert, n_inner, n_ff)
 
     def __call__(self, ops: Ops, x: Tensor) -> Tensor:
         """The network's output."""

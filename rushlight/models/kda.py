@@ -52,17 +52,33 @@ def read_kda(accounts: Accounting, config: Config) -> KdaSizes:
     )
 
 
+class Bound(NamedTuple):
+    """How logarithms of decays are bounded.
+
+    Attributes:
+        least: the least of them, ``kda.gate_lower_bound``.
+        sign: of what ``ssm_a`` multiplies.
+    """
+
+    least: float
+    sign: float
+
+
 class KimiDeltaAttention:
     """The weights of a layer, up to its output projection.
 
     Queries, keys and values each go through a short convolution (``ssm_conv1d_q``, ``ssm_conv1d_k``,
     ``ssm_conv1d_v``) and SiLU; queries and keys are divided by their lengths, queries by the root of D on
-    top. ``ssm_a * softplus(ssm_f_b(ssm_f_a(x)) + ssm_dt)`` is the logarithm of the decay of each row of a
-    head's state, ``sigmoid(ssm_beta(x))`` how far it is corrected. The result is normed head by head
-    (``ssm_norm``) and multiplied by ``sigmoid(ssm_g_b(ssm_g_a(x)))``.
+    top. ``ssm_a * softplus(f(x) + ssm_dt)`` is the logarithm of the decay of each row of a head's state, or
+    ``least * sigmoid(sign * ssm_a * (f(x) + ssm_dt))`` where there is a bound; ``sigmoid(ssm_beta(x))`` is
+    how far the state is corrected. The result is normed head by head (``ssm_norm``) and multiplied by
+    ``sigmoid(g(x))``. f is ``ssm_f_b(ssm_f_a(x))``, or ``ssm_f_a`` alone, and so is g, which may be called
+    ``ssm_g``.
     """
 
-    def __init__(self, weights: Weights, config: Config, sizes: KdaSizes, name: str) -> None:
+    def __init__(
+        self, weights: Weights, config: Config, sizes: KdaSizes, name: str, bound: Bound | None = None
+    ) -> None:
         n_embd, eps, n_head, head_dim = config.n_embd, config.norm_eps, sizes.n_head, sizes.head_dim
         n_inner = sizes.n_inner
         self._sizes = sizes
@@ -72,13 +88,12 @@ class KimiDeltaAttention:
             raise UnsupportedModel(f"{name}.attn_q has a bias, which this architecture never has.")
         convs = (f"{name}.ssm_conv1d_q", f"{name}.ssm_conv1d_k", f"{name}.ssm_conv1d_v")
         self._conv = weights.taps(tuple(f"{conv}.weight" for conv in convs), n_inner, sizes.n_taps)
-        self._f_a = weights.linear(f"{name}.ssm_f_a", head_dim, n_embd)
-        step = weights.linear(f"{name}.ssm_f_b", n_inner, head_dim)
-        self._f_b = Linear(step.weight, weights.vector(f"{name}.ssm_dt.bias", n_inner))
+        *first, step = _projections(weights, f"{name}.ssm_f", n_inner, head_dim, n_embd)
+        self._f = [*first, Linear(step.weight, weights.vector(f"{name}.ssm_dt.bias", n_inner))]
+        self._bound = bound
         self._a = weights.repeated(f"{name}.ssm_a", n_head, head_dim)
         self._beta = weights.linear(f"{name}.ssm_beta", n_head, n_embd)
-        self._g_a = weights.linear(f"{name}.ssm_g_a", head_dim, n_embd)
-        self._g_b = weights.linear(f"{name}.ssm_g_b", n_inner, head_dim)
+        self._g = _projections(weights, f"{name}.ssm_g", n_inner, head_dim, n_embd)
         self._norm = RmsNorm(weights, f"{name}.ssm_norm", head_dim, eps)
         # x / sqrt(sum(x^2) + eps) is an RMS norm with these weights and this epsilon.
         self._q_scale = weights.constant(1 / head_dim, head_dim)
@@ -92,7 +107,26 @@ class KimiDeltaAttention:
         q, k, v = (together.columns(i * n, (i + 1) * n) for i in range(3))
         q = ops.rms_norm(q, self._q_scale, self._length_eps, n_head)
         k = ops.rms_norm(k, self._k_scale, self._length_eps, n_head)
-        steps = ops.softplus(self._f_b(ops, self._f_a(ops, x)))
-        decay, beta = ops.exp(ops.multiply(steps, self._a)), ops.sigmoid(self._beta(ops, x))
+        decay, beta = ops.exp(self._log_decay(ops, x)), ops.sigmoid(self._beta(ops, x))
         read = self._norm(ops, ops.kda(q, k, v, decay, beta, layer))
-        return ops.multiply(read, ops.sigmoid(self._g_b(ops, self._g_a(ops, x))))
+        return ops.multiply(read, ops.sigmoid(_through(ops, self._g, x)))
+
+    def _log_decay(self, ops: Ops, x: Tensor) -> Tensor:
+        steps = _through(ops, self._f, x)
+        if self._bound is None:
+            return ops.multiply(ops.softplus(steps), self._a)
+        steps = ops.scale(ops.multiply(steps, self._a), self._bound.sign)
+        return ops.scale(ops.sigmoid(steps), self._bound.least)
+
+
+def _projections(weights: Weights, name: str, n: int, n_inner: int, k: int) -> list[Linear]:
+    """One matrix [n, k], or a pair by way of `n_inner` columns."""
+    if weights.has(f"{name}_b.weight"):
+        return [weights.linear(f"{name}_a", n_inner, k), weights.linear(f"{name}_b", n, n_inner)]
+    return [weights.linear(f"{name}_a" if weights.has(f"{name}_a.weight") else name, n, k)]
+
+
+def _through(ops: Ops, linears: list[Linear], x: Tensor) -> Tensor:
+    for linear in linears:
+        x = linear(ops, x)
+    return x

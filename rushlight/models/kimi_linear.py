@@ -24,14 +24,13 @@ import math
 from dataclasses import replace
 
 from rushlight.backends.base import Backend, Ops, Tensor
-from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config, read_heads
 from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_deepseek_experts
 from rushlight.models.experts import ffn_of
 from rushlight.models.kda import KdaSizes, KimiDeltaAttention, read_kda
-from rushlight.models.latent_attention import LatentAttention, LatentSizes
+from rushlight.models.latent_attention import LatentAttention, LatentSizes, read_absorbed
 from rushlight.models.layers import RmsNorm
 from rushlight.models.weights import Weights
 
@@ -72,7 +71,8 @@ class Model(Decoder):
         accounts.expect("expert_weights_norm", True, "weights are always divided by their sum here")
         experts = read_deepseek_experts(accounts, config.n_layer, "sigmoid")
         experts = experts._replace(routing=replace(experts.routing, normalize=True))
-        kda, latent = read_kda(accounts, config), _read_latent(accounts, config)
+        accounts.expect("attention.q_lora_rank", 0, "queries come straight from the input here")
+        kda, latent = read_kda(accounts, config), read_absorbed(accounts, config)
         weights = Weights(accounts, backend)
         super().__init__(config, weights, n_ctx, [0 if n else kda.cache for n in heads])
         self.attention_scale = 1 / math.sqrt(latent.n_key)
@@ -93,22 +93,3 @@ class Model(Decoder):
             x = ops.add(x, block.attn_output(ops, mixed))
             x = ops.add(x, block.ffn(ops, block.ffn_norm(ops, x)))
         return self.output(ops, self.output_norm(ops, x))
-
-
-def _read_latent(accounts: Accounting, config: Config) -> LatentSizes:
-    n_lora_kv, n_rot = accounts.get_int("attention.kv_lora_rank", min=1), config.n_rot
-    n_key = accounts.get_int("attention.key_length_mla", min=1)
-    kept = config.n_head_kv, config.n_embd_head_k, config.n_embd_head_v
-    if kept != (1, n_lora_kv + n_rot, n_lora_kv) or n_key <= n_rot:
-        raise InvalidFile(
-            f"Latent attention of {n_lora_kv} and {n_rot} columns, with keys of {n_key}, cannot keep {kept}."
-        )
-    return LatentSizes(
-        n_head=config.n_head,
-        n_nope=n_key - n_rot,
-        n_rot=n_rot,
-        n_value=accounts.get_int("attention.value_length_mla", min=1),
-        n_lora_q=0,
-        n_lora_kv=n_lora_kv,
-        absorbed=True,
-    )

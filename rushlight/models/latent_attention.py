@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rushlight.backends.base import Ops, Positions, RopeTable, Tensor
+from rushlight.errors import InvalidFile
+from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
 from rushlight.models.layers import RmsNorm
 from rushlight.models.weights import Weights
@@ -39,6 +41,37 @@ class LatentSizes(NamedTuple):
     def n_key(self) -> int:
         """Columns of a query."""
         return self.n_nope + self.n_rot
+
+
+def keeping_latent(accounts: Accounting, config: Config) -> Config:
+    """The configuration of files that may leave out ``attention.value_length``: that of the short vectors."""
+    if accounts.get_int("attention.value_length", 0):
+        return config
+    return config._replace(n_embd_head_v=accounts.get_int("attention.kv_lora_rank", min=1))
+
+
+def read_absorbed(accounts: Accounting, config: Config) -> LatentSizes:
+    """Read the sizes of layers that keep the short vectors, in files that have no other.
+
+    Raises:
+        InvalidFile: a key that is missing or out of range, or that contradicts what is kept.
+    """
+    n_lora_kv, n_rot = accounts.get_int("attention.kv_lora_rank", min=1), config.n_rot
+    n_key = accounts.get_int("attention.key_length_mla", min=1)
+    kept = config.n_head_kv, config.n_embd_head_k, config.n_embd_head_v
+    if kept != (1, n_lora_kv + n_rot, n_lora_kv) or n_key <= n_rot:
+        raise InvalidFile(
+            f"Latent attention of {n_lora_kv} and {n_rot} columns, with keys of {n_key}, cannot keep {kept}."
+        )
+    return LatentSizes(
+        n_head=config.n_head,
+        n_nope=n_key - n_rot,
+        n_rot=n_rot,
+        n_value=accounts.get_int("attention.value_length_mla", min=1),
+        n_lora_q=accounts.get_int("attention.q_lora_rank", 0, min=0),
+        n_lora_kv=n_lora_kv,
+        absorbed=True,
+    )
 
 
 class LatentAttention:

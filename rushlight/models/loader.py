@@ -69,6 +69,7 @@ _WITH_HYPHENS = {
     "hunyuan_moe": "hunyuan-moe",
     "jina_bert_v2": "jina-bert-v2",
     "jina_bert_v3": "jina-bert-v3",
+    "kimi_k3": "kimi-k3",
     "kimi_linear": "kimi-linear",
     "llama_embed": "llama-embed",
     "minimax_01": "minimax-01",

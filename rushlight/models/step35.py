@@ -91,7 +91,7 @@ class Model(Blocks):
         n_layer, n_all = config.n_layer, config.n_layer + n_next
         experts = _read_experts(accounts, n_all)
         self.is_local = read_window_layers(accounts, n_all, period=1)[:n_layer]
-        limits = [_read_limits(accounts, f"swiglu_clamp_{of}", n_all) for of in ("exp", "shexp")]
+        limits = [read_limits(accounts, f"swiglu_clamp_{of}", n_all) for of in ("exp", "shexp")]
         local_base = read_window_freq_base(accounts, config.rope_freq_base)
         weights = Weights(accounts, backend)
         own = [config._replace(n_head=q, n_head_kv=kv) for q, kv in heads[:n_layer]]
@@ -133,8 +133,12 @@ def _read_experts(accounts: Accounting, n_layer: int) -> ExpertConfig:
     return experts._replace(n_ff_shared=accounts.get_int("expert_shared_feed_forward_length", min=1))
 
 
-def _read_limits(accounts: Accounting, key: str, n_layer: int) -> list[float]:
-    """One number for each layer; 0: no limit."""
+def read_limits(accounts: Accounting, key: str, n_layer: int) -> list[float]:
+    """One number for each layer; 0: no limit.
+
+    Raises:
+        UnsupportedModel: a limit below which SiLU may fall.
+    """
     listed = accounts.get_array(key, None, length=n_layer)
     limits = [0.0] * n_layer if listed is None else [float(limit) for limit in listed]
     if any(limit and not limit >= _LEAST_CLAMP for limit in limits):

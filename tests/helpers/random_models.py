@@ -265,7 +265,7 @@ def _values(
         return np.float32(1.0) + np.abs(_uniform(rng, shape)) * np.float32(3.0 if "long" in name else 1.0)
     noise = _uniform(rng, shape)
     if name == "ssm_a":  # times softplus, the logarithm of a decay: state lives for some tokens
-        return noise * np.float32(0.1) - np.float32(0.2)
+        return (noise * np.float32(0.1) - np.float32(0.2)) * np.float32(gain)
     if name == "time_mix_decay":  # the logarithm of that of a decay
         return noise * np.float32(0.5) - np.float32(1.5)
     if kind == "bias":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from helpers.alibi_models import ALIBI_MODELS
 from helpers.dense_models import DENSE_MODELS
 from helpers.expert_models import EXPERT_MODELS
+from helpers.kda_models import KDA_MODELS
 from helpers.later_models import LATER_MODELS
 from helpers.mixed_models import MIXED_MODELS
 from helpers.more_models import MORE_MODELS
@@ -19,5 +20,6 @@ RANDOM_MODELS = (
     *MIXED_MODELS,
     *RECURRENT_MODELS,
     *RWKV_MODELS,
+    *KDA_MODELS,
     *MORE_MODELS,
 )

@@ -69,6 +69,7 @@ WITHOUT_EFFECT = {
     "nemotron_h_moe: attention.layer_norm_epsilon",
     "nemotron_h_moe.expert_shared_count",  # expert_shared_feed_forward_length is that of all together
     "laguna.expert_shared_count",
+    "bailingmoe3: expert_shared_count",
     "mellum.feed_forward_length",
     "maple.feed_forward_length",
     "muse-glimmer.rope.freq_base",  # its layers with RoPE have another
@@ -81,8 +82,8 @@ WITHOUT_EFFECT = {
     "phimoe.rope.scaling.type",  # its factors are used wherever a file has them, as llama.cpp does
     "command-r.rope.scaling.type",  # its converters write none, and no factor either
 }
-# In a file for llama.cpp alone: the first layer's values are its own.
-UNREAD = {f"blk.0.time_mix_v{i}.weight" for i in range(3)}
+# Of first layers, which have none before them; files have them for llama.cpp alone.
+UNREAD = {"blk.0.attn_res_score.weight", *(f"blk.0.time_mix_v{i}.weight" for i in range(3))}
 
 
 @pytest.fixture(scope="module", params=MODELS)

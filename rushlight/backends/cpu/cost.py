@@ -259,6 +259,9 @@ class _Counter:
     def minimum(self, x: Tensor, limit: float) -> Tensor:
         return x
 
+    def softmax(self, x: Tensor) -> Tensor:
+        return x
+
     def softcap(self, x: Tensor, cap: float) -> Tensor:
         return x
 

@@ -122,6 +122,10 @@ class ElementwiseRecorder(OpRecorder):
         """See `Ops.minimum`."""
         return self._by_scalar("minimum", x, limit)
 
+    def softmax(self, x: Tensor) -> Value:
+        """See `Ops.softmax`."""
+        return self._binary("softmax", x, x)
+
     def softcap(self, x: Tensor, cap: float) -> Value:
         """See `Ops.softcap`."""
         return self._by_scalar("softcap", x, cap)

@@ -437,6 +437,12 @@ class ReferenceOps:
         """``min(x, limit)``."""
         return Values(np.minimum(_array(x), np.float32(limit)))
 
+    def softmax(self, x: Tensor) -> Values:
+        """The share of each column's exponential in the sum of its row."""
+        rows = _array(x)
+        grown = np.exp(rows - rows.max(axis=-1, keepdims=True))
+        return Values(grown / grown.sum(axis=-1, keepdims=True))
+
     def softcap(self, x: Tensor, cap: float) -> Values:
         """``cap * tanh(x / cap)``."""
         return Values(np.float32(cap) * np.tanh(_array(x) / np.float32(cap)))

@@ -200,3 +200,21 @@ def test_no_row_depends_on_its_neighbours() -> None:
         found = cpu_rows(build, x)
         others = [0, 1, 2, 4, 6, 7]
         np.testing.assert_array_equal(found[others], expected[others])
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 31, 100])
+def test_softmax(n: int) -> None:
+    """Rows of small numbers, and of some whose exponentials would overflow or vanish."""
+    x = randn(max(TOKEN_COUNTS), n) * np.float32([[1], [30], [300]])[np.arange(max(TOKEN_COUNTS)) % 3]
+    x += np.float32([[0], [1e4], [-1e4]])[np.arange(max(TOKEN_COUNTS)) % 3]
+
+    def build(backend: Any) -> Any:
+        return lambda ops, y: ops.softmax(y)
+
+    grown = np.exp(x.astype(np.float64) - x.max(axis=1, keepdims=True).astype(np.float64))
+    expected = grown / grown.sum(axis=1, keepdims=True)
+    executor = PoisonedExecutor(build, x)
+    for n_tokens in TOKEN_COUNTS:
+        assert_close(executor.rows(n_tokens), expected[:n_tokens], atol=1e-30, rtol=1e-6)
+    executor.close()
+    assert_close(reference_rows(build, x), expected, atol=1e-30, rtol=1e-6)

@@ -69,6 +69,7 @@ KERNELS: dict[str, KernelSource] = {
     "sparsify": KernelSource("norms", records.BY_SCALAR),
     "clamp": KernelSource("elementwise", records.BY_SCALAR),
     "minimum": KernelSource("elementwise", records.BY_SCALAR),
+    "softmax": KernelSource("norms", records.BINARY),
     "softcap": KernelSource("elementwise", records.BY_SCALAR),
     "sigmoid_scale": KernelSource("elementwise", records.BINARY),
     "route": KernelSource("routing", records.ROUTE),

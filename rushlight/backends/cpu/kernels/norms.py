@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from numba import types
 
 from rushlight.backends.cpu.kernels.quantize import quantizing
-from rushlight.backends.cpu.kernels.work import inline, row_count, take
+from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
 from rushlight.backends.cpu.simd import (
     below,
+    exp,
     fma,
     lane_index,
     load_f32_partial,
     load_f32x16,
     maximum,
     reduce_add,
+    reduce_max,
     select,
     splat_f32,
     splat_i32,
@@ -158,8 +161,42 @@ def sparsify(op, step, thread, n_threads):
         row = take(op)
 
 
+@inline
+def _part(x, i, n):
+    """16 columns of a row of n; behind its end there are none, whose exponentials are 0."""
+    inside = below(lane_index(), splat_i32(types.int32(n - i)))
+    return select(inside, load_f32_partial(x + 4 * i, smaller(16, n - i)), splat_f32(-np.inf))
+
+
+def softmax(op, step, thread, n_threads):
+    """The share of each column's exponential in the sum of its row's."""
+    rows = row_count(step, op.rows)
+    row = take(op)
+    while row < rows:
+        x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
+        largest = splat_f32(-np.inf)
+        for i in range(0, op.n, 16):
+            largest = maximum(largest, _part(x, i, op.n))
+        most = splat_f32(reduce_max(largest))
+        total = splat_f32(0.0)
+        for i in range(0, op.n, 16):
+            grown = exp(_part(x, i, op.n) - most)
+            total = total + grown
+            store_f32_partial(y + 4 * i, grown, smaller(16, op.n - i))
+        whole = splat_f32(reduce_add(total))
+        for i in range(0, op.n, 16):
+            count = smaller(16, op.n - i)
+            store_f32_partial(y + 4 * i, load_f32_partial(y + 4 * i, count) / whole, count)
+        row = take(op)
+
+
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The norms, by name."""
     quantized = quantizing("rms_norm_quantize", _rms_row, _rms_value)
-    others = {"layer_norm": layer_norm, "match_magnitude": match_magnitude, "sparsify": sparsify}
+    others = {
+        "layer_norm": layer_norm,
+        "match_magnitude": match_magnitude,
+        "sparsify": sparsify,
+        "softmax": softmax,
+    }
     return {"rms_norm": rms_norm, **quantized, **others}
