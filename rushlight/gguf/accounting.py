@@ -65,9 +65,10 @@ class Accounting:
         """Accounts of the file's keys under another prefix, which some architecture puts them under."""
         return Accounting(self._metadata, prefix)
 
-    def get_float_or_array(self, key: str, n: int) -> tuple[float, ...]:
+    def get_float_or_array(self, key: str, n: int, default: T = REQUIRED) -> tuple[float, ...] | T:
         """`n` finite numbers, one a layer, from an array of `n` or from one that holds for all of them."""
-        self._has(key, REQUIRED)
+        if not self._has(key, default):
+            return default
         value = self._typed(key, (float, np.ndarray), "a number or an array of numbers")
         if isinstance(value, float):
             values = (value,) * n

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rushlight.backends.base import Ops, Positions, RopeTable, Tensor
+from rushlight.backends.base import Ops, Positions, RopeTable, Tensor, Weight
 from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config
@@ -122,11 +122,12 @@ class LatentAttention:
         growth: Tensor | None = None,
         q_source: Tensor | None = None,
         chosen: Positions | None = None,
+        sinks: Weight | None = None,
     ) -> Tensor:
         """What the heads attend to: [T, H * n_value].
 
         Without `rope` no position turns anything; queries are multiplied by `growth` [T, 1]. `q_source` is
-        the method's result, if it is there already, and `chosen` what `Ops.attention` takes.
+        the method's result, if it is there already, and `chosen` and `sinks` what `Ops.attention` takes.
         """
         sizes, n_head = self._sizes, self._sizes.n_head
         q = self._q(ops, self.q_source(ops, x) if q_source is None else q_source)
@@ -144,9 +145,10 @@ class LatentAttention:
         if sizes.absorbed:
             q = ops.join_heads(ops.head_linear(q_nope, self._k_b), q_rope, n_head)
             k = ops.join_heads(latent, k_rope, 1)
-            attended = ops.attention(q, k, latent, layer, scale, chosen=chosen)
+            attended = ops.attention(q, k, latent, layer, scale, sinks=sinks, chosen=chosen)
             return ops.head_linear(attended, self._v_b)
         kv = self._kv_b(ops, latent)
         k = ops.join_heads(ops.head_columns(kv, n_head, 0, sizes.n_nope), k_rope, n_head, one=True)
         v = ops.head_columns(kv, n_head, sizes.n_nope, sizes.n_nope + sizes.n_value)
-        return ops.attention(ops.join_heads(q_nope, q_rope, n_head), k, v, layer, scale, chosen=chosen)
+        q = ops.join_heads(q_nope, q_rope, n_head)
+        return ops.attention(q, k, v, layer, scale, sinks=sinks, chosen=chosen)

@@ -41,12 +41,12 @@ class LimitedExperts(SwiGLUExperts):
 
 
 def read_limits(accounts: Accounting, key: str, n_layer: int) -> tuple[float, ...]:
-    """The limit of each layer, 0 for none.
+    """The limit of each layer, 0 for none; a file without the key has none.
 
     Raises:
-        InvalidFile: the key is missing, or a limit is negative.
+        InvalidFile: a limit is negative.
     """
-    limits = accounts.get_float_or_array(key, n_layer)
+    limits: tuple[float, ...] = accounts.get_float_or_array(key, n_layer, (0.0,) * n_layer)
     if min(limits) < 0:
         raise InvalidFile(f"Metadata {key} holds {min(limits)}; expected limits of at least 0.")
     return limits

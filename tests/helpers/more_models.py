@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from helpers.expert_models import ATTENTION, EXPERTS
+from helpers.expert_models import (
+    ATTENTION,
+    DEEPSEEK,
+    DENSE,
+    EXPERTS,
+    FIRST_DENSE,
+    LATENT,
+    LATENT_SHAPES,
+    LATER_EXPERTS,
+    SHARED,
+)
 from helpers.mixed_models import NORMED_HEADS
 from helpers.random_layers import BIASED_HEAD, GPT2, LAYER_NORM
 from helpers.random_models import RandomModel
@@ -13,6 +23,9 @@ _NORMED_QKV = "attn_qkv attn_q_norm attn_k_norm attn_output"
 _POST_NORMS = ("post_attention_norm", "post_ffw_norm")
 _LIGHTNING = "attn_qkv attn_gate attn_norm_2"
 _QKV = "attn_q attn_k attn_v"
+_STREAMS = "hc_attn_fn hc_attn_scale hc_attn_base hc_ffn_fn hc_ffn_scale hc_ffn_base"
+_STREAM_SHAPES = {"fn": ("n_stream_2", "n_streams"), "scale": ("two",), "base": ("n_stream_2",)}
+_OUT_SHAPES = {"fn": ("n_stream", "n_streams"), "scale": ("one",), "base": ("n_stream",)}
 
 MORE_MODELS: tuple[RandomModel, ...] = (
     RandomModel(
@@ -137,6 +150,40 @@ MORE_MODELS: tuple[RandomModel, ...] = (
             "rope.freq_base": 1e6,
             "expert_count": 8,
             "expert_used_count": 2,
+        },
+    ),
+    RandomModel(
+        "hy_v4",
+        "hy_v4",
+        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b attn_sinks attn_gate {_STREAMS}"
+        f" {DENSE} {EXPERTS} {SHARED} exp_probs_b.bias",
+        rest="output_norm output output_hc_fn output_hc_scale output_hc_base",
+        n_layer=3,
+        n_head_kv=1,
+        shapes={
+            **LATENT_SHAPES,
+            "attn_gate": ("n_mla_out", "n_embd"),
+            **{f"hc_{of}_{name}": shape for of in ("attn", "ffn") for name, shape in _STREAM_SHAPES.items()},
+            **{f"output_hc_{name}": shape for name, shape in _OUT_SHAPES.items()},
+        },
+        only_in={**FIRST_DENSE, **LATER_EXPERTS},
+        gains={f"{of}_fn": 2.0 for of in ("hc_attn", "hc_ffn", "output_hc")},
+        sizes={"n_stream": 3, "n_stream_2": 6, "n_streams": 3 * 64, "two": 2},
+        metadata={
+            **DEEPSEEK,
+            "attention.q_lora_rank": 24,
+            "attention.kv_lora_rank": 32,
+            "attention.key_length": 40,
+            "attention.value_length": 32,
+            "attention.key_length_mla": 24,
+            "attention.value_length_mla": 20,
+            "rope.dimension_count": 8,
+            "rope.freq_base": 1e4,
+            "expert_gating_func": 2,
+            "swiglu_clamp_exp": np.array([0.0, 0.6, 0.5], np.float32),
+            "hyper_connection.count": 3,
+            "hyper_connection.epsilon": 0.05,
+            "hyper_connection.magnitude": 1.6,
         },
     ),
 )
