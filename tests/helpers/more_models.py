@@ -15,7 +15,7 @@ from helpers.expert_models import (
     SHARED,
 )
 from helpers.mixed_models import NORMED_HEADS
-from helpers.random_layers import BIASED_HEAD, GPT2, LAYER_NORM
+from helpers.random_layers import BIASED_HEAD, GPT2, LAYER_NORM, LLAMA
 from helpers.random_models import RandomModel
 
 _SCAN = "ssm_in ssm_conv1d ssm_x ssm_dt ssm_dt.bias ssm_a ssm_d ssm_b_norm ssm_c_norm ssm_dt_norm ssm_out"
@@ -23,6 +23,8 @@ _NORMED_QKV = "attn_qkv attn_q_norm attn_k_norm attn_output"
 _POST_NORMS = ("post_attention_norm", "post_ffw_norm")
 _LIGHTNING = "attn_qkv attn_gate attn_norm_2"
 _QKV = "attn_q attn_k attn_v"
+_FUSED = LLAMA.replace(_QKV, "attn_qkv")
+_VISUAL = "vis_attn_qkv vis_attn_output vis_gate vis_up vis_down"
 _STREAMS = "hc_attn_fn hc_attn_scale hc_attn_base hc_ffn_fn hc_ffn_scale hc_ffn_base"
 _STREAM_SHAPES = {"fn": ("n_stream_2", "n_streams"), "scale": ("two",), "base": ("n_stream_2",)}
 _OUT_SHAPES = {"fn": ("n_stream", "n_streams"), "scale": ("one",), "base": ("n_stream",)}
@@ -185,5 +187,27 @@ MORE_MODELS: tuple[RandomModel, ...] = (
             "hyper_connection.epsilon": 0.05,
             "hyper_connection.magnitude": 1.6,
         },
+    ),
+    RandomModel(
+        "paddleocr",
+        "paddleocr",
+        LLAMA,
+        metadata={
+            "rope.dimension_sections": np.array([3, 3, 2, 0], np.int32),
+            "rope.freq_base": 5e5,
+        },
+    ),
+    RandomModel(
+        "cogvlm",
+        "cogvlm",
+        f"{_FUSED} {_VISUAL}",
+        n_head_kv=4,
+        shapes={
+            "vis_attn_qkv": ("n_qkv", "n_embd"),
+            "vis_attn_output": ("n_embd", "n_q"),
+            **dict.fromkeys(("vis_gate", "vis_up"), ("n_ff", "n_embd")),
+            "vis_down": ("n_embd", "n_ff"),
+        },
+        metadata={"rope.freq_base": 1e4},
     ),
 )

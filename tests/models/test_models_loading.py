@@ -106,7 +106,7 @@ def test_what_is_missing_is_named(tmp_path: Path, arch: str) -> None:
         names = [
             name
             for name in file.tensors
-            if re.search(r"(attn_output|ssm_out|time_mix_output|ffn_down.*)\.weight", name)
+            if re.search(r"\.(attn_output|ssm_out|time_mix_output|ffn_down.*)\.weight", name)
         ]
     for name in ("token_embd.weight", names[0], names[-1]):
         with pytest.raises(InvalidFile, match=re.escape(name)):
