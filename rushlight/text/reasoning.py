@@ -14,7 +14,9 @@ class ReasoningTags(NamedTuple):
         models: whose they are.
         then: what stands between the thinking and the rest.
         said: what stands before what is said; with it, `close` stands after that too.
-        tokens: the special tokens that the marks are written with.
+        behind: what may stand behind what is said.
+        special: the special tokens that the marks are written with, where no mark is one.
+        template: what a chat template contains that makes `close` of parts.
     """
 
     open: str
@@ -22,17 +24,24 @@ class ReasoningTags(NamedTuple):
     models: str
     then: str = ""
     said: str = ""
+    behind: tuple[str, ...] = ()
+    special: tuple[str, ...] = ()
+    template: str = ""
 
     @property
     def tokens(self) -> tuple[str, ...]:
         """The texts of the tokens that the marks are written with."""
+        if self.special:
+            return self.special
         others = (self.said, self.then.removesuffix("assistant"))
         return (self.open, self.close, self.open.removesuffix("thought"), *filter(None, others))
 
     @property
     def dropped(self) -> tuple[str, ...]:
         """What belongs to no part, though it stands in what is said."""
-        return (self.then, self.said, self.close) if self.said else ()
+        if self.said:
+            return tuple(filter(None, (self.then, self.said, self.close, *self.behind)))
+        return ()
 
 
 REASONING_TAGS: tuple[ReasoningTags, ...] = (
@@ -49,6 +58,16 @@ REASONING_TAGS: tuple[ReasoningTags, ...] = (
     ReasoningTags("<thinking>", "</thinking>", "Apriel 1.5"),
     ReasoningTags("<|inner_prefix|>", "<|inner_suffix|>", "Apertus"),
     ReasoningTags("<|think|>", "<|end|>", "Solar Open", then="<|begin|>assistant", said="<|content|>"),
+    ReasoningTags("<think:opensource>", "</think:opensource>", "Hy3", template="'</think{}>'.format("),
+    ReasoningTags(
+        "<|open|>think<|sep|>",
+        "<|close|>think<|sep|>",
+        "Kimi K3",
+        said="<|open|>response<|sep|>",
+        behind=("<|close|>response<|sep|>", "<|close|>message<|sep|>"),
+        special=("<|open|>", "<|sep|>", "<|close|>"),
+        template="open_tag('think')",
+    ),
 )
 
 
@@ -58,4 +77,10 @@ def reasoning_tags_of(template: str) -> ReasoningTags | None:
     Args:
         template: the source of the template.
     """
-    return next((tags for tags in REASONING_TAGS if tags.close in template and tags.said in template), None)
+
+    def knows(tags: ReasoningTags) -> bool:
+        return (
+            tags.template in template if tags.template else (tags.close in template and tags.said in template)
+        )
+
+    return next(filter(knows, REASONING_TAGS), None)

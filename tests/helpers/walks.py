@@ -11,7 +11,6 @@ from rushlight.text import TextStream, Tokenizer
 
 _HURRY = 40
 _MOST = 4000
-_LONG_MARK = "\uff5cDSML\uff5c".encode()  # a token that stands inside of an end
 
 
 def random_answer(
@@ -52,8 +51,4 @@ def _wanted(written: bytes, ends: tuple[str, ...]) -> set[bytes]:
     }
     longest = max(n_begun.values())
     begun = [end for end, n in n_begun.items() if n == longest]
-    return (
-        {end[longest : longest + 1] for end in begun}
-        | {end[longest:] for end in begun}
-        | {mark for end in begun for mark in [end[longest : longest + len(_LONG_MARK)]] if mark == _LONG_MARK}
-    )
+    return {end[longest:stop] for end in begun for stop in range(longest + 1, len(end) + 1)}

@@ -36,14 +36,18 @@ SPOKEN = {
     "deepseek-v4": "deepseek-v4",
     "functionary-3.1": "functionary",
     "gemma-4": "gemma-4",
+    "gigachat-3.1": "gigachat",
     "glm-4.6": "glm",
     "granite-4.0": "hermes",
     "hermes-2-pro-tools": "hermes",
+    "hy3": "hy3",
     "kimi-k2": "kimi-k2",
+    "kimi-k3": "kimi-k3",
     "lfm2.5": "lfm2",
     "llama-3.1": "llama-3",
     "llama-3.2": "llama-3",
     "minicpm5": "minicpm5",
+    "minimax-m1": "minimax-m1",
     "minimax-m2": "minimax-m2",
     "minimax-m3": "minimax-m3",
     "ministral-3-reasoning": "mistral",
@@ -59,7 +63,7 @@ SPOKEN = {
 }
 # These write no call that could be read back: they leave out arguments, or calls altogether.
 UNWRITTEN = {"deepseek-r1": "deepseek-r1", "granite-3.3": "granite"}
-SINGLE = {"llama-3.1", "llama-3.2", "gpt-oss"}
+SINGLE = {"llama-3.1", "llama-3.2", "gpt-oss", "gigachat-3.1"}
 TURN_ENDS = (
     "<|im_end|>",
     "</s>",
@@ -74,6 +78,10 @@ TURN_ENDS = (
     "<|tool_response>",
     "<|call|>",
     "<|eom_id|>",
+    "<|message_sep|>",
+    "<end_of_sentence>",
+    "<\uff5chy_eos:opensource\uff5c>",
+    "<|close|>message<|sep|>",
 )
 PROPERTIES = {
     "city": {"type": "string", "description": "Where"},
@@ -320,6 +328,19 @@ def test_a_call_comes_as_soon_as_it_is_complete() -> None:
         ("minimax-m3", m3('<invoke name="f">', "<s>", "</s>a", "</invoke>")),
         ("minimax-m3", m3('<invoke name="f">', *["<s>"] * 100_000)),
         ("minimax-m3", m3("<s>", "</s>")),
+        ("minimax-m1", '<tool_calls>\n{"name": "f", "arguments": {}} and\n</tool_calls>'),
+        ("hy3", "<tool_calls:opensource>f</tool_calls:opensource>"),
+        (
+            "hy3",
+            "<tool_calls:opensource><tool_call:opensource>f<tool_sep:opensource>x</tool_call:opensource>",
+        ),
+        ("gigachat", "<|function_call|>f{}"),
+        ("kimi-k3", "<|open|>tools<|sep|>f<|close|>tools<|sep|>"),
+        (
+            "kimi-k3",
+            '<|open|>tools<|sep|><|open|>call tool="f" index="1"<|sep|><|open|>argument key="s" '
+            'type="number"<|sep|>x<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>',
+        ),
         ("apertus", '<|tools_prefix|>[{"f": {}, "g": {}}]<|tools_suffix|>'),
         ("apertus", "<|tools_prefix|>[f]<|tools_suffix|>"),
         ("functionary", "<function=f>s</function>"),
@@ -369,6 +390,15 @@ def test_what_is_malformed_stays_text_as_it_was_written(name: str, block: str) -
         ("phi-4", '<|tool_call|>[{"name": "f", "arguments": {}}]<|/tool_call|>', {}),
         ("cohere", '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "f"}]<|END_ACTION|>', {}),
         ("apriel", '<tool_calls>[{"name": "f", "arguments": {"s": "a"}}]</tool_calls>', {"s": "a"}),
+        ("kimi-k3", '<|open|>tools<|sep|><|open|>call tool="f" index="1"<|sep|>'
+         '<|open|>json type="object"<|sep|>{"s": "<|close|>"}<|close|>json<|sep|>'
+         "<|close|>call<|sep|><|close|>tools<|sep|>", {"s": "<|close|>"}),
+        ("kimi-k3", '<|open|>tools<|sep|><|open|>call tool="f" index="1"<|sep|>'
+         '<|open|>argument key="a&quot;" type="null"<|sep|>null<|close|>argument<|sep|>'
+         "<|close|>call<|sep|><|close|>tools<|sep|>", {'a"': None}),
+        ("gigachat", '<|function_call|>{"name": "f", "arguments": {"s": "a"}}<|message_sep|>\n\n',
+         {"s": "a"}),
+        ("minimax-m1", '<tool_calls>{"name": "f", "arguments": {"s": "a"}}', {"s": "a"}),
         ("lfm2", r"<|tool_call_start|>[f(s='a\n\'b\\', t='\d\u00e9')]<|tool_call_end|>",
          {"s": "a\n'b\\", "t": "\\dé"}),
         ("lfm2", "<|tool_call_start|>[f(s='a', n=[1, {'b': true}])]<|tool_call_end|>",

@@ -8,12 +8,16 @@ from rushlight.text.tool_formats.deepseek import DEEPSEEK, DEEPSEEK_R1
 from rushlight.text.tool_formats.dsml import DEEPSEEK_V3_2, DEEPSEEK_V4
 from rushlight.text.tool_formats.functionary import FUNCTIONARY
 from rushlight.text.tool_formats.gemma import FUNCTION_GEMMA, GEMMA4
+from rushlight.text.tool_formats.gigachat import GIGACHAT
 from rushlight.text.tool_formats.glm import GLM
+from rushlight.text.tool_formats.hy3 import HY3
 from rushlight.text.tool_formats.json_blocks import APRIEL, COHERE, GRANITE, HERMES, NEMOTRON, PHI4
 from rushlight.text.tool_formats.kimi_k2 import KIMI_K2
+from rushlight.text.tool_formats.kimi_k3 import KIMI_K3
 from rushlight.text.tool_formats.lfm2 import LFM2
 from rushlight.text.tool_formats.llama3 import LLAMA3
 from rushlight.text.tool_formats.minicpm5 import MINICPM5
+from rushlight.text.tool_formats.minimax_m1 import MINIMAX_M1
 from rushlight.text.tool_formats.minimax_m2 import MINIMAX_M2
 from rushlight.text.tool_formats.minimax_m3 import MINIMAX_M3
 from rushlight.text.tool_formats.mistral import MISTRAL, MISTRAL_JSON
@@ -40,7 +44,11 @@ TOOL_FORMATS: tuple[ToolFormat, ...] = (
     DEEPSEEK_R1,
     DEEPSEEK,
     KIMI_K2,
+    KIMI_K3,
+    MINIMAX_M1,
     MINIMAX_M2,
+    HY3,
+    GIGACHAT,
     MINICPM5,
     APERTUS,
     FUNCTIONARY,
