@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from rushlight.backends.base import Weight
 from rushlight.errors import InvalidFile
@@ -93,6 +95,10 @@ class Weights(Vectors):
         bias = self._accounts.tensor(f"{name}.bias", (n_expert, n), optional=True)
         return self._experts(tensor, bias)
 
+    def experts_of(self, name: str, n_expert: int, n: int, k: int) -> Weight:
+        """The matrices `name` [n_expert, n, k], a tensor whose name is not one of weights."""
+        return self._backend.experts(self._accounts.tensor(name, (n_expert, n, k)))
+
     def gate_up_experts(
         self, block: str, n_expert: int, n_ff: int, n_embd: int
     ) -> tuple[ExpertLinear, ExpertLinear]:
@@ -149,6 +155,23 @@ class Weights(Vectors):
         """One number for each position, float64 [n], for `Ops.embed_positions`."""
         raw = values.astype(np.float32).view(np.uint8).reshape(len(values), -1)
         return self._backend.embedding(GGUFTensor("of positions", (len(values), 1), GGMLType.F32, raw))
+
+    def made_table(self, values: npt.NDArray[np.float32]) -> Weight:
+        """Numbers [n, k] that no tensor holds, for `Ops.embed`."""
+        raw = np.ascontiguousarray(values).view(np.uint8)
+        return self._backend.embedding(GGUFTensor("a table", values.shape, GGMLType.F32, raw))
+
+    def made_matrix(self, values: npt.NDArray[np.float32]) -> Weight:
+        """Numbers [n, k] that no tensor holds, for `Ops.linear`."""
+        raw = np.ascontiguousarray(values).view(np.uint8)
+        return self._backend.matrix(GGUFTensor("a matrix", values.shape, GGMLType.F32, raw))
+
+    def replaced_embedding(self, n_embd: int, rows: Mapping[int, int]) -> Weight:
+        """``token_embd.weight`` [V, n_embd] in which some rows are copies of others, in memory."""
+        tensor = self._embedding_tensor(n_embd)
+        raw = tensor.raw.copy()
+        raw[list(rows)] = tensor.raw[list(rows.values())]
+        return self._backend.embedding(replace(tensor, raw=raw))
 
     def table(self, name: str, n: int, k: int) -> Weight:
         """A table [n, k] for `Ops.embed` beside that of the embedding."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from goldens.tiny_vocab import N_VOCAB
 from helpers.expert_models import (
     ATTENTION,
     DEEPSEEK,
@@ -18,11 +19,17 @@ from helpers.mixed_models import NORMED_HEADS
 from helpers.random_layers import BIASED_HEAD, GPT2, LAYER_NORM, LLAMA
 from helpers.random_models import RandomModel
 
+# What tests/goldens/make_random_logits.py lets models read.
+PROMPT = np.random.RandomState(1).randint(0, N_VOCAB, 72)
 _SCAN = "ssm_in ssm_conv1d ssm_x ssm_dt ssm_dt.bias ssm_a ssm_d ssm_b_norm ssm_c_norm ssm_dt_norm ssm_out"
 _NORMED_QKV = "attn_qkv attn_q_norm attn_k_norm attn_output"
 _POST_NORMS = ("post_attention_norm", "post_ffw_norm")
 _LIGHTNING = "attn_qkv attn_gate attn_norm_2"
 _QKV = "attn_q attn_k attn_v"
+_ADAPTED = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
+_ADAPTERS = tuple(f"{name}.lora_{part}" for name in _ADAPTED for part in "ab")
+_ROWS = dict(zip(_ADAPTED, ("n_q", "n_kv", "n_kv", "n_embd", "n_ff", "n_ff", "n_embd"), strict=True))
+_COLUMNS = {**dict.fromkeys(_ADAPTED, "n_embd"), "attn_output": "n_q", "ffn_down": "n_ff"}
 _FUSED = LLAMA.replace(_QKV, "attn_qkv")
 _VISUAL = "vis_attn_qkv vis_attn_output vis_gate vis_up vis_down"
 _STREAMS = "hc_attn_fn hc_attn_scale hc_attn_base hc_ffn_fn hc_ffn_scale hc_ffn_base"
@@ -209,5 +216,30 @@ MORE_MODELS: tuple[RandomModel, ...] = (
             "vis_down": ("n_embd", "n_ff"),
         },
         metadata={"rope.freq_base": 1e4},
+    ),
+    RandomModel(
+        "graniteswitch",
+        "graniteswitch",
+        f"{_FUSED} {' '.join(_ADAPTERS)}",
+        rest="output_norm",
+        n_layer=3,
+        alone=_ADAPTERS,
+        shapes={
+            **{f"{name}.lora_a": ("n_slot", "n_rank", _COLUMNS[name]) for name in _ADAPTED},
+            **{f"{name}.lora_b": ("n_slot", _ROWS[name], "n_rank") for name in _ADAPTED},
+        },
+        sizes={"n_slot": 4, "n_rank": 16},
+        metadata={
+            "embedding_scale": 6.0,
+            "residual_scale": 0.4,
+            "attention.scale": 0.4,
+            "logit_scale": 0.5,
+            "rope.scaling.finetuned": True,
+            "adapters.count": 3,
+            "adapters.lora_rank": 16,
+            "adapters.token_ids_activate": np.array([PROMPT[40], 3, PROMPT[10]], np.int32),
+            "adapters.token_ids_substitute": np.array([7, 8, 9], np.int32),
+            "adapters.router_gain": 2.0,
+        },
     ),
 )
