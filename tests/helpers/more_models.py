@@ -19,6 +19,7 @@ from helpers.mixed_models import NORMED_HEADS
 from helpers.random_layers import BIASED_HEAD, GPT2, LAYER_NORM, LLAMA
 from helpers.random_models import RandomModel
 
+_GROK = {"expert_count": 8, "expert_used_count": 2}
 # What tests/goldens/make_random_logits.py lets models read.
 PROMPT = np.random.RandomState(1).randint(0, N_VOCAB, 72)
 _SCAN = "ssm_in ssm_conv1d ssm_x ssm_dt ssm_dt.bias ssm_a ssm_d ssm_b_norm ssm_c_norm ssm_dt_norm ssm_out"
@@ -240,6 +241,26 @@ MORE_MODELS: tuple[RandomModel, ...] = (
             "adapters.token_ids_activate": np.array([PROMPT[40], 3, PROMPT[10]], np.int32),
             "adapters.token_ids_substitute": np.array([7, 8, 9], np.int32),
             "adapters.router_gain": 2.0,
+        },
+    ),
+    RandomModel(
+        "grok",
+        "grok",
+        f"{ATTENTION} {EXPERTS} attn_output_norm layer_output_norm",
+        metadata={**_GROK, "embedding_scale": 1.5, "logit_scale": 0.6, "rope.freq_base": 1e4},
+    ),
+    RandomModel(
+        "grok-dense",
+        "grok",
+        f"{ATTENTION} {DENSE} {EXPERTS} attn_output_norm post_ffw_norm",
+        metadata={
+            **_GROK,
+            "expert_feed_forward_length": 64,
+            "attention.output_scale": 0.3,
+            "attn_logit_softcapping": 3.0,
+            "router_logit_softcapping": 30.0,
+            "final_logit_softcapping": 2.0,
+            "attention.temperature_length": 256,
         },
     ),
 )

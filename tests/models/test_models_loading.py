@@ -495,3 +495,24 @@ def test_separate_projections_give_what_joined_ones_give(tmp_path: Path) -> None
     backend, model = load_edited(tmp_path, "phi3-f32", split, golden.n_ctx)
     executor, paging = open_executor(backend, model, golden.n_ctx)
     assert relative(executor.step(paging.batch([Piece(golden.ids)])), golden.exact) < 5e-6
+
+
+def test_no_position_is_loaded_that_scales_queries(tmp_path: Path) -> None:
+    """Grok 2's queries grow from a position on, which is not computed."""
+    edit = put({"grok.attention.temperature_length": 40})
+    assert load_edited(tmp_path, "grok", edit)[1].n_ctx == 40
+    assert load_edited(tmp_path, "grok", edit, n_ctx=40)[1].n_ctx == 40
+    with pytest.raises(InvalidParameter, match="from position 40 on"):
+        load_edited(tmp_path, "grok", edit, n_ctx=41)
+
+
+@pytest.mark.parametrize("key", ["activate", "substitute"])
+def test_tokens_of_adapters_must_exist(tmp_path: Path, key: str) -> None:
+    tokens = np.array([5, 6, 320], np.int32)
+    with pytest.raises(InvalidFile, match="token 320"):
+        load_edited(tmp_path, "graniteswitch", put({f"graniteswitch.adapters.token_ids_{key}": tokens}))
+
+
+def test_an_indexer_is_refused_where_it_is_not_implemented(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModel, match=re.escape("hy_v4.attention.indexer.top_k is 64")):
+        load_edited(tmp_path, "hy_v4", put({"hy_v4.attention.indexer.top_k": 64}))

@@ -72,6 +72,8 @@ WITHOUT_EFFECT = {
     "bailingmoe3: expert_shared_count",
     "mellum.feed_forward_length",
     "maple.feed_forward_length",
+    "grok.attention.temperature_length",  # no model is loaded for more positions than that
+    "grok.router_logit_softcapping",  # llama.cpp does not apply it
     "muse-glimmer.rope.freq_base",  # its layers with RoPE have another
     "maple.rope.freq_base",
     "minicpm3.rope.scaling.type",
