@@ -1,4 +1,4 @@
-"""A stand-in for models that come without a chat template."""
+"""A stand-in for models that come without a chat template, and those that files name instead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,25 @@ CHATML = """\
 {% endif -%}
 """
 
+# Of RWKV's "World" models (https://huggingface.co/BlinkDL/rwkv-7-world); a message ends with an empty line.
+_RWKV_WORLD = """\
+{%- for message in messages -%}
+{%- if message['content'] is string -%}
+{%- set text = message['content'] -%}
+{%- else -%}
+{%- set text = message['content']|selectattr('type', 'equalto', 'text')|map(attribute='text')|join -%}
+{%- endif -%}
+{{- {'user': 'User', 'system': 'System'}.get(message['role'], 'Assistant') + ': ' + text|trim + '\\n\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+{{- 'Assistant:' -}}
+{%- endif -%}
+"""
+
 DEFAULT_TEMPLATES: dict[str, str] = {"chatml": CHATML}
+
+NAMED_TEMPLATES: dict[str, str] = {"rwkv-world": _RWKV_WORLD}
+"""Those for which llama.cpp's converter wrote a name in the template's place."""
 
 
 def chat_template_for(
@@ -53,4 +71,4 @@ def chat_template_for(
     source = tokenizer.chat_templates.get(name, tokenizer.chat_template)
     if source is None:
         return ChatTemplate(DEFAULT_TEMPLATES[fallback], tokenizer.special_tokens, now, is_fallback=True)
-    return ChatTemplate(source, tokenizer.special_tokens, now)
+    return ChatTemplate(NAMED_TEMPLATES.get(source.strip(), source), tokenizer.special_tokens, now)

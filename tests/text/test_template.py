@@ -238,3 +238,17 @@ def test_a_model_without_a_template_gets_the_fallback() -> None:
     assert template.render([{"role": "user", "content": "Hi"}]) == (
         "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_a_template_may_be_a_name() -> None:
+    template = chat_template_for(model(default="rwkv-world"))
+    assert not template.is_fallback
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": " Hi\n"}]},
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": "Why?"},
+    ]
+    assert template.render(messages) == (
+        "System: Be brief.\n\nUser: Hi\n\nAssistant: Hello.\n\nUser: Why?\n\nAssistant:"
+    )
