@@ -31,7 +31,7 @@ from rushlight.models.config import Config, read_config
 from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import ExpertConfig, read_deepseek_experts
 from rushlight.models.experts import ExpertsAndShared, SharedExpert
-from rushlight.models.latent_attention import LatentAttention, LatentSizes, keeping_latent, read_absorbed
+from rushlight.models.latent_attention import LatentAttention, LatentSizes, read_absorbed
 from rushlight.models.layers import RmsNorm, SwiGLU
 from rushlight.models.maple import LimitedExperts, read_limits
 from rushlight.models.weights import Weights
@@ -125,7 +125,7 @@ class Model(Decoder):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         accounts.expect("attention.indexer.top_k", 0, "attention to chosen positions is not implemented here")
         accounts.ignore("attention.indexer.*", "no position is left out")
-        config = keeping_latent(accounts, read_config(accounts, "hy_v4", experts=True))
+        config = read_config(accounts, "hy_v4", experts=True)
         n_layer, sizes, streams = config.n_layer, read_absorbed(accounts, config), _read_streams(accounts)
         experts = read_deepseek_experts(accounts, n_layer, "sigmoid")
         limits = read_limits(accounts, "swiglu_clamp_exp", n_layer)

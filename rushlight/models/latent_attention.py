@@ -44,9 +44,7 @@ class LatentSizes(NamedTuple):
 
 
 def keeping_latent(accounts: Accounting, config: Config) -> Config:
-    """The configuration of files that may leave out ``attention.value_length``: that of the short vectors."""
-    if accounts.get_int("attention.value_length", 0):
-        return config
+    """The configuration of files whose ``attention.value_length``, if any, says another thing."""
     return config._replace(n_embd_head_v=accounts.get_int("attention.kv_lora_rank", min=1))
 
 

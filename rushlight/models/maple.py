@@ -17,7 +17,7 @@ from rushlight.backends.base import Backend, Ops, RopeTable, Tensor
 from rushlight.errors import InvalidFile
 from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Blocks, block_of
-from rushlight.models.config import Config, read_config
+from rushlight.models.config import Config, read_config, read_window_freq_base
 from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts
 from rushlight.models.experts import SwiGLUExperts
 from rushlight.models.layers import RmsNorm
@@ -58,11 +58,12 @@ class Model(Blocks):
     def __init__(self, accounts: Accounting, backend: Backend, n_ctx: int | None) -> None:
         n_swa = accounts.get_int("attention.sliding_window", min=1)
         config = read_config(accounts, "maple", n_swa=n_swa, experts=True, dense=False)
+        accounts.expect("expert_gating_func", 1, "experts are chosen by softmax in this architecture")
         n_layer, weights = config.n_layer, Weights(accounts, backend)
         experts = read_experts(accounts, n_layer, read_expert_ff(accounts, n_layer))
         limits = read_limits(accounts, "swiglu_clamp_exp", n_layer)
         self.is_local = accounts.get_bools("attention.sliding_window_pattern", n_layer)
-        local_base = accounts.get_float("rope.freq_base_swa", config.rope_freq_base, min=1.0 + 1e-6)
+        local_base = read_window_freq_base(accounts, config.rope_freq_base)
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
         self.rope = rope_table(self.n_ctx, config.n_rot, local_base, False, config.rope_scaling)
         qk_norms, names = (config.n_embd_head_k,) * 2, [f"blk.{i}" for i in range(n_layer)]

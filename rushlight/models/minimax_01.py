@@ -83,6 +83,7 @@ class Model(Decoder):
         config = read_config(accounts, "minimax-01", experts=True)
         if config.n_embd_head_k != config.n_embd_head_v:
             raise UnsupportedModel("Lightning attention with keys and values of different widths.")
+        accounts.expect("expert_gating_func", 1, "experts are chosen by softmax in this architecture")
         n_layer, weights = config.n_layer, Weights(accounts, backend)
         experts = read_experts(accounts, n_layer, config.n_ff)
         self.residual_scale = accounts.get_float("residual_scale")

@@ -118,6 +118,7 @@ KDA_MODELS: tuple[RandomModel, ...] = (
         shapes={**_WHOLE, "ssm_a": ("n_head", "one")},
         metadata={
             "attention.q_lora_rank": 24,
+            "attention.value_length": 24,
             "kda.safe_gate": True,
             "kda.gate_lower_bound": -2.0,
             "rope.freq_base": 1e4,
@@ -170,6 +171,6 @@ KDA_MODELS: tuple[RandomModel, ...] = (
         queries=("attn_q", "attn_q"),
         own=("ssm_f_b ssm_g", ""),
         shapes=_K3_SHAPES,
-        metadata={**_SITU, "attn_res.block_size": 0, "attention.value_length": 32},
+        metadata={**_SITU, "attn_res.block_size": 0},
     ),
 )

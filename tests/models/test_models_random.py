@@ -70,6 +70,7 @@ WITHOUT_EFFECT = {
     "nemotron_h_moe.expert_shared_count",  # expert_shared_feed_forward_length is that of all together
     "laguna.expert_shared_count",
     "bailingmoe3: expert_shared_count",
+    "bailingmoe3.attention.value_length",  # that of neither kind of layer, in real files too
     "mellum.feed_forward_length",
     "maple.feed_forward_length",
     "grok.attention.temperature_length",  # no model is loaded for more positions than that
