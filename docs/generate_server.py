@@ -5,7 +5,6 @@ Run from anywhere: ``python docs/generate_server.py``. A test holds the file to 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -115,7 +114,7 @@ def _access() -> list[str]:
 
 
 def _observing() -> list[str]:
-    nothing = {field.name: 0 for field in dataclasses.fields(EngineStats)}
+    nothing = dict.fromkeys(EngineStats._fields, 0)
     stats = EngineStats(**{**nothing, "blocks": (), "finished": {}})
     metrics = Metrics(lambda: stats, {})
     rows = [(f"`{name}`", kind, about) for name, kind, about in metrics.described()]
