@@ -101,15 +101,20 @@ def _k_scales(scales: Bytes) -> tuple[Bytes, Bytes]:
     return d, m
 
 
-def _k_head(raw: Bytes) -> list[Bytes]:
-    """Scales of Q4_K and Q5_K; the scale of minima is negated, so that the kernel only adds.
+def _k_superblocks(raw: Bytes, body: Bytes) -> Bytes:
+    """Q4_K and Q5_K: scales of scales and of minima, minima, and then in halves the scales and what comes
+    with each block, `body` [G, B, 8, bytes].
 
-    The minima are 2 vectors of 4 a row, as integers are.
+    The scale of minima is negated, so that the kernel only adds. The minima are 2 vectors of 4 a row, as
+    integers are.
     """
     head = raw[..., :4].copy()
     head[..., 3] ^= 0x80
     d, m = _k_scales(raw[..., 4:16])
-    return [_side_by_side(head), _scales(d), _interleave(m).reshape(*d.shape[:1], d.shape[2], 128)]
+    g, _, b, _ = raw.shape
+    halves = [_scales(d).reshape(g, b, 2, 64), body.reshape(g, b, 2, -1)]
+    behind = np.concatenate(halves, axis=-1).reshape(g, b, -1)
+    return np.concatenate([_side_by_side(head), _interleave(m).reshape(g, b, 128), behind], axis=-1)
 
 
 def _k_integers(qs: Bytes) -> Bytes:
@@ -130,16 +135,14 @@ def _blockwise(values: Bytes, pack: Callable[[Bytes], Bytes]) -> Bytes:
 
 
 def _q4_k(raw: Bytes) -> Bytes:
-    nibbles = _blockwise(_pair_nibbles(_k_integers(raw[..., 16:])), _nibbles)
-    return np.concatenate([*_k_head(raw), nibbles.reshape(*nibbles.shape[:2], -1)], axis=-1)
+    return _k_superblocks(raw, _blockwise(_pair_nibbles(_k_integers(raw[..., 16:])), _nibbles))
 
 
 def _q5_k(raw: Bytes) -> Bytes:
     nibbles = _blockwise(_pair_nibbles(_k_integers(raw[..., 48:])), _nibbles)
     blocks = np.arange(8, dtype=np.uint8)[:, None]
     bits = _blockwise((raw[..., None, 16:48] >> blocks) & np.uint8(1), _fifth_bits)
-    body = np.concatenate([nibbles, bits], axis=-1)
-    return np.concatenate([*_k_head(raw), body.reshape(*body.shape[:2], -1)], axis=-1)
+    return _k_superblocks(raw, np.concatenate([nibbles, bits], axis=-1))
 
 
 def _upper_bits(q: Bytes) -> Bytes:
@@ -160,9 +163,11 @@ def _q6_k(raw: Bytes) -> Bytes:
     low = np.concatenate([ql & 15, ql >> 4], axis=-2).reshape(*raw.shape[:-1], 8, 32)
     shifts = (2 * np.arange(4, dtype=np.uint8))[:, None]
     high = ((qh[..., None, :] >> shifts) & np.uint8(3)).reshape(*raw.shape[:-1], 8, 32)
-    body = np.concatenate([_blockwise(_pair_nibbles(low), _nibbles), _blockwise(high, _upper_bits)], axis=-1)
-    head = [_side_by_side(raw[..., 208:210]), _scales(raw[..., 192:208])]
-    return np.concatenate([*head, body.reshape(*body.shape[:2], -1)], axis=-1)
+    g, _, b, _ = raw.shape
+    scales = _scales(raw[..., 192:208]).reshape(g, b, 8, 32)
+    parts = [scales, _blockwise(_pair_nibbles(low), _nibbles), _blockwise(high, _upper_bits)]
+    body = np.concatenate(parts, axis=-1).reshape(g, b, -1)
+    return np.concatenate([_side_by_side(raw[..., 208:210]), body], axis=-1)
 
 
 def _floats(itemsize: int) -> Packing:

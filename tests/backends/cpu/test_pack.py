@@ -78,15 +78,24 @@ def signed(byte: int) -> int:
     return byte - 256 if byte > 127 else byte
 
 
-def k_value(g: Group, c: int, q: int) -> float:
-    """Scales of 8 blocks in bytes of their own, minima in 2 vectors; dmin is stored negated."""
-    minimum = g.lane(192, c // 128, c // 32 % 4)
-    return g.half(0) * g.byte(64 + 16 * (c // 32)) * q + g.half(32) * minimum
+def superblock(size: int, read: Callable[[Group, int, int], int]) -> Callable[[Group, int], float]:
+    """Minima of 8 blocks in 2 vectors, then two halves: scales of 4 blocks in bytes of their own, and blocks
+    of `size` bytes; dmin is stored negated.
+    """
+
+    def value(g: Group, c: int) -> float:
+        half, block = 192 + c // 128 * (64 + 4 * size), c // 32 % 4
+        minimum = g.lane(64, c // 128, block)
+        q = read(g, half + 64 + block * size, c % 32)
+        return g.half(0) * g.byte(half + 16 * block) * q + g.half(32) * minimum
+
+    return value
 
 
 def q6_k(g: Group, c: int) -> float:
-    q = g.six_bits(288 + 384 * (c // 32), c % 32) - 32
-    return g.half(0) * signed(g.byte(32 + 16 * (c // 16))) * q
+    block = 32 + 416 * (c // 32)
+    q = g.six_bits(block + 32, c % 32) - 32
+    return g.half(0) * signed(g.byte(block + 16 * (c // 16 % 2))) * q
 
 
 def word(dtype: str) -> Callable[[Group, int], float]:
@@ -235,8 +244,8 @@ READERS: dict[GGMLType, Callable[[Group, int], float]] = {
     GGMLType.Q5_0: lambda g, c: g.half(0) * (g.five_bits(32, c) - 16),
     GGMLType.Q5_1: lambda g, c: g.half(0) * g.five_bits(64, c) + g.half(32),
     GGMLType.Q8_0: lambda g, c: g.half(0) * signed(g.lane(32, c // 4, c % 4)),
-    GGMLType.Q4_K: lambda g, c: k_value(g, c, g.nibble(320 + 256 * (c // 32), c % 32)),
-    GGMLType.Q5_K: lambda g, c: k_value(g, c, g.five_bits(320 + 320 * (c // 32), c % 32)),
+    GGMLType.Q4_K: superblock(256, Group.nibble),
+    GGMLType.Q5_K: superblock(320, Group.five_bits),
     GGMLType.Q6_K: q6_k,
     GGMLType.Q1_0: lambda g, c: g.half(0) * (2 * g.bit(32 + 64 * (c // 32), c % 32) - 1),
     GGMLType.Q2_0: lambda g, c: g.half(0) * (g.pair(32 + 128 * (c // 32), c % 32) - 1),

@@ -1,7 +1,7 @@
 """How a packed block of each weight type becomes small integers, scales and offsets.
 
 The sizes stand in `layout`; `packing` writes what is read here. A format's function adds one packed block, of
-32 or 256 columns, to a tile of tokens.
+32 columns here and of 256 in `formats_superblocks`, to a tile of tokens.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from rushlight.backends.cpu.kernels.work import inline
 from rushlight.backends.cpu.layout import LAYOUTS
-from rushlight.backends.cpu.records import META_HIGH, META_LOW, META_START, META_STARTS, META_SUM
+from rushlight.backends.cpu.records import META_START, META_SUM
 from rushlight.backends.cpu.simd import (
     dot,
     dot_signed,
@@ -21,19 +21,13 @@ from rushlight.backends.cpu.simd import (
     load_f16x16,
     load_f32x16,
     load_i8x64,
-    load_s8x16,
     low_nibbles,
     outer_add,
     prefetch,
     prefetch_second,
-    product_add,
     scale_add,
-    scaled_tile_add,
     start_tile,
-    superblock_add,
-    to_f32,
     zero_i32_tile,
-    zero_tile,
 )
 
 BlockSums = Callable[[int, int], Any]
@@ -56,7 +50,7 @@ def fetching(rows: int, fetch_bytes: int, n_bytes: int) -> Any:
     return fetch
 
 
-def _nibble_sums(rows: int) -> Any:
+def nibble_sums(rows: int) -> Any:
     """256 bytes of nibbles: columns 0 to 15 of the 32 are low nibbles, 16 to 31 high ones."""
 
     @inline
@@ -69,7 +63,7 @@ def _nibble_sums(rows: int) -> Any:
     return sums
 
 
-def _five_bit_sums(rows: int) -> Any:
+def five_bit_sums(rows: int) -> Any:
     """256 bytes of nibbles, then 64 of fifth bits: bit j of a byte belongs to its columns of vector j."""
 
     @inline
@@ -146,87 +140,12 @@ def _q8_0(rows: int, fetch_bytes: int) -> Any:
     return add
 
 
-def _superblock(sums: Callable[[int], Any], q_bytes: int) -> BlockSums:
-    """Q4_K and Q5_K: 16 half scales of scales, 16 of minima, 16 bytes of each of 8 scales, 2 vectors of 4 of
-    the 8 minima, then 8 blocks of integers.
-    """
-
-    def block_sums(rows: int, fetch_bytes: int) -> Any:
-        integers = sums(rows)
-        fetch_scales, fetch = fetching(rows, fetch_bytes, 320), fetching(rows, fetch_bytes, q_bytes)
-
-        @inline
-        def minima(w, x, x_stride):
-            weights = (load_i8x64(w), load_i8x64(w + 64))
-            return dot(zero_i32_tile(rows), weights, x, x_stride, "u6")
-
-        @inline
-        def add(total, w, x, x_stride, meta, meta_stride):
-            fetch_scales(w)
-            products = zero_tile(rows)
-            for block in range(8):
-                q = w + 320 + block * q_bytes
-                fetch(q)
-                block_products = integers(zero_i32_tile(rows), q, x + 32 * block, x_stride)
-                products = product_add(products, block_products, to_f32(load_s8x16(w + 64 + 16 * block)))
-            low = minima(w + 192, meta + META_LOW, meta_stride)
-            high = minima(w + 192, meta + META_HIGH, meta_stride)
-            d, dmin = load_f16x16(w), load_f16x16(w + 32)
-            return superblock_add(total, products, d, low, high, dmin, meta, meta_stride)
-
-        return add
-
-    return block_sums
-
-
-def _q6_k(rows: int, fetch_bytes: int) -> Any:
-    """16 half scales of scales, 16 signed bytes of each of 16 scales, then 8 blocks: 256 bytes of nibbles and
-    128 of upper bits, two a vector, those of columns 0 to 15 in the first 64 bytes. The offset is 32.
-    """
-
-    fetch_scales, fetch = fetching(rows, fetch_bytes, 288), fetching(rows, fetch_bytes, 384)
-
-    @inline
-    def half_sums(start, a, b, c, d, bits, x, x_stride):
-        first = (a | high_bits(bits, 0, 2), b | high_bits(bits, 2, 2))
-        second = (c | high_bits(bits, 4, 2), d | high_bits(bits, 6, 2))
-        return dot(dot(start, first, x, x_stride, "u6"), second, x + 8, x_stride, "u6")
-
-    @inline
-    def add(total, w, x, x_stride, meta, meta_stride):
-        fetch_scales(w)
-        products = zero_tile(rows)
-        for block in range(8):
-            q, y = w + 288 + 384 * block, x + 32 * block
-            starts, scales = meta + META_STARTS + 8 * block, w + 32 + 32 * block
-            fetch(q)
-            a, b, c, e = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
-            low = half_sums(
-                start_tile(rows, starts, meta_stride, 0),
-                low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(e),
-                load_i8x64(q + 256), y, x_stride,
-            )  # fmt: skip
-            products = product_add(products, low, to_f32(load_s8x16(scales)))
-            high = half_sums(
-                start_tile(rows, starts + 4, meta_stride, 0),
-                high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(e),
-                load_i8x64(q + 320), y + 16, x_stride,
-            )  # fmt: skip
-            products = product_add(products, high, to_f32(load_s8x16(scales + 16)))
-        return scaled_tile_add(total, products, load_f16x16(w), meta, meta_stride)
-
-    return add
-
-
 FORMATS: dict[str, BlockSums] = {
-    "q4_0": _centred(_nibble_sums, 0, LAYOUTS["q4_0"].group_bytes),
-    "q4_1": _with_minimum(_nibble_sums, LAYOUTS["q4_1"].group_bytes),
-    "q5_0": _centred(_five_bit_sums, 1, LAYOUTS["q5_0"].group_bytes),
-    "q5_1": _with_minimum(_five_bit_sums, LAYOUTS["q5_1"].group_bytes),
+    "q4_0": _centred(nibble_sums, 0, LAYOUTS["q4_0"].group_bytes),
+    "q4_1": _with_minimum(nibble_sums, LAYOUTS["q4_1"].group_bytes),
+    "q5_0": _centred(five_bit_sums, 1, LAYOUTS["q5_0"].group_bytes),
+    "q5_1": _with_minimum(five_bit_sums, LAYOUTS["q5_1"].group_bytes),
     "q8_0": _q8_0,
-    "q4_k": _superblock(_nibble_sums, 256),
-    "q5_k": _superblock(_five_bit_sums, 320),
-    "q6_k": _q6_k,
 }
 
 FLOATS: dict[str, Any] = {"f32": load_f32x16, "f16": load_f16x16, "bf16": load_bf16x16}

@@ -89,34 +89,36 @@ def _pack_nibbles(source, shift, target, row):
 
 
 @inline
-def _k_scales(source, target, row):
+def _k_scales(source, target, row, half_bytes):
     """6-bit scales and minima of 8 blocks, in 12 bytes, to a byte each; the scale of minima is negated.
 
-    A lane's scales lie 16 bytes apart, its minima are the 4 bytes of a lane in each of two vectors.
+    A lane's minima are the 4 bytes of a lane in each of two vectors, its scales lie 16 bytes apart, 4 before
+    each half of the blocks.
     """
     _move_half(source, target, row)
     store_u16(target + 32 + 2 * row, load_u16(source + 2) ^ 0x8000)
     for block in range(4):
         a, b, c = load_u8(source + 4 + block), load_u8(source + 8 + block), load_u8(source + 12 + block)
-        scales, minima = target + 64 + 16 * block + row, target + 192 + 4 * row + block
-        store_u8(scales, a & 63)
+        minima, scales = target + 64 + 4 * row + block, target + 192 + 16 * block + row
         store_u8(minima, b & 63)
-        store_u8(scales + 64, (c & 15) | ((a >> 6) << 4))
         store_u8(minima + 64, (c >> 4) | ((b >> 6) << 4))
+        store_u8(scales, a & 63)
+        store_u8(scales + half_bytes, (c & 15) | ((a >> 6) << 4))
 
 
 @inline
 def _q4_k(source, target, row):
-    _k_scales(source, target, row)
+    _k_scales(source, target, row, 1088)
     for block in range(8):
-        _pack_nibbles(source + 16 + block // 2 * 32, block % 2 * 4, target + 320 + 256 * block, row)
+        place = target + 256 + block // 4 * 64 + 256 * block
+        _pack_nibbles(source + 16 + block // 2 * 32, block % 2 * 4, place, row)
 
 
 @inline
 def _q5_k(source, target, row):
-    _k_scales(source, target, row)
+    _k_scales(source, target, row, 1344)
     for block in range(8):
-        place = target + 320 + 320 * block
+        place = target + 256 + block // 4 * 64 + 320 * block
         _pack_nibbles(source + 48 + block // 2 * 32, block % 2 * 4, place, row)
         word = 0
         for j in range(8):
@@ -127,18 +129,18 @@ def _q5_k(source, target, row):
 @inline
 def _q6_k(source, target, row):
     _move_half(source + 208, target, row)
-    for scale in range(16):
-        store_u8(target + 32 + 16 * scale + row, load_u8(source + 192 + scale))
     for block in range(8):
         half, quarter = block // 4, block % 4
-        place = target + 288 + 384 * block
-        _pack_nibbles(source + 64 * half + quarter % 2 * 32, quarter // 2 * 4, place, row)
+        place = target + 32 + 416 * block
+        for part in range(2):
+            store_u8(place + 16 * part + row, load_u8(source + 192 + 2 * block + part))
+        _pack_nibbles(source + 64 * half + quarter % 2 * 32, quarter // 2 * 4, place + 32, row)
         for part in range(2):
             word = 0
             for j in range(4):
                 upper = load_u32(source + 128 + 32 * half + 16 * part + 4 * j) >> (2 * quarter)
                 word |= (upper & PAIRS) << (2 * j)
-            store_u32(place + 256 + 64 * part + 4 * row, word)
+            store_u32(place + 288 + 64 * part + 4 * row, word)
 
 
 @inline
