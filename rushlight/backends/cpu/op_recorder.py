@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cache import CacheLayout
-from rushlight.backends.cpu.memory import align
+from rushlight.backends.cpu.memory import ALIGNMENT, align
 from rushlight.backends.cpu.recording import Buffer, Field, RecordedOp, Recording, Value
 from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.weights import Vector
@@ -71,8 +71,10 @@ class OpRecorder:
         """Activations in 8 bits, in blocks; the same activations are quantized once, whatever reads them."""
         key = (id(x.buffer), x.offset, x.n_columns, columns)
         if key not in self._quantized:
-            y = self._new_buffer(x.buffer.rows, x.n_columns)
-            meta = self._new_buffer(x.buffer.rows, META_BYTES[columns] * (x.n_columns // columns))
+            # Odd numbers of cache lines: rows a power of two apart would take each other's places in a cache.
+            y = self._new_buffer(x.buffer.rows, align(x.n_columns) | ALIGNMENT)
+            meta_bytes = META_BYTES[columns] * (x.n_columns // columns)
+            meta = self._new_buffer(x.buffer.rows, align(meta_bytes) | ALIGNMENT)
             strides = {"y_stride": y.row_bytes, "meta_stride": meta.row_bytes, "x_stride": x.buffer.row_bytes}
             fields: dict[str, Field] = {
                 "rows": x.buffer.rows,

@@ -15,15 +15,22 @@ from typing import Any
 from numba import types
 
 from rushlight.backends.cache import BLOCK_TOKENS
-from rushlight.backends.cpu.kernels.work import inline, take
+from rushlight.backends.cpu.kernels.work import inline, smaller, take
 from rushlight.backends.cpu.simd import (
+    above,
     load_f16x16,
     load_f32,
     load_f32x16,
     load_i32,
     load_i64,
+    select,
+    splat_f32,
     store_f16,
+    store_f16_lanes,
+    store_f16x16,
     store_f32,
+    store_f32_lanes,
+    store_f32x16,
 )
 from rushlight.backends.cpu.target import Target
 
@@ -34,13 +41,15 @@ class KVFormat:
 
     load: Any
     store: Any
+    store_lanes: Any
+    store_vector: Any
     itemsize: int
     largest: float
 
 
 KV_FORMATS = {
-    "f16": KVFormat(load_f16x16, store_f16, 2, 65504.0),
-    "f32": KVFormat(load_f32x16, store_f32, 4, 3.4028234663852886e38),
+    "f16": KVFormat(load_f16x16, store_f16, store_f16_lanes, store_f16x16, 2, 65504.0),
+    "f32": KVFormat(load_f32x16, store_f32, store_f32_lanes, store_f32x16, 4, 3.4028234663852886e38),
 }
 
 
@@ -59,29 +68,49 @@ def _clamp(value, largest):
     return largest if raised > largest else raised
 
 
-def _store_kv(format: KVFormat) -> Callable[..., None]:
-    store, itemsize, largest = format.store, format.itemsize, format.largest
+@inline
+def _clamp_lanes(values, largest):
+    lowest, highest = splat_f32(types.float32(-largest)), splat_f32(largest)
+    raised = select(above(values, lowest), values, lowest)
+    return select(above(raised, highest), highest, raised)
 
-    def kernel(op, step, thread, n_threads):
+
+def _store_kv(format: KVFormat) -> Callable[..., None]:
+    store, store_lanes, store_vector = format.store, format.store_lanes, format.store_vector
+    itemsize, largest = format.itemsize, format.largest
+
+    @inline
+    def store_head(op, step, token, head):
         limit = types.float32(largest)
         padded = (op.head_dim_v + 15) // 16 * 16
-        token = take(op)
-        while token < step.n_tokens:
-            position = types.intp(load_i32(step.positions + 4 * token))
-            slot = position % BLOCK_TOKENS
-            sequence = types.intp(load_i32(step.token_seq + 4 * token))
-            block = block_of(step, op.group, sequence, position // BLOCK_TOKENS)
-            for head in range(op.n_head_kv):
-                row = (block * op.n_head_kv + head) * BLOCK_TOKENS
-                source = op.k + token * op.k_stride + 4 * head * op.head_dim_k
-                target = op.k_cache + (row * op.head_dim_k + slot) * itemsize
-                for i in range(op.head_dim_k):
-                    store(target + i * BLOCK_TOKENS * itemsize, _clamp(load_f32(source + 4 * i), limit))
-                source = op.v + token * op.v_stride + 4 * head * op.head_dim_v
-                target = op.v_cache + (row + slot) * padded * itemsize
-                for i in range(op.head_dim_v):
-                    store(target + i * itemsize, _clamp(load_f32(source + 4 * i), limit))
-            token = take(op)
+        position = types.intp(load_i32(step.positions + 4 * token))
+        sequence = types.intp(load_i32(step.token_seq + 4 * token))
+        block = block_of(step, op.group, sequence, position // BLOCK_TOKENS)
+        row, slot = (block * op.n_head_kv + head) * BLOCK_TOKENS, position % BLOCK_TOKENS
+        source, stride = op.k + token * op.k_stride + 4 * head * op.head_dim_k, BLOCK_TOKENS * itemsize
+        target, whole = op.k_cache + (row * op.head_dim_k + slot) * itemsize, op.head_dim_k // 16 * 16
+        for i in range(0, whole, 16):
+            store_lanes(target + i * stride, stride, _clamp_lanes(load_f32x16(source + 4 * i), limit))
+        for i in range(whole, op.head_dim_k):
+            store(target + i * stride, _clamp(load_f32(source + 4 * i), limit))
+        source = op.v + token * op.v_stride + 4 * head * op.head_dim_v
+        target, whole = op.v_cache + (row + slot) * padded * itemsize, op.head_dim_v // 16 * 16
+        for i in range(0, whole, 16):
+            store_vector(target + i * itemsize, _clamp_lanes(load_f32x16(source + 4 * i), limit))
+        for i in range(whole, op.head_dim_v):
+            store(target + i * itemsize, _clamp(load_f32(source + 4 * i), limit))
+
+    def kernel(op, step, thread, n_threads):
+        n_tokens = step.n_tokens
+        # Keys of neighbouring tokens share cache lines, which two threads had better not.
+        run = 1 if n_tokens < BLOCK_TOKENS else BLOCK_TOKENS
+        pieces = (n_tokens + run - 1) // run * op.n_head_kv
+        piece = take(op)
+        while piece < pieces:
+            start = piece // op.n_head_kv * run
+            for token in range(start, smaller(n_tokens, start + run)):
+                store_head(op, step, token, piece % op.n_head_kv)
+            piece = take(op)
 
     return kernel
 

@@ -190,6 +190,43 @@ def store_f16(typing_context: Any, address: Any, value: Any) -> Any:
     return types.void(types.intp, types.float32), generate
 
 
+@intrinsic
+def store_f16x16(typing_context: Any, address: Any, value: Any) -> Any:
+    """16 float32, each rounded to the nearest half."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        halves = builder.fptrunc(args[1], ir.VectorType(ir.HalfType(), 16))
+        builder.store(halves, builder.inttoptr(args[0], _POINTER), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, f32x16), generate
+
+
+def _lane_storer(bits: int) -> Any:
+    """Store of each lane of a float32 vector, rounded to `bits`, ``stride`` bytes from one to the next."""
+    word = ir.IntType(bits)
+
+    @intrinsic
+    def store(typing_context: Any, address: Any, stride: Any, value: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            place, stride, lanes = args
+            if bits == 16:
+                lanes = builder.fptrunc(lanes, ir.VectorType(ir.HalfType(), 16))
+            lanes = builder.bitcast(lanes, ir.VectorType(word, 16))
+            for i in range(16):
+                lane = builder.extract_element(lanes, ir.Constant(_I32, i))
+                builder.store(lane, builder.inttoptr(place, _POINTER), align=1)
+                place = builder.add(place, stride)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, f32x16), generate
+
+    return store
+
+
+store_f16_lanes, store_f32_lanes = _lane_storer(16), _lane_storer(32)
+
+
 def _first_lanes(builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
     """A mask of the first `count` lanes."""
     narrow = builder.trunc(count, _I32)
