@@ -21,7 +21,7 @@ from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.simd import outer_add, store_tile, zero_tile
 from rushlight.backends.cpu.target import Target
 
-TILE_FETCH_BYTES = 8192
+TILE_FETCH_BYTES = 6144
 """How far ahead a tile's weights are fetched."""
 
 
