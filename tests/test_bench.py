@@ -72,6 +72,14 @@ def test_depth_and_sequences_on_the_reference_backend() -> None:
     assert result.peaks is None and result.decode_share is None
 
 
+def test_all_sequences_have_blocks_at_once() -> None:
+    plan = BenchPlan(n_prompt=0, n_decode=40, n_sequences=1, repetitions=1, warmup=False)
+    one, three = (
+        run_bench(str(TINY), replace(plan, n_sequences=n), backend="reference").kv_bytes for n in (1, 3)
+    )
+    assert three == 3 * one
+
+
 @pytest.mark.parametrize(
     "wrong", [{"n_prompt": -1}, {"repetitions": 0}, {"n_sequences": 0}, {"n_prompt": 0, "n_decode": 0}]
 )

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from rushlight.backends.cache import BLOCK_TOKENS
 from rushlight.backends.cpu.cost import step_cost
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.peaks import PeakMeter, Peaks
@@ -15,6 +16,7 @@ from rushlight.backends.processors import usable_processors
 from rushlight.bench.plan import BenchPlan
 from rushlight.bench.result import BenchResult
 from rushlight.bench.speeds import Workload
+from rushlight.engine.kv_blocks import blocks_for
 from rushlight.engine.limits import KV_ITEMSIZE, limits_for
 from rushlight.hub import resolve
 from rushlight.llm import LLM
@@ -47,7 +49,8 @@ def run_bench(
     options = EngineOptions(
         n_batch_tokens=max(EngineOptions().n_batch_tokens, plan.n_sequences),
         n_sequences=plan.n_sequences,
-        kv_tokens=plan.n_ctx * plan.n_sequences,
+        # Whole blocks for each sequence: with less, some would wait for the others' blocks.
+        kv_tokens=blocks_for(plan.n_ctx) * BLOCK_TOKENS * plan.n_sequences,
         prefix_cache=plan.depth > 0,
     )
     size = resolve(model, progress=progress or False).size
