@@ -28,6 +28,9 @@ def models_page() -> str:
         "A GGUF file loads if its `general.architecture` and all its tensor types are listed here. Every "
         "hyper-parameter and every tensor of the file must be known: one that is not is an error, because "
         "leaving it out could give wrong answers.",
+        "Each architecture is compared with llama.cpp, or with transformers where llama.cpp is known to be "
+        "wrong, on random models past their windows and original contexts. Most are also compared with "
+        "transformers on files from llama.cpp's own converter: [converted.md](converted.md).",
         "## Architectures",
         _table(
             ("`general.architecture`", "models"),
@@ -39,6 +42,7 @@ def models_page() -> str:
             ("type", "number in ggml", "values in a block", "bytes of a block", "bits a weight", "packed"),
             [_type_row(type) for type in GGMLType],
         ),
+        "How fast each of them is: [types.md](types.md).",
         "Packed is what the cpu backend keeps in memory and reads for every token, in bits a weight: about "
         "the file's size. Some types grow a little, as scales of 6 bits become bytes, and the eighth of 8 "
         "signs, which the other seven imply, is written out; IQ1_S becomes IQ1_M, IQ2_XS becomes IQ2_S and "
