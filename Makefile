@@ -6,8 +6,9 @@ BIN := .venv/bin
 run: .venv/.run
 	$(BIN)/rushlight run -m smollm2 --temperature 0 "Write a haiku about ice hockey"
 
+# One thread of NumPy's own in each process: two processes of two threads get in each other's way.
 test: .venv/.test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Every way to compute the words of tests/goldens/words.json: several minutes.
 test-words: .venv/.test

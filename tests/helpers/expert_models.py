@@ -420,6 +420,7 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
         },
         shapes=SPARSE_SHAPES,
         sizes=SPARSE_SIZES,
+        gains={"ffn_gate_inp": 1.5},  # else two experts are too close for one token
         metadata={**SPARSE_KEYS, "attention.indexer.types": np.array([True, False, True])},
     ),
     RandomModel(

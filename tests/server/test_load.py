@@ -14,6 +14,7 @@ import pytest
 from running import TINY, RunningServer, eventually, serving, serving_llm
 
 from rushlight import EngineOptions, SamplingParams
+from rushlight.engine.stride import MOST_STEPS
 
 ENDLESS = {"prompt": "abc", "max_tokens": 8000, "ignore_eos": True, "stream": True}
 
@@ -55,7 +56,7 @@ def test_a_client_that_goes_away_frees_its_sequence(tiny: RunningServer, stream:
     assert tiny.llm.stats().finished["abort"] == steps + 3
 
 
-def test_a_disconnect_ends_the_sequence_within_a_step(
+def test_a_disconnect_ends_the_sequence_within_a_call(
     tiny: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = tiny.llm._driver
@@ -74,7 +75,8 @@ def test_a_disconnect_ends_the_sequence_within_a_step(
         assert aborting.wait(10)
     sequence, n_generated = seen[0]
     eventually(lambda: sequence.finish_reason == "abort")
-    assert sequence.n_generated <= n_generated + 1
+    # The call that was under way ended behind its step, but had some behind it already.
+    assert sequence.n_generated <= n_generated + MOST_STEPS
     assert tiny.llm.stats().blocks[0].used == 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -107,7 +106,7 @@ def other_targets() -> list[Any]:
     """Every further target that this processor runs, and its own with plain dot products and odd tiles."""
     best = detect_target().target
     assert best is not None
-    odd = replace(best, name="odd", dots="scalar", tile_rows=3)
+    odd = best._replace(name="odd", dots="scalar", tile_rows=3)
     return [odd, *(t for t in TARGETS if t != best and runs_here(t))]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import replace
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -30,7 +29,7 @@ INSTRUCTIONS = {
 
 
 RUNNING = [t for t in TARGETS if runs_here(t)]
-RUNNING += [replace(t, name=f"scalar-{t.name}", dots="scalar") for t in RUNNING]
+RUNNING += [t._replace(name=f"scalar-{t.name}", dots="scalar") for t in RUNNING]
 
 
 def caller(kind: str, rows: int, instructions: str) -> ir.Module:
