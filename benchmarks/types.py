@@ -92,7 +92,7 @@ class Stand:
         self._packed = {type: self._pack(random_rows(type, PREFILL_ROWS)) for type in types}
 
     def _pack(self, tensor: GGUFTensor) -> Region:
-        packer = Packer(self._library, self._team)
+        packer = Packer(self._library, self._team.n_threads)
         part = packer.pack(tensor)
         packer.wait()
         return part.region
