@@ -23,7 +23,6 @@ from rushlight.gguf.accounting import Accounting
 from rushlight.models.config import Config, read_config, read_window_freq_base, read_window_layers
 from rushlight.models.decoder import Decoder
 from rushlight.models.layers import GeGLU, RmsNorm
-from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
 
 _LAYERS_OF_27B = 46
@@ -56,7 +55,7 @@ class Model(Decoder):
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
         self.global_rope = self.local_rope = self.rope_table(interleaved=False)
         if local_base != config.rope_freq_base:
-            self.local_rope = rope_table(self.n_ctx, config.n_rot, local_base, False, config.rope_scaling)
+            self.local_rope = self.rope_table(interleaved=False, freq_base=local_base)
         self.blocks = [Block(weights, config, f"blk.{i}") for i in range(config.n_layer)]
         self.output_norm = RmsNorm(weights, "output_norm", config.n_embd, config.norm_eps)
         wide = config.n_embd // config.n_head

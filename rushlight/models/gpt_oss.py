@@ -29,7 +29,6 @@ from rushlight.models.decoder import Decoder
 from rushlight.models.expert_config import read_expert_ff, read_experts
 from rushlight.models.experts import ClampedSwiGLUExperts
 from rushlight.models.layers import RmsNorm
-from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
 
 
@@ -47,9 +46,7 @@ class Model(Decoder):
         self.is_local = [n_swa > 0 and local for local in read_window_layers(accounts, config.n_layer, 2)]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
         self.global_rope = self.rope_table(interleaved=False)
-        self.local_rope = rope_table(
-            self.n_ctx, config.n_rot, local_base, interleaved=False, scaling=config.rope_scaling
-        )
+        self.local_rope = self.rope_table(interleaved=False, freq_base=local_base)
         names = [f"blk.{i}" for i in range(config.n_layer)]
         self.sinks = [weights.vector(f"{name}.attn_sinks.weight", config.n_head) for name in names]
         self.blocks = [

@@ -21,7 +21,6 @@ from rushlight.models.config import Config, read_config, read_window_freq_base
 from rushlight.models.expert_config import ExpertConfig, read_expert_ff, read_experts
 from rushlight.models.experts import SwiGLUExperts
 from rushlight.models.layers import RmsNorm
-from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
 
 
@@ -65,7 +64,7 @@ class Model(Blocks):
         self.is_local = accounts.get_bools("attention.sliding_window_pattern", n_layer)
         local_base = read_window_freq_base(accounts, config.rope_freq_base)
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
-        self.rope = rope_table(self.n_ctx, config.n_rot, local_base, False, config.rope_scaling)
+        self.rope = self.rope_table(interleaved=False, freq_base=local_base)
         qk_norms, names = (config.n_embd_head_k,) * 2, [f"blk.{i}" for i in range(n_layer)]
         self.blocks = [
             block_of(

@@ -22,7 +22,6 @@ from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Blocks, block_of
 from rushlight.models.config import read_config, read_window_freq_base, read_window_layers
 from rushlight.models.layers import RmsNorm, SwiGLU
-from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
 
 _POST_NORM_EPS = 1e-8
@@ -40,7 +39,7 @@ class Model(Blocks):
         weights = Weights(accounts, backend)
         self.is_local = read_window_layers(accounts, config.n_layer, period=4)
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
-        self.rope = rope_table(self.n_ctx, config.n_rot, local_base, True, config.rope_scaling)
+        self.rope = self.rope_table(interleaved=True, freq_base=local_base)
         qk_norms, n_gate = (config.n_embd_head_k,) * 2, config.n_head * config.n_embd_head_v
         names = [f"blk.{i}" for i in range(config.n_layer)]
         blocks = [

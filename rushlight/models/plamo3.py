@@ -21,7 +21,6 @@ from rushlight.gguf.accounting import Accounting
 from rushlight.models.blocks import Block, Blocks, Part, block_of
 from rushlight.models.config import read_config, read_window_freq_base, read_window_layers
 from rushlight.models.layers import FusedSwiGLU, RmsNorm
-from rushlight.models.rope import rope_table
 from rushlight.models.weights import Weights
 
 
@@ -36,7 +35,7 @@ class Model(Blocks):
         self.is_local = [n_swa > 0 and local for local in pattern]
         super().__init__(config, weights, n_ctx, [n_swa if local else 0 for local in self.is_local])
         self.rope = self.rope_table(interleaved=False)
-        self.local_rope = rope_table(self.n_ctx, config.n_rot, local_base, False, config.rope_scaling)
+        self.local_rope = self.rope_table(interleaved=False, freq_base=local_base)
 
         def norm(name: str) -> Part:
             weight: Weight = weights.vector(name, config.n_embd)
