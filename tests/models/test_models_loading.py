@@ -64,6 +64,13 @@ def load_edited(
         return backend, load_model(file, backend, n_ctx)
 
 
+def logits_of(folder: Path, name: str, edit: Edit) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """The logits of 90 tokens after changing a tiny model."""
+    backend, model = load_edited(folder, name, edit, n_ctx=96)
+    executor, paging = open_executor(backend, model, 96)
+    return executor.step(paging.batch([Piece(np.random.RandomState(3).randint(0, 320, 90).tolist())]))
+
+
 def put(values: Mapping[str, Any]) -> Edit:
     return lambda metadata, tensors: metadata.update(values)
 
@@ -137,12 +144,9 @@ def test_keys_and_shapes_of_real_files_that_change_nothing(tmp_path: Path, arch:
             if len(shape) == 1:  # as converters write ffn_gate_inp_shexp
                 tensors[name] = type, (1, *shape), raw
 
-    ids = np.random.RandomState(3).randint(0, 320, 90).tolist()
     rows = []
     for own in (edit, lambda metadata, tensors: None):
-        backend, model = load_edited(tmp_path, plain_model_of(arch), own, n_ctx=96)
-        executor, paging = open_executor(backend, model, 96)
-        rows.append(executor.step(paging.batch([Piece(ids)])))
+        rows.append(logits_of(tmp_path, plain_model_of(arch), own))
     np.testing.assert_array_equal(*rows)
 
 
@@ -340,14 +344,12 @@ def test_how_a_classifier_pools_matters_to_classifiers_alone(tmp_path: Path) -> 
 
 def test_multipliers_of_granitehybrid_may_be_missing(tmp_path: Path) -> None:
     names = "logit_scale", "embedding_scale", "residual_scale", "attention.scale"
-    ids, rows = np.random.RandomState(3).randint(0, 320, 90).tolist(), []
+    rows = []
     for edit in (
         drop(*(f"granitehybrid.{name}" for name in names)),
         put({f"granitehybrid.{name}": float(name == "logit_scale") for name in names}),
     ):
-        backend, model = load_edited(tmp_path, "granitehybrid", edit, n_ctx=96)
-        executor, paging = open_executor(backend, model, 96)
-        rows.append(executor.step(paging.batch([Piece(ids)])))
+        rows.append(logits_of(tmp_path, "granitehybrid", edit))
     np.testing.assert_array_equal(*rows)
 
 
@@ -355,15 +357,13 @@ def test_multipliers_of_granitehybrid_may_be_missing(tmp_path: Path) -> None:
 def test_windowed_layers_turn_with_a_base_of_their_own(tmp_path: Path, name: str) -> None:
     """As in transformers; llama.cpp leaves the key of these unread."""
     arch = RANDOM[name].arch
-    n_layer, ids = RANDOM[name].n_layer, np.random.RandomState(3).randint(0, 320, 90).tolist()
+    n_layer = RANDOM[name].n_layer
 
     def logits(windowed: bool, **bases: float) -> np.ndarray[Any, np.dtype[np.float32]]:
         pattern = np.full(n_layer, windowed)
         values = {"attention.sliding_window_pattern": pattern, **{f"rope.{k}": v for k, v in bases.items()}}
         edit = put({f"{arch}.{key}": value for key, value in values.items()})
-        backend, model = load_edited(tmp_path, name, edit, n_ctx=96)
-        executor, paging = open_executor(backend, model, 96)
-        return executor.step(paging.batch([Piece(ids)]))
+        return logits_of(tmp_path, name, edit)
 
     local = logits(True, freq_base=3e4)
     np.testing.assert_array_equal(logits(True, freq_base=5e5, freq_base_swa=3e4), local)
