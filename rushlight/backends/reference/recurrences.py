@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -45,6 +45,16 @@ def short_conv(
     return out
 
 
+def _begun(pool: StatePool, batch: Batch, blocks: Int32Array) -> Iterator[tuple[int, int]]:
+    """Every token and the block of its sequence, whose state is zeros where the sequence begins."""
+    for s, block in enumerate(blocks):
+        start, stop = batch.query_start[s], batch.query_start[s + 1]
+        if batch.positions[start] == 0:
+            pool.states[block] = 0
+        for t in range(start, stop):
+            yield t, block
+
+
 def gated_delta_net(
     qkv: tuple[Float32Array, Float32Array, Float32Array],
     decay: Float32Array,
@@ -65,17 +75,13 @@ def gated_delta_net(
     """
     q, k, v = qkv
     out = np.empty_like(v)
-    for s, block in enumerate(blocks):
-        start, stop = batch.query_start[s], batch.query_start[s + 1]
-        if batch.positions[start] == 0:
-            pool.states[block] = 0
+    for t, block in _begun(pool, batch, blocks):
         state = pool.states[block]
-        for t in range(start, stop):
-            state *= decay[t, :, :, None]
-            read = (k[t, :, None] @ state)[:, 0]
-            delta = beta[t, :, None] * (v[t] - read)
-            state += k[t, :, :, None] * delta[:, None]
-            out[t] = (q[t, :, None] @ state)[:, 0]
+        state *= decay[t, :, :, None]
+        read = (k[t, :, None] @ state)[:, 0]
+        delta = beta[t, :, None] * (v[t] - read)
+        state += k[t, :, :, None] * delta[:, None]
+        out[t] = (q[t, :, None] @ state)[:, 0]
     return out.reshape(batch.n_tokens, -1)
 
 
@@ -97,19 +103,15 @@ def linear_attention(
     """
     q, k, v, decay = inputs
     out = np.empty_like(v)
-    for s, block in enumerate(blocks):
-        start, stop = batch.query_start[s], batch.query_start[s + 1]
-        if batch.positions[start] == 0:
-            pool.states[block] = 0
+    for t, block in _begun(pool, batch, blocks):
         state = pool.states[block]
-        for t in range(start, stop):
-            added = k[t, :, :, None] * v[t, :, None]
-            if bonus is not None:
-                out[t] = (q[t, :, None] @ (state + bonus[:, :, None] * added))[:, 0]
-            state *= decay[t, :, :, None]
-            state += added
-            if bonus is None:
-                out[t] = (q[t, :, None] @ state)[:, 0]
+        added = k[t, :, :, None] * v[t, :, None]
+        if bonus is not None:
+            out[t] = (q[t, :, None] @ (state + bonus[:, :, None] * added))[:, 0]
+        state *= decay[t, :, :, None]
+        state += added
+        if bonus is None:
+            out[t] = (q[t, :, None] @ state)[:, 0]
     return out.reshape(batch.n_tokens, -1)
 
 
@@ -124,16 +126,12 @@ def wkv7(inputs: Sequence[Float32Array], pool: StatePool, batch: Batch, blocks: 
     """
     r, k, v, decay, a, b = inputs
     out = np.empty_like(v)
-    for s, block in enumerate(blocks):
-        start, stop = batch.query_start[s], batch.query_start[s + 1]
-        if batch.positions[start] == 0:
-            pool.states[block] = 0
+    for t, block in _begun(pool, batch, blocks):
         state = pool.states[block]
-        for t in range(start, stop):
-            read = a[t, :, None] @ state
-            state *= decay[t, :, :, None]
-            state += k[t, :, :, None] * v[t, :, None] + b[t, :, :, None] * read
-            out[t] = (r[t, :, None] @ state)[:, 0]
+        read = a[t, :, None] @ state
+        state *= decay[t, :, :, None]
+        state += k[t, :, :, None] * v[t, :, None] + b[t, :, :, None] * read
+        out[t] = (r[t, :, None] @ state)[:, 0]
     return out.reshape(batch.n_tokens, -1)
 
 
@@ -157,13 +155,9 @@ def ssm_scan(
         blocks: [S], the block of each sequence.
     """
     out = np.empty_like(x)
-    for s, block in enumerate(blocks):
-        start, stop = batch.query_start[s], batch.query_start[s + 1]
-        if batch.positions[start] == 0:
-            pool.states[block] = 0
+    for t, block in _begun(pool, batch, blocks):
         state = pool.states[block].reshape(*b.shape[1:], x.shape[2])
-        for t in range(start, stop):
-            state *= decay[t]
-            state += b[t, :, :, None] * x[t, :, None]
-            out[t] = (c[t, :, None] @ state)[:, 0]
+        state *= decay[t]
+        state += b[t, :, :, None] * x[t, :, None]
+        out[t] = (c[t, :, None] @ state)[:, 0]
     return out
