@@ -14,7 +14,7 @@ from numba import types
 from rushlight.backends.cpu.kernels.formats import FLOATS
 from rushlight.backends.cpu.kernels.integer_formats import meta_bytes_of
 from rushlight.backends.cpu.kernels.products import Products, products
-from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
+from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take_run
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import RUN_BYTES, RUN_ROWS
 from rushlight.backends.cpu.scratch import TILE_ROWS
@@ -28,7 +28,7 @@ from rushlight.backends.cpu.simd import (
 )
 from rushlight.backends.cpu.target import Target
 
-GROUPS_PER_PIECE = 4
+LEAST_ITEMS = 2
 
 LEAST_ROWS, LEAST_UNPACKED_ROWS = 3, 2
 """From so many rows on a tile is quicker than one row after the other, even if it is not full; and from so
@@ -103,27 +103,32 @@ def _kernel(
             _scatter(op, expert, first, 1, group, state)
             group += 1
 
+    @inline
+    def multiply_run(op, run, group, end, state):
+        expert, first = types.intp(load_i32(run)), types.intp(load_i32(run + 4))
+        stop = types.intp(load_i32(run + 8))
+        while first < stop:
+            count = smaller(most_rows, stop - first)
+            if count >= least_rows:
+                together(op, expert, first, count, group, end, state)
+            else:
+                count = 1
+                one_row(op, expert, first, group, end, state)
+            first += count
+
     def kernel(op, step, thread, n_threads):
         if row_count(step, op.rows) == 0:
             return
         state = step.scratch + thread * step.scratch_stride
-        group_pieces = (op.n_groups + GROUPS_PER_PIECE - 1) // GROUPS_PER_PIECE
-        pieces = load_i64(op.runs) * group_pieces
-        piece = take(op)
-        while piece < pieces:
-            run = op.runs + RUN_BYTES * (piece // group_pieces + 1)
-            expert, first = types.intp(load_i32(run)), types.intp(load_i32(run + 4))
-            stop, group = types.intp(load_i32(run + 8)), piece % group_pieces * GROUPS_PER_PIECE
-            end = smaller(op.n_groups, group + GROUPS_PER_PIECE)
-            while first < stop:
-                count = smaller(most_rows, stop - first)
-                if count >= least_rows:
-                    together(op, expert, first, count, group, end, state)
-                else:
-                    count = 1
-                    one_row(op, expert, first, group, end, state)
-                first += count
-            piece = take(op)
+        n_items = load_i64(op.runs) * op.n_groups
+        item, stop = take_run(op, n_items, n_threads, LEAST_ITEMS)
+        while item < n_items:
+            while item < stop:
+                group = item % op.n_groups
+                end = smaller(op.n_groups, group + stop - item)
+                multiply_run(op, op.runs + RUN_BYTES * (item // op.n_groups + 1), group, end, state)
+                item += end - group
+            item, stop = take_run(op, n_items, n_threads, LEAST_ITEMS)
 
     return kernel
 

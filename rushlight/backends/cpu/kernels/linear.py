@@ -16,7 +16,7 @@ import numpy as np
 
 from rushlight.backends.cpu.kernels.products import products
 from rushlight.backends.cpu.kernels.unpacked import MOST_ROWS
-from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take
+from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take_run
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.simd import load_f32x16, splat_f32, store_f32x16
 from rushlight.backends.cpu.target import Target
@@ -24,7 +24,7 @@ from rushlight.backends.cpu.target import Target
 TOKENS_PER_PIECE = MOST_ROWS
 """Rows of activations in a piece of work: at 2,048 columns 256 KiB, which stays in the second cache."""
 
-GROUPS_PER_PIECE = 4
+LEAST_ITEMS = 2
 ONE = np.float32(1.0)
 
 
@@ -57,25 +57,28 @@ def _kernel(group_bytes: int, many: Any) -> Callable[..., None]:
             residual = load_f32x16(op.residual + t * op.residual_stride + 64 * group)
             store_f32x16(y, residual + load_f32x16(y))
 
+    @inline
+    def finish(op, group, token, end):
+        if op.scale != ONE:
+            scale_products(op, group, token, end)
+        if op.bias != 0:
+            add_bias(op, group, token, end)
+        if op.residual != 0:
+            add_residual(op, group, token, end)
+
     def kernel(op, step, thread, n_threads):
         rows = row_count(step, op.rows)
-        group_pieces = (op.n_groups + GROUPS_PER_PIECE - 1) // GROUPS_PER_PIECE
-        pieces = group_pieces * ((rows + TOKENS_PER_PIECE - 1) // TOKENS_PER_PIECE)
-        piece = take(op)
-        while piece < pieces:
-            start = piece // group_pieces * TOKENS_PER_PIECE
-            end = smaller(rows, start + TOKENS_PER_PIECE)
-            first = piece % group_pieces * GROUPS_PER_PIECE
-            for group in range(first, smaller(op.n_groups, first + GROUPS_PER_PIECE)):
+        n_items = op.n_groups * ((rows + TOKENS_PER_PIECE - 1) // TOKENS_PER_PIECE)
+        item, stop = take_run(op, n_items, n_threads, LEAST_ITEMS)
+        while item < n_items:
+            while item < stop:
+                token, group = item // op.n_groups * TOKENS_PER_PIECE, item % op.n_groups
+                end = smaller(rows, token + TOKENS_PER_PIECE)
                 weight = op.weight + group * op.n_blocks * group_bytes
-                multiply(op, weight, start, group, end - start)
-                if op.scale != ONE:
-                    scale_products(op, group, start, end)
-                if op.bias != 0:
-                    add_bias(op, group, start, end)
-                if op.residual != 0:
-                    add_residual(op, group, start, end)
-            piece = take(op)
+                multiply(op, weight, token, group, end - token)
+                finish(op, group, token, end)
+                item += 1
+            item, stop = take_run(op, n_items, n_threads, LEAST_ITEMS)
 
     return kernel
 

@@ -45,3 +45,20 @@ def larger(a, b):
     if b > a:
         result = b
     return result
+
+
+@inline
+def take_run(op, n_items, n_threads, least):
+    """Where the next run of an op's items begins and ends; it begins at `n_items` or behind if none is left.
+
+    Of what is left each thread gets half of its share, then half of its share of the rest, down to `least`
+    items (factoring: Hummel, Schonberg and Flynn, 1992). Long runs come first, because memory gives most to a
+    thread that reads on for long; short ones last, so that no thread waits long for another.
+    """
+    run, start, size = take(op), 0, larger(least, n_items // (2 * n_threads))
+    while run >= n_threads and size > least:
+        start += size * n_threads
+        run -= n_threads
+        size = larger(least, (n_items - start) // (2 * n_threads))
+    start += run * size
+    return start, smaller(n_items, start + size)
