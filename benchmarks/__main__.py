@@ -33,7 +33,7 @@ from benchmarks.summary import OURS, Summary, newest
 from benchmarks.workload import PARTS, ROUNDS, SECONDS, SMALL, model_file, workloads
 from rushlight.backends.cpu.target import detect_target
 from rushlight.backends.processors import usable_processors
-from rushlight.bench.runner import measure_peaks
+from rushlight.bench.limits import measure_peaks
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 GREEDY_TOKENS, OUTSIDE_TOKENS = 64, 128

@@ -8,9 +8,10 @@ HEAD = """# Benchmarks
 
 `make bench` measures this machine and writes this page. The limits come first: how fast memory is read one
 byte behind the other, and how many products of 8-bit integers the processor adds with operands at hand. They
-are measured by kernels that are made and run like all others, on the same threads, each time next to the
-model they are compared with. *Of the limit* is, for decode, the bytes of weights that a token streams over
-time over memory bandwidth; for prefill, the products of its matrices over time over the dot product's peak.
+are measured by kernels that are made and run like all others, on the same threads, right before and behind
+every measurement of a model: the memory of a shared machine is faster in one minute than in the next.
+*Of the limit* is, for decode, the bytes of weights that a token streams over time over memory bandwidth; for
+prefill, the products of its matrices over time over the dot product's peak.
 
 All engines take turns: each is measured once a round, in a process of its own. A number is the median over
 the rounds; a ratio is the median of the ratios in each round, so a machine whose speed drifts is fair to all.

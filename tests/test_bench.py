@@ -30,27 +30,36 @@ RESULT = BenchResult(
     load_seconds=0.5,
     peak_bytes=1500,
     kv_bytes=100,
-    peaks=Peaks(n_threads=2, read_bytes=800.0, dot_macs=8000.0, fma_flops=1.0),
+    prefill_peaks=tuple(
+        Peaks(n_threads=2, read_bytes=1.0, dot_macs=n, fma_flops=1.0) for n in (8e3, 4e3, 4e3)
+    ),
+    decode_peaks=tuple(
+        Peaks(n_threads=2, read_bytes=n, dot_macs=1.0, fma_flops=1.0) for n in (800.0, 800.0, 1e3)
+    ),
     cost=StepCost(weight_bytes=100, token_macs=90, output_macs=100),
 )
 
 
-def test_shares_are_of_medians() -> None:
-    # 20 tokens a second, each 90 MACs and a tenth of 100; 8 tokens a second are 4 steps of 2 sequences.
-    assert RESULT.prefill_share == pytest.approx(20 * 100 / 8000)
+def test_shares_are_of_the_limits_around_each_repetition() -> None:
+    # A token is 90 MACs and a tenth of 100: 40, 10 and 20 tokens a second are 1/2, 1/4 and 1/2 of the limits.
+    assert RESULT.prefill_share == pytest.approx(20 * 100 / 4000)
+    # 6, 8 and 100 tokens a second are 3, 4 and 50 steps of 2 sequences.
     assert RESULT.decode_share == pytest.approx(4 * 100 / 800)
     assert RESULT.memory_ratio == 1.5
     found = RESULT.as_dict()
-    assert (found["prefill_median"], found["decode_median"], found["prefill_share"]) == (20.0, 8.0, 0.25)
-    assert json.loads(json.dumps(found))["peaks"]["read_bytes"] == 800.0
+    assert (found["prefill_median"], found["decode_median"], found["prefill_share"]) == (20.0, 8.0, 0.5)
+    assert json.loads(json.dumps(found))["decode_peaks"][2]["read_bytes"] == 1000.0
+    assert found["peaks"]["n_threads"] == 2
 
 
 def test_the_table_tells_them() -> None:
     lines = table(RESULT).splitlines()
     words = [" ".join(line.split()) for line in lines[-2:]]
-    assert words[0] == "prefill 10 20.0 tokens/s 25% of the dot product's peak"
+    assert words[0] == "prefill 10 20.0 tokens/s 50% of the dot product's peak"
     assert words[1] == "decode 4, 2 sequences 8.0 tokens/s 50% of memory bandwidth"
-    reference = replace(RESULT, target=None, peaks=None, cost=None, backend="reference", prefill=())
+    reference = replace(
+        RESULT, target=None, cost=None, backend="reference", prefill=(), prefill_peaks=(), decode_peaks=()
+    )
     assert table(reference).endswith(" tokens/s\n")
     assert "limits" not in table(reference) and "prefill" not in table(reference)
 

@@ -20,7 +20,7 @@ class BenchResult:
         file: name of its file.
         file_bytes: size of its file (of all parts).
         backend: what computed.
-        target: kernel target; None on the reference backend, as are `peaks` and `cost`.
+        target: kernel target; None on the reference backend, as is `cost`.
         processor: LLVM's name of it.
         threads: that computed.
         plan: the workloads.
@@ -30,7 +30,8 @@ class BenchResult:
         peak_bytes: most memory that the process had, mapped parts of the file included; None where the system
             does not tell.
         kv_bytes: size of the KV cache.
-        peaks: the machine's limits.
+        prefill_peaks: the machine's limits around each repetition of prefill; empty where they are not known.
+        decode_peaks: the same of decode.
         cost: the work of a step.
     """
 
@@ -47,24 +48,33 @@ class BenchResult:
     load_seconds: float
     peak_bytes: int | None
     kv_bytes: int
-    peaks: Peaks | None
+    prefill_peaks: tuple[Peaks, ...]
+    decode_peaks: tuple[Peaks, ...]
     cost: StepCost | None
 
     @property
+    def peaks(self) -> Peaks | None:
+        """The machine's limits over all of the time."""
+        measured = (*self.prefill_peaks, *self.decode_peaks)
+        return Peaks.mean(measured) if measured else None
+
+    @property
     def prefill_share(self) -> float | None:
-        """Matrix work of prefill as a part of what the dot product could do in that time."""
-        if not self.prefill or self.peaks is None or self.cost is None:
+        """Matrix work of prefill as a part of what the dot product could do in that time: the median."""
+        if not self.prefill or not self.prefill_peaks or self.cost is None:
             return None
         macs = self.cost.macs(self.plan.n_prompt, 1) / self.plan.n_prompt
-        return macs * median(self.prefill) / self.peaks.dot_macs
+        shares = zip(self.prefill, self.prefill_peaks, strict=True)
+        return median(macs * tokens / peaks.dot_macs for tokens, peaks in shares)
 
     @property
     def decode_share(self) -> float | None:
-        """Weights streamed by decode as a part of what can be read in that time."""
-        if not self.decode or self.peaks is None or self.cost is None:
+        """Weights streamed by decode as a part of what can be read in that time: the median."""
+        if not self.decode or not self.decode_peaks or self.cost is None:
             return None
-        steps = median(self.decode) / self.plan.n_sequences
-        return self.cost.weight_bytes * steps / self.peaks.read_bytes
+        step_bytes = self.cost.weight_bytes / self.plan.n_sequences
+        shares = zip(self.decode, self.decode_peaks, strict=True)
+        return median(step_bytes * tokens / peaks.read_bytes for tokens, peaks in shares)
 
     @property
     def memory_ratio(self) -> float | None:
@@ -75,6 +85,7 @@ class BenchResult:
         """All of it for JSON, with medians and shares."""
         return {
             **asdict(self),
+            "peaks": None if self.peaks is None else asdict(self.peaks),
             "prefill_median": median(self.prefill) if self.prefill else None,
             "decode_median": median(self.decode) if self.decode else None,
             "prefill_share": self.prefill_share,

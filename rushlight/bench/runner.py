@@ -1,4 +1,4 @@
-"""Load a model, measure it, then measure the machine."""
+"""Load a model, and measure it and the machine by turns."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 from rushlight.backends.cache import BLOCK_TOKENS
 from rushlight.backends.cpu.cost import step_cost
-from rushlight.backends.cpu.objects import KernelLibrary
-from rushlight.backends.cpu.peaks import PeakMeter, Peaks
-from rushlight.backends.cpu.runtime import TEAM_KERNELS, Team
-from rushlight.backends.cpu.target import Target, detect_target
+from rushlight.backends.cpu.peaks import Peaks
+from rushlight.backends.cpu.target import detect_target
 from rushlight.backends.processors import usable_processors
+from rushlight.bench.limits import Limits, measuring_limits
 from rushlight.bench.plan import BenchPlan
 from rushlight.bench.result import BenchResult
 from rushlight.bench.speeds import Workload
@@ -59,14 +58,20 @@ def run_bench(
         model, backend=backend, n_threads=n_threads, n_ctx=plan.n_ctx, progress=progress, options=options
     ) as llm:
         load_seconds = time.perf_counter() - start
+        used = llm.backend
+        threads = n_threads or usable_processors()
+        detection = detect_target()
+        target = detection.target if used == "cpu" else None
         workload = Workload(llm, plan, _counted(plan, progress))
-        prefill, decode = workload.prefill(), workload.decode()
-        peak_bytes, used = peak_memory(), llm.backend
+        measures = (workload.prefill if plan.n_prompt else None, workload.decode if plan.n_decode else None)
+        first = [measure and measure() for measure in measures]
+        peak_bytes = peak_memory()  # The memory whose reading is measured is none of the model's.
+        with measuring_limits(target, threads, progress) as limits:
+            (prefill, prefill_peaks), (decode, decode_peaks) = (
+                _repeated(measure, plan, rate, limits) for measure, rate in zip(measures, first, strict=True)
+            )
         cost = step_cost(llm.model) if used == "cpu" else None
         file, kv_bytes = llm.path.name, _kv_bytes(llm, options)
-    detection = detect_target()
-    threads = n_threads or usable_processors()
-    target = detection.target if used == "cpu" else None
     return BenchResult(
         model=model,
         file=file,
@@ -81,18 +86,30 @@ def run_bench(
         load_seconds=load_seconds,
         peak_bytes=peak_bytes,
         kv_bytes=kv_bytes,
-        peaks=measure_peaks(target, threads, progress) if target else None,
+        prefill_peaks=prefill_peaks,
+        decode_peaks=decode_peaks,
         cost=cost,
     )
 
 
-def measure_peaks(target: Target, n_threads: int, progress: Progress | None = None) -> Peaks:
-    """The limits of this machine on a team of its own."""
-    team = Team(n_threads, KernelLibrary(TEAM_KERNELS, target, progress))
-    try:
-        return PeakMeter(target, team, progress).measure()
-    finally:
-        team.close()
+def _repeated(
+    measure: Callable[[], float] | None, plan: BenchPlan, first: float | None, limits: Limits
+) -> tuple[tuple[float, ...], tuple[Peaks, ...]]:
+    """Tokens a second of each repetition, and the machine's limits right before and behind it.
+
+    The bandwidth of a shared machine may change at any moment: only what was measured beside it is a limit.
+    """
+    if measure is None or first is None:
+        return (), ()
+    rates = [] if plan.warmup else [first]
+    before = limits()
+    around = [] if plan.warmup else [before]
+    while len(rates) < plan.repetitions:
+        rates.append(measure())
+        behind = limits()
+        around.append(behind if before is None or behind is None else Peaks.mean((before, behind)))
+        before = behind
+    return tuple(rates), tuple(peaks for peaks in around if peaks is not None)
 
 
 def peak_memory() -> int | None:

@@ -32,30 +32,19 @@ class Workload:
         if self._beginning:
             self._generate(self._beginning, 1)
 
-    def prefill(self) -> tuple[float, ...]:
-        """Prompt tokens a second, of each repetition."""
-        return self._repeat(self._prefill_once) if self._plan.n_prompt else ()
-
-    def decode(self) -> tuple[float, ...]:
-        """Generated tokens a second over all sequences, of each repetition."""
-        return self._repeat(self._decode_once) if self._plan.n_decode else ()
-
-    def _repeat(self, measure: Callable[[], float]) -> tuple[float, ...]:
-        rates = []
-        for _ in range(self._plan.repetitions + self._plan.warmup):
-            rates.append(measure())
-            self._done()
-        return tuple(rates[self._plan.warmup :])
-
-    def _prefill_once(self) -> float:
+    def prefill(self) -> float:
+        """Prompt tokens a second."""
         # Of a last block that is not full, some tokens of the beginning are computed again; they count.
         timings = self._generate(self._beginning + self._tokens(self._plan.n_prompt), 1)
+        self._done()
         return timings.prompt_tokens / timings.prompt_seconds
 
-    def _decode_once(self) -> float:
+    def decode(self) -> float:
+        """Generated tokens a second over all sequences."""
         n_decode, n_sequences = self._plan.n_decode, self._plan.n_sequences
         prompts = [self._beginning + self._tokens(1) for _ in range(n_sequences)]
         answers = self._llm.generate(prompts, _params(n_decode + 1))
+        self._done()
         # The first token comes out of the prompt's step; the longest answer lasts as long as all of them.
         return n_sequences * n_decode / max(answer.timings.completion_seconds for answer in answers)
 

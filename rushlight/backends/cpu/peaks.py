@@ -7,7 +7,9 @@ threads can do at most. Noise only slows a burst down, so of many bursts the fas
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from rushlight.backends.base import Progress
 from rushlight.backends.cpu.dots import DOT_KINDS
@@ -21,7 +23,7 @@ from rushlight.backends.cpu.target import Target
 
 KERNELS = ("peak_read", "peak_dot", "peak_fma")
 READ_REGION = 512 * 2**20
-READ_PIECE = 256 * READ_BYTES
+READ_PIECE = 4096 * READ_BYTES
 BURST_SECONDS = 0.02
 PIECES_PER_THREAD = 16
 
@@ -42,6 +44,16 @@ class Peaks:
     read_bytes: float
     dot_macs: float
     fma_flops: float
+
+    @classmethod
+    def mean(cls, peaks: Sequence[Peaks]) -> Peaks:
+        """The mean of each limit over several measurements of the same team."""
+        return cls(
+            n_threads=peaks[0].n_threads,
+            read_bytes=fmean(p.read_bytes for p in peaks),
+            dot_macs=fmean(p.dot_macs for p in peaks),
+            fma_flops=fmean(p.fma_flops for p in peaks),
+        )
 
 
 class PeakMeter:
