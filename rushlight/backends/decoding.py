@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rushlight.backends.base import Executor, Int64Array
+from rushlight.backends.base import Executor
 from rushlight.backends.batch import Batch
+from rushlight.backends.tensors import Int64Array
 from rushlight.drawing import Draw, choose
 
 

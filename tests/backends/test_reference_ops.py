@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from rushlight.backends.base import Limits, RopeTable
 from rushlight.backends.cache import AttentionCache, CacheLayout
 from rushlight.backends.reference import ReferenceBackend
-from rushlight.backends.reference.ops import ReferenceOps, Values
+from rushlight.backends.reference.ops import ReferenceOps
 from rushlight.backends.reference.pools import allocate_pools
+from rushlight.backends.reference.values import Values
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.quants import dequantize, quantize

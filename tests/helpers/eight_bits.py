@@ -10,7 +10,8 @@ from helpers.weights import FLOAT_TYPES
 from numpy.typing import NDArray
 
 from rushlight.backends.base import Tensor, Weight
-from rushlight.backends.reference.ops import ReferenceOps, Values
+from rushlight.backends.reference.ops import ReferenceOps
+from rushlight.backends.reference.values import Values
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight
 from rushlight.backends.routing import Routes
 

@@ -18,8 +18,9 @@ from helpers.random_models import Float32Array, write_random_model
 
 from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.reference import ReferenceBackend
-from rushlight.backends.reference.ops import ReferenceOps, Values
+from rushlight.backends.reference.ops import ReferenceOps
 from rushlight.backends.reference.routing import ChosenExperts
+from rushlight.backends.reference.values import Values
 from rushlight.backends.routing import Routing
 from rushlight.gguf import open_gguf
 from rushlight.models import load_model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rushlight.backends.base import Limits, Model, Progress, Weight
+from rushlight.backends.base import Limits, Model, Progress
 from rushlight.backends.cpu.executor import CpuExecutor
 from rushlight.backends.cpu.needs import likely_kernels
 from rushlight.backends.cpu.objects import KernelLibrary
@@ -13,6 +13,7 @@ from rushlight.backends.cpu.runtime import TEAM_KERNELS, Team
 from rushlight.backends.cpu.target import Target, detect_target
 from rushlight.backends.cpu.weights import Matrix, Table, Vector
 from rushlight.backends.processors import usable_processors
+from rushlight.backends.tensors import Weight
 from rushlight.errors import BackendUnavailable, InvalidFile
 from rushlight.gguf import GGMLType, GGUFTensor
 from rushlight.quants import dequantize

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Float32Array, Limits
+from rushlight.backends.base import Limits
 from rushlight.backends.cache import BLOCK_TOKENS, CacheLayout
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.kv_memory import KVMemory
@@ -26,6 +26,7 @@ from rushlight.backends.cpu.records import ARGMAX_RESULT, OP_BYTES
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.step_inputs import StepInputs
 from rushlight.backends.cpu.token_loop import TAIL_RECORDS, LoopInputs, TokenLoop
+from rushlight.backends.tensors import Float32Array
 
 
 class Binding:

@@ -5,15 +5,13 @@ The model's `forward` runs once on ops that only count.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
-from rushlight.backends.base import Model, Positions, RopeTable, Tensor, Weight
-from rushlight.backends.cache import AttentionCache, CacheLayout
+from rushlight.backends.base import Model
 from rushlight.backends.cpu.layout import LAYOUTS
+from rushlight.backends.cpu.op_counter import OpCounter
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
-from rushlight.backends.cpu.weights import ExpertMatrices, Matrix, PackedPart
-from rushlight.backends.routing import Routes, Routing
+from rushlight.backends.cpu.weights import ExpertMatrices, PackedPart
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def step_cost(model: Model) -> StepCost:
 
     Attention, recurrences, norms and the rows of the embedding table that are read do not count.
     """
-    counter = _Counter(model.cache)
+    counter = OpCounter(model.cache)
     model.forward(counter)
     weight_bytes = sum(_packed_bytes(part) for matrix in counter.matrices.values() for part in matrix.parts)
     weight_bytes += sum(n_used * _packed_bytes(weight) for weight, n_used in counter.experts_used)
@@ -51,225 +49,3 @@ def step_cost(model: Model) -> StepCost:
 def _packed_bytes(part: PackedPart | ExpertMatrices) -> int:
     """Of a matrix, or of one expert's."""
     return part.n_groups * part.n_blocks * LAYOUTS[part.type.name.lower()].group_bytes
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """The `Tensor` that is only counted."""
-
-    n_columns: int
-    rows: int = TOKENS
-
-    def columns(self, start: int, stop: int) -> _Shape:
-        """As many columns."""
-        return _Shape(stop - start, self.rows)
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """The `Positions` that are not chosen."""
-
-    n_top: int
-
-
-def _shape(tensor: Tensor) -> _Shape:
-    assert isinstance(tensor, _Shape)
-    return tensor
-
-
-class _Counter:
-    """The op set, counting matrices alone."""
-
-    def __init__(self, cache: CacheLayout) -> None:
-        self.macs: Counter[int] = Counter()
-        self.matrices: dict[int, Matrix] = {}
-        self.experts_used: list[tuple[ExpertMatrices, int]] = []
-        self._cache = cache
-
-    def embed(self, weight: Weight, scale: float = 1.0) -> Tensor:
-        return _Shape(weight.shape[1])
-
-    def embed_positions(self, weight: Weight) -> Tensor:
-        return _Shape(weight.shape[1])
-
-    def linear(self, x: Tensor, weight: Weight, bias: Weight | None = None) -> Tensor:
-        if not isinstance(weight, Matrix):
-            raise TypeError(f"a matrix of the cpu backend was expected, not {type(weight).__name__}")
-        n, k = weight.shape
-        self.macs[_shape(x).rows] += n * k
-        self.matrices[id(weight)] = weight
-        return _Shape(n, _shape(x).rows)
-
-    def rms_norm(self, x: Tensor, weight: Weight | None, eps: float, n_group: int = 1) -> Tensor:
-        return x
-
-    def layer_norm(
-        self, x: Tensor, weight: Weight | None, bias: Weight | None, eps: float, n_group: int = 1
-    ) -> Tensor:
-        return x
-
-    def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Tensor:
-        return x
-
-    def route(
-        self, logits: Tensor, routing: Routing, bias: Weight | None = None, scales: Weight | None = None
-    ) -> Routes:
-        return routing
-
-    def route_weights(self, routes: Routes) -> Tensor:
-        return _Shape(routes.n_used)
-
-    def experts(self, x: Tensor, weight: Weight, routes: Routes, bias: Weight | None = None) -> Tensor:
-        if not isinstance(weight, ExpertMatrices):
-            raise TypeError(f"experts of the cpu backend were expected, not {type(weight).__name__}")
-        _, n, k = weight.shape
-        self.macs[_shape(x).rows] += routes.n_used * n * k
-        self.experts_used.append((weight, routes.n_used))
-        return _Shape(routes.n_used * n, _shape(x).rows)
-
-    def head_linear(self, x: Tensor, weight: Weight) -> Tensor:
-        return self.experts(x, weight, Routing(n_used=weight.shape[0]))
-
-    def head_columns(self, x: Tensor, n_head: int, start: int, stop: int) -> Tensor:
-        return _Shape(n_head * (stop - start), _shape(x).rows)
-
-    def join_heads(self, x: Tensor, y: Tensor, n_head: int, one: bool = False) -> Tensor:
-        return _Shape(x.n_columns + y.n_columns * (n_head if one else 1), _shape(x).rows)
-
-    def combine(self, x: Tensor, routes: Routes) -> Tensor:
-        return _Shape(x.n_columns // routes.n_used, _shape(x).rows)
-
-    def attention(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        layer: int,
-        scale: float,
-        softcap: float = 0.0,
-        sinks: Weight | None = None,
-        slopes: Weight | None = None,
-        chosen: Positions | None = None,
-    ) -> Tensor:
-        spec = self._cache.specs[layer]
-        assert isinstance(spec, AttentionCache)
-        return _Shape(q.n_columns // spec.head_dim_k * spec.head_dim_v)
-
-    def top_positions(self, q: Tensor, weights: Tensor, k: Tensor, layer: int, n_top: int) -> Positions:
-        return _Chosen(n_top)
-
-    def top_blocks(self, q: Tensor, k: Tensor, layer: int, n_top: int, size: int, n_local: int) -> Positions:
-        return _Chosen(n_top * size)
-
-    def short_conv(self, x: Tensor, weight: Weight, layer: int, bias: Weight | None = None) -> Tensor:
-        return x
-
-    def kda(self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor, beta: Tensor, layer: int) -> Tensor:
-        return v
-
-    def gated_linear_attention(
-        self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor | Weight, layer: int
-    ) -> Tensor:
-        return v
-
-    def wkv6(self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, bonus: Weight, layer: int) -> Tensor:
-        return v
-
-    def wkv7(
-        self, r: Tensor, k: Tensor, v: Tensor, decay: Tensor, a: Tensor, b: Tensor, layer: int
-    ) -> Tensor:
-        return v
-
-    def ssm_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
-        return x
-
-    def selective_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
-        return x
-
-    def gated_delta_net(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        dt: Tensor,
-        a: Weight,
-        beta: Tensor,
-        layer: int,
-        grouped: bool = False,
-    ) -> Tensor:
-        return v
-
-    def silu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
-        return gate
-
-    def relu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
-        return gate
-
-    def gelu_mul(self, gate: Tensor, up: Tensor) -> Tensor:
-        return gate
-
-    def swiglu_oai(self, gate: Tensor, up: Tensor) -> Tensor:
-        return gate
-
-    def sigmoid_scale(self, x: Tensor, gate: Tensor) -> Tensor:
-        return x
-
-    def gelu(self, x: Tensor) -> Tensor:
-        return x
-
-    def exp(self, x: Tensor) -> Tensor:
-        return x
-
-    def silu(self, x: Tensor) -> Tensor:
-        return x
-
-    def sigmoid(self, x: Tensor) -> Tensor:
-        return x
-
-    def softplus(self, x: Tensor) -> Tensor:
-        return x
-
-    def relu_squared(self, x: Tensor) -> Tensor:
-        return x
-
-    def xielu(self, x: Tensor, alpha_p: float, alpha_n: float, beta: float, eps: float) -> Tensor:
-        return x
-
-    def add(self, x: Tensor, y: Tensor | Weight) -> Tensor:
-        return x
-
-    def scale(self, x: Tensor, factor: float) -> Tensor:
-        return x
-
-    def multiply(self, x: Tensor, y: Tensor | Weight) -> Tensor:
-        return x
-
-    def scale_rows(self, x: Tensor, factors: Tensor) -> Tensor:
-        return x
-
-    def match_magnitude(self, x: Tensor, target: Tensor) -> Tensor:
-        return x
-
-    def sparsify(self, x: Tensor, n_std: float) -> Tensor:
-        return x
-
-    def clamp(self, x: Tensor, limit: float) -> Tensor:
-        return x
-
-    def minimum(self, x: Tensor, limit: float) -> Tensor:
-        return x
-
-    def softmax(self, x: Tensor) -> Tensor:
-        return x
-
-    def softcap(self, x: Tensor, cap: float) -> Tensor:
-        return x
-
-    def outputs(self, x: Tensor) -> Tensor:
-        return _Shape(x.n_columns, OUTPUTS)
-
-    def sequence_first(self, x: Tensor) -> Tensor:
-        return _Shape(x.n_columns, OUTPUTS)
-
-    def sequence_mean(self, x: Tensor) -> Tensor:
-        return _Shape(x.n_columns, OUTPUTS)

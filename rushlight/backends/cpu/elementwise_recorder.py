@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cpu.op_recorder import OpRecorder, as_value, as_vector, rows_of
 from rushlight.backends.cpu.recording import Field, Value
 from rushlight.backends.cpu.weights import Vector
+from rushlight.backends.tensors import Tensor, Weight
 
 
 class ElementwiseRecorder(OpRecorder):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Float32Array, Int64Array, Limits, Model
+from rushlight.backends.base import Limits, Model
 from rushlight.backends.batch import Batch
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.check import check_batch, check_blocks, check_draws, check_range
@@ -20,6 +20,7 @@ from rushlight.backends.cpu.recording import Recording
 from rushlight.backends.cpu.rows import ROW_KERNELS, CpuRowMath
 from rushlight.backends.cpu.runtime import Team
 from rushlight.backends.cpu.token_loop import LOOP_KERNELS
+from rushlight.backends.tensors import Float32Array, Int64Array
 from rushlight.drawing import Draw
 from rushlight.errors import InvalidParameter, RushlightError
 from rushlight.row_math import Argmax

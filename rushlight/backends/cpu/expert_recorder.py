@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.op_recorder import FLOAT_TYPES, OpRecorder, as_value, as_vector, rows_of
@@ -13,6 +12,7 @@ from rushlight.backends.cpu.records import GATING_OF, META_BYTES, RUN_BYTES
 from rushlight.backends.cpu.scratch import expert_bytes
 from rushlight.backends.cpu.weights import ExpertMatrices
 from rushlight.backends.routing import SMALLEST_SUM, SPARSE_MIXER_WIDTH, Routes, Routing
+from rushlight.backends.tensors import Tensor, Weight
 
 
 class RecordedRoutes(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cache import CacheLayout
 from rushlight.backends.cpu.memory import ALIGNMENT, align
 from rushlight.backends.cpu.recording import Buffer, Field, RecordedOp, Recording, Value
 from rushlight.backends.cpu.records import META_BYTES
 from rushlight.backends.cpu.weights import Vector
+from rushlight.backends.tensors import Tensor, Weight
 from rushlight.gguf import GGMLType
 
 FLOAT_TYPES = (GGMLType.F32, GGMLType.F16, GGMLType.BF16)
@@ -29,10 +29,18 @@ def as_vector(weight: Weight | Tensor) -> Vector:
     return weight
 
 
+def with_strides(operands: Mapping[str, Value | Buffer]) -> dict[str, Field]:
+    """The fields of what an op reads or writes row by row: each operand and its stride."""
+    fields: dict[str, Field] = dict(operands)
+    for name, operand in operands.items():
+        buffer = operand.buffer if isinstance(operand, Value) else operand
+        fields[f"{name}_stride"] = buffer.row_bytes
+    return fields
+
+
 def rows_of(x: Value, y: Value) -> dict[str, Field]:
     """The fields of an op that makes a row of y of each row of x."""
-    strides = {"x_stride": x.buffer.row_bytes, "y_stride": y.buffer.row_bytes}
-    return {"rows": x.buffer.rows, "x": x, "y": y, **strides}
+    return {"rows": x.buffer.rows, **with_strides({"x": x, "y": y})}
 
 
 class OpRecorder:
@@ -75,15 +83,7 @@ class OpRecorder:
             y = self._new_buffer(x.buffer.rows, align(x.n_columns) | ALIGNMENT)
             meta_bytes = META_BYTES[columns] * (x.n_columns // columns)
             meta = self._new_buffer(x.buffer.rows, align(meta_bytes) | ALIGNMENT)
-            strides = {"y_stride": y.row_bytes, "meta_stride": meta.row_bytes, "x_stride": x.buffer.row_bytes}
-            fields: dict[str, Field] = {
-                "rows": x.buffer.rows,
-                "x": x,
-                "y": y,
-                "meta": meta,
-                "n": x.n_columns,
-                **strides,
-            }
-            self._add_op(f"quantize_{columns}", fields)
+            operands = with_strides({"x": x, "y": y, "meta": meta})
+            self._add_op(f"quantize_{columns}", {"rows": x.buffer.rows, **operands, "n": x.n_columns})
             self._quantized[key] = (y, meta)
         return self._quantized[key]

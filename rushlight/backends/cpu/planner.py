@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rushlight.backends.base import Limits, Model, Weight
+from rushlight.backends.base import Limits, Model
 from rushlight.backends.cpu.backend import CpuBackend
 from rushlight.backends.cpu.executor import CpuExecutor
 from rushlight.backends.cpu.kernels import KERNELS
@@ -22,6 +22,7 @@ from rushlight.backends.cpu.recorded import record
 from rushlight.backends.cpu.recording import OUTPUTS, TOKENS
 from rushlight.backends.cpu.weights import ExpertMatrices, PackedPart, Vector
 from rushlight.backends.processors import usable_processors
+from rushlight.backends.tensors import Weight
 from rushlight.errors import BackendUnavailable, UnsupportedTensorType
 from rushlight.gguf import GGUFTensor
 

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-import numpy as np
-
-from rushlight.backends.base import Positions, RopeTable, Tensor, Weight
-from rushlight.backends.cache import AttentionCache
+from rushlight.backends.cpu.attention_recorder import AttentionRecorder
 from rushlight.backends.cpu.elementwise_recorder import ElementwiseRecorder
 from rushlight.backends.cpu.expert_recorder import ExpertRecorder
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.op_recorder import FLOAT_TYPES, as_value, as_vector, rows_of
-from rushlight.backends.cpu.position_recorder import PositionRecorder, chosen_fields
-from rushlight.backends.cpu.recording import (
-    KEYS,
-    OUTPUTS,
-    TOKENS,
-    VALUES,
-    Buffer,
-    CacheAddress,
-    Field,
-    Value,
-)
+from rushlight.backends.cpu.recording import TOKENS, Buffer, Field, Value
 from rushlight.backends.cpu.records import ARGMAX_PART, ARGMAX_RESULT
 from rushlight.backends.cpu.recurrent_recorder import RecurrentRecorder
 from rushlight.backends.cpu.weights import Matrix, PackedPart, Table
+from rushlight.backends.tensors import Tensor, Weight
 from rushlight.gguf import GGMLType
 
 
-class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder, PositionRecorder):
+class Recorder(AttentionRecorder, ExpertRecorder, RecurrentRecorder, ElementwiseRecorder):
     """The op set of `backends.base.Ops`: every call appends to a `Recording`."""
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Value:
@@ -134,24 +122,6 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder, PositionR
         outputs: dict[str, Field] = {"y": y, "y_stride": y.buffer.row_bytes, "rows": x.buffer.rows}
         self._add_op(f"linear_{part.type.name.lower()}", {**inputs, **sizes, **outputs})
 
-    def rope(self, x: Tensor, table: RopeTable, n_head: int) -> Value:
-        """See `Ops.rope`."""
-        x = as_value(x)
-        head_dim = x.n_columns // n_head
-        if head_dim * n_head != x.n_columns or table.n_rot > head_dim:
-            raise ValueError(f"rope of {table.n_rot} columns in {n_head} heads of {x.n_columns} columns")
-        if table.sin.shape != table.cos.shape:
-            raise ValueError(f"rope with cosines {table.cos.shape} and sines {table.sin.shape}")
-        self.recording.n_positions = min(self.recording.n_positions, len(table.cos))
-        cos, sin = (np.ascontiguousarray(a, np.float32) for a in (table.cos, table.sin))
-        self.recording.keep += [table, cos, sin]
-        y = self._new(x.buffer.rows, x.n_columns)
-        angles = {"cos": cos.ctypes.data, "sin": sin.ctypes.data}
-        sizes = {"n_head": n_head, "head_dim": head_dim, "n_rot": table.n_rot}
-        kernel = "rope_interleaved" if table.interleaved else "rope_neox"
-        self._add_op(kernel, {**rows_of(x, y), **angles, **sizes})
-        return y
-
     def head_columns(self, x: Tensor, n_head: int, start: int, stop: int) -> Value:
         """See `Ops.head_columns`."""
         x = as_value(x)
@@ -175,90 +145,6 @@ class Recorder(ElementwiseRecorder, ExpertRecorder, RecurrentRecorder, PositionR
         sizes = {"n_head": n_head, "n": n, "z_n": z_n}
         self._add_op("join_heads", {**rows_of(x, joined), **source, **sizes})
         return joined
-
-    def attention(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        layer: int,
-        scale: float,
-        softcap: float = 0.0,
-        sinks: Weight | None = None,
-        slopes: Weight | None = None,
-        chosen: Positions | None = None,
-    ) -> Value:
-        """See `Ops.attention`."""
-        q, k, v = as_value(q), as_value(k), as_value(v)
-        spec = self._cache.specs[layer]
-        if not isinstance(spec, AttentionCache):
-            raise ValueError(f"attention in layer {layer}, which keeps {spec}")
-        n_head = q.n_columns // spec.head_dim_k
-        if q.n_columns % spec.head_dim_k or n_head % spec.n_head_kv:
-            raise ValueError(f"attention of {q.n_columns} query columns with {spec}")
-        if (k.n_columns, v.n_columns) != (spec.n_head_kv * spec.head_dim_k, spec.n_head_kv * spec.head_dim_v):
-            raise ValueError(f"attention of {k.n_columns} key and {v.n_columns} value columns with {spec}")
-        vectors = [None if each is None else as_vector(each) for each in (sinks, slopes)]
-        if any(vector is not None and vector.shape != (n_head,) for vector in vectors):
-            raise ValueError(f"attention of {n_head} heads with sinks or slopes of another number")
-        self.recording.keep += vectors
-        sinks_at, slopes_at = (0 if vector is None else vector.address for vector in vectors)
-        self.recording.heads.append((n_head, spec.head_dim_k, spec.head_dim_v))
-        y = self._new(TOKENS, n_head * spec.head_dim_v)
-        shared: dict[str, Field] = {
-            "k_cache": CacheAddress(layer, KEYS),
-            "v_cache": CacheAddress(layer, VALUES),
-            "group": self._cache.group_of_layer[layer],
-            "n_head_kv": spec.n_head_kv,
-            "head_dim_k": spec.head_dim_k,
-            "head_dim_v": spec.head_dim_v,
-        }
-        inputs: dict[str, Field] = {
-            "k": k,
-            "k_stride": k.buffer.row_bytes,
-            "v": v,
-            "v_stride": v.buffer.row_bytes,
-        }
-        self._add_op(f"store_kv_{self._kv_dtype}", {**inputs, **shared})
-        rows: dict[str, Field] = {
-            "q": q,
-            "q_stride": q.buffer.row_bytes,
-            "y": y,
-            "y_stride": y.buffer.row_bytes,
-        }
-        sizes: dict[str, Field] = {
-            "n_head": n_head,
-            "window": spec.window,
-            "chunked": int(spec.chunked and spec.window > 0),
-            "ahead": spec.ahead,
-            "sinks": sinks_at,
-            "slopes": slopes_at,
-            "scale": scale,
-            "softcap": softcap,
-            **chosen_fields(chosen, spec.n_head_kv),
-        }
-        for kernel in (f"attention_{self._kv_dtype}", "attention_merge"):
-            self._add_op(kernel, {**rows, **shared, **sizes})
-        return y
-
-    def outputs(self, x: Tensor) -> Value:
-        """See `Ops.outputs`."""
-        return self._for_outputs("outputs", x)
-
-    def sequence_first(self, x: Tensor) -> Value:
-        """See `Ops.sequence_first`."""
-        return self._for_outputs("sequence_first", x)
-
-    def sequence_mean(self, x: Tensor) -> Value:
-        """See `Ops.sequence_mean`."""
-        return self._for_outputs("sequence_mean", x)
-
-    def _for_outputs(self, kernel: str, x: Tensor) -> Value:
-        x = as_value(x)
-        y = self._new(OUTPUTS, x.n_columns)
-        strides: dict[str, Field] = {"x_stride": x.buffer.row_bytes, "y_stride": y.buffer.row_bytes}
-        self._add_op(kernel, {"x": x, "y": y, "n": x.n_columns, **strides})
-        return y
 
     def argmax(self, x: Value) -> Buffer:
         """The highest value of each row, of equal ones the first: an `ARGMAX_RESULT` in each row."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from rushlight.backends.base import Tensor, Weight
 from rushlight.backends.cache import RecurrentCache
-from rushlight.backends.cpu.op_recorder import OpRecorder, as_value, as_vector
+from rushlight.backends.cpu.op_recorder import OpRecorder, as_value, as_vector, with_strides
 from rushlight.backends.cpu.recording import CONV, STATE, TOKENS, CacheAddress, Field, Value
 from rushlight.backends.cpu.weights import Vector
+from rushlight.backends.tensors import Tensor, Weight
 
 _DELTA_NET_INPUTS = ("q", "k", "v", "dt", "beta")
 _KDA_INPUTS = ("q", "k", "v", "decay", "beta")
@@ -35,14 +35,11 @@ class RecurrentRecorder(OpRecorder):
         self.recording.keep += [taps, bias]
         y = self._new(TOKENS, x.n_columns)
         fields: dict[str, Field] = {
-            "x": x,
-            "x_stride": x.buffer.row_bytes,
+            **with_strides({"x": x, "y": y}),
             "weight": taps.ctypes.data,
             "bias": 0 if bias is None else as_vector(bias).address,
             "kept": CacheAddress(layer, CONV),
             "group": self._cache.group_of_layer[layer],
-            "y": y,
-            "y_stride": y.buffer.row_bytes,
             "n": x.n_columns,
             "n_taps": n_taps,
         }
@@ -71,23 +68,15 @@ class RecurrentRecorder(OpRecorder):
         if not fits or n_head_kv == 0 or n_head % n_head_kv:
             raise ValueError(f"gated_delta_net of {columns} columns and {vector.shape} weights with {spec}")
         self.recording.keep.append(vector)
-        y = self._new(TOKENS, n_head * head_dim_v)
-        fields: dict[str, Field] = {
-            **inputs,
-            **{f"{name}_stride": x.buffer.row_bytes for name, x in inputs.items()},
+        sizes = {
             "a": vector.address,
-            "state": CacheAddress(layer, STATE),
-            "group": self._cache.group_of_layer[layer],
-            "y": y,
-            "y_stride": y.buffer.row_bytes,
             "n_head": n_head,
             "n_head_kv": n_head_kv,
             "n_run": n_head // n_head_kv if grouped else 1,
             "head_dim_k": head_dim_k,
             "head_dim_v": head_dim_v,
         }
-        self._add_op("gated_delta_net", fields)
-        return y
+        return self._scan("gated_delta_net", inputs, sizes, layer, n_head * head_dim_v)
 
     def kda(self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor, beta: Tensor, layer: int) -> Value:
         """See `Ops.kda`."""
@@ -180,13 +169,10 @@ class RecurrentRecorder(OpRecorder):
     ) -> Value:
         y = self._new(TOKENS, n_columns)
         fields: dict[str, Field] = {
-            **inputs,
-            **{f"{name}_stride": item.buffer.row_bytes for name, item in inputs.items()},
+            **with_strides({**inputs, "y": y}),
             **sizes,
             "state": CacheAddress(layer, STATE),
             "group": self._cache.group_of_layer[layer],
-            "y": y,
-            "y_stride": y.buffer.row_bytes,
         }
         self._add_op(kernel, fields)
         return y

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Int64Array
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.records import ARGMAX_RESULT, DRAW, NEXT_TOKEN, OP_BYTES, TOP, in_program, offset
+from rushlight.backends.tensors import Int64Array
 from rushlight.drawing import MOST_OF_TOP, Draw
 from rushlight.portable_math import N_COLUMNS, powers_of_two
 

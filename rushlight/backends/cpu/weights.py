@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rushlight.backends.base import Float32Array
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.memory import Region, align
+from rushlight.backends.tensors import Float32Array
 from rushlight.gguf import GGMLType, GGUFTensor
 
 

@@ -7,13 +7,15 @@ from typing import cast
 
 import numpy as np
 
-from rushlight.backends.base import Float32Array, Int64Array, Limits, Model
+from rushlight.backends.base import Limits, Model
 from rushlight.backends.batch import Batch
 from rushlight.backends.check import check_batch, check_blocks, check_content
 from rushlight.backends.decoding import decode_by_steps
-from rushlight.backends.reference.ops import ReferenceOps, Values
+from rushlight.backends.reference.ops import ReferenceOps
 from rushlight.backends.reference.pools import KV_DTYPES, FloatArray, allocate_pools
+from rushlight.backends.reference.values import Values
 from rushlight.backends.reference.weights import ExpertsWeight, MatrixWeight, TableWeight, VectorWeight
+from rushlight.backends.tensors import Float32Array, Int64Array
 from rushlight.drawing import Draw
 from rushlight.errors import InvalidParameter
 from rushlight.gguf import GGUFTensor

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Float32Array, Limits
+from rushlight.backends.base import Limits
 from rushlight.backends.batch import Int32Array
 from rushlight.backends.cache import BLOCK_TOKENS, AttentionCache, CacheLayout
+from rushlight.backends.tensors import Float32Array
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Float32Array
 from rushlight.backends.batch import Batch, Int32Array
 from rushlight.backends.reference.pools import KVPool
+from rushlight.backends.tensors import Float32Array
 
 _LOWEST = np.finfo(np.float32).min
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rushlight.backends.base import Float32Array
 from rushlight.backends.batch import Batch, Int32Array
 from rushlight.backends.reference.pools import StatePool
+from rushlight.backends.tensors import Float32Array
 
 
 def short_conv(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Float32Array
 from rushlight.backends.routing import SMALLEST_SUM, SPARSE_MIXER_WIDTH, Routing
+from rushlight.backends.tensors import Float32Array
 
 
 @dataclass(frozen=True)

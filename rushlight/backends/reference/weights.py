@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from rushlight.backends.base import Float32Array
+from rushlight.backends.tensors import Float32Array
 from rushlight.gguf import GGUFTensor
 from rushlight.quants import dequantize
 
