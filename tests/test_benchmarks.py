@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from xml.etree import ElementTree
 import gguf
 import numpy as np
 import pytest
+from helpers.benchmark_rows import RUN, row
 
 from benchmarks.bars import verdicts
 from benchmarks.llama_bench import LlamaBench, parse
@@ -24,11 +24,9 @@ from benchmarks.random_blocks import random_matrix
 from benchmarks.random_model import write_model
 from benchmarks.report import page
 from benchmarks.rounds import run_rounds
-from benchmarks.servers import Server, limited, llama_command, started
-from benchmarks.serving import LlamaServe, RushlightServe, load_plan
 from benchmarks.start import first_byte, interpreter_bytes
 from benchmarks.summary import Case, Summary, newest
-from benchmarks.tables import readme_table, serve_table
+from benchmarks.tables import readme_table
 from benchmarks.types import Speed, random_rows, write_table
 from benchmarks.types import table as types_table
 from benchmarks.workload import PARTS, Workload, workloads
@@ -36,22 +34,6 @@ from rushlight.gguf import GGMLType
 from rushlight.quants import dequantize
 
 SAMPLES = Path(__file__).parent / "data" / "llama_bench"
-RUN = {
-    "run": "2026-01-02T03:04:05+00:00",
-    "cpu": "A",
-    "target": "t",
-    "cores": 2,
-    "system": "Linux",
-    "python": "3.11",
-    "rushlight": "0",
-}
-
-
-def row(engine: str, round: int, **fields: Any) -> dict[str, Any]:
-    case = {"part": "models", "model": "m", "threads": 1, "depth": 0, "sequences": 1, "variant": ""}
-    return {**RUN, **case, "engine": engine, "round": round, **fields}
-
-
 CASE = Case("models", "m", 1)
 
 
@@ -290,56 +272,6 @@ def test_the_random_model_is_a_file_of_that_shape(tmp_path: Path, monkeypatch: p
     with LLM(path, n_threads=1) as llm:
         logits = llm.logits([1, 300, 301, 302])
     assert np.isfinite(logits).all() and 0.1 < logits.std() < 10
-
-
-def test_servers_are_asked_the_same() -> None:
-    (one, *_, many) = workloads("serve", (1, 2), False)
-    assert (one.sequences, many.sequences, many.threads) == (1, 64, 2)
-    plan = load_plan(many)
-    assert (plan.n_requests, plan.n_in_flight, plan.rate) == (136, 64, None)
-    assert (plan.prompt, plan.answer) == ((32, 512), (16, 128))
-    assert [r.prompt for r in plan.requests()] == [r.prompt for r in load_plan(many).requests()]
-    llama = LlamaServe("llama.cpp", Path("l"))
-    assert llama.variants(many) == ("-np 4", "-np 64") and llama.variants(one) == ("-np 4", "-np 1")
-    assert RushlightServe().variants(one) == ("",)
-    assert RushlightServe().variants(many) == ("", "--parallel 64")
-    command = llama_command(Path("l"), Path("m"), 1, 2, 1024, 64)
-    assert command[command.index("-c") + 1] == "65536" and "127.0.0.1" in command
-
-
-def test_a_server_that_does_not_start_says_why() -> None:
-    with (
-        pytest.raises(PeerError, match="ended with code 3 before"),
-        started("x", [sys.executable, "-c", "exit(3)"], 1),
-    ):
-        pass
-    with pytest.raises(PeerError, match="cannot be started"), started("x", ["/no/such/program"], 1):
-        pass
-
-
-def test_a_server_that_takes_too_long_is_ended() -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        with limited(Server("x", "http://127.0.0.1:1", process.pid), 0.1):
-            assert process.wait(30) < 0
-        with limited(Server("x", "http://127.0.0.1:1", process.pid), 60):
-            pass  # it is gone, and nobody is ended later
-
-
-def test_the_table_of_servers() -> None:
-    def served(engine: str, **found: float) -> dict[str, Any]:
-        return {**row(engine, 0, **found), "part": "serve", "sequences": 4}
-
-    times = {f"{name}_{p}": 0.25 for name in ("first_token", "per_token") for p in ("p50", "p90", "p99")}
-    rows = [
-        served("rushlight", answers=300.0, **times),
-        served("llama.cpp", answers=150.0),
-        served("x", error="fell"),
-    ]
-    lines = serve_table(Summary(rows), "serve").splitlines()
-    assert "| 4 | rushlight | 300 | 250 / 250 / 250 | 250 / 250 / 250 |" in lines
-    assert "| 4 | llama.cpp | 150 (2.00x) | - / - / - | - / - / - |" in lines
-    assert any(line.startswith("| 4 | x | cannot |") for line in lines)
-    assert "## Many clients of one server" in page(Summary(rows))
 
 
 def test_the_table_of_types_takes_the_place_of_the_old_one() -> None:

@@ -3,82 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from helpers.expert_layers import (
+    ATTENTION,
+    BIASED_ATTENTION,
+    DEEPSEEK,
+    DENSE,
+    EXPERTS,
+    FIRST_DENSE,
+    LATER_EXPERTS,
+    OSS_ATTENTION,
+    SHARED,
+)
 from helpers.random_layers import YARN
 from helpers.random_models import RandomModel
-
-ATTENTION = "attn_norm attn_q attn_k attn_v attn_output ffn_norm"
-BIASED_ATTENTION = f"{ATTENTION} attn_q.bias attn_k.bias attn_v.bias"
-OSS_ATTENTION = BIASED_ATTENTION.replace("ffn_norm", "post_attention_norm")
-EXPERTS = "ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps"
-SHARED = "ffn_gate_shexp ffn_up_shexp ffn_down_shexp"
-DENSE = "ffn_gate ffn_up ffn_down"
-FIRST_DENSE = dict.fromkeys(DENSE.split(), (0,))
-LATER_EXPERTS = dict.fromkeys(f"{EXPERTS} {SHARED} exp_probs_b.bias".split(), (1, 2))
-DEEPSEEK = {
-    "expert_count": 16,
-    "expert_used_count": 4,
-    "expert_feed_forward_length": 32,
-    "expert_shared_count": 2,
-    "expert_weights_norm": True,
-    "expert_weights_scale": 1.7,
-    "leading_dense_block_count": 1,
-}
-LATENT = "attn_norm attn_kv_a_mqa attn_kv_a_norm attn_output ffn_norm"
-LATENT_SHAPES = {
-    "attn_q": ("n_mla_q", "n_embd"),
-    "attn_q_a": ("n_lora_q", "n_embd"),
-    "attn_q_a_norm": ("n_lora_q",),
-    "attn_q_b": ("n_mla_q", "n_lora_q"),
-    "attn_kv_a_mqa": ("n_lora_kv_rot", "n_embd"),
-    "attn_kv_a_norm": ("n_lora_kv",),
-    "attn_k_b": ("n_head", "n_lora_kv", "n_nope"),
-    "attn_v_b": ("n_head", "n_mla_v", "n_lora_kv"),
-    "attn_kv_b": ("n_mla_kv", "n_lora_kv"),
-    "attn_output": ("n_embd", "n_mla_out"),
-}
-LATENT_KEYS = {
-    **DEEPSEEK,
-    **YARN,
-    "rope.scaling.yarn_log_multiplier": 0.0707,
-    "rope.dimension_count": 8,
-    "attention.kv_lora_rank": 32,
-}
-INDEXER = "indexer.attn_q_b indexer.attn_k indexer.k_norm indexer.k_norm.bias indexer.proj"
-SPARSE_SHAPES = {
-    **LATENT_SHAPES,
-    "indexer.attn_q_b": ("n_index_q", "n_lora_q"),
-    "indexer.attn_k": ("n_index_k", "n_embd"),
-    "indexer.k_norm": ("n_index_k",),
-    "indexer.proj": ("n_index_head", "n_embd"),
-}
-SPARSE_SIZES = {"n_index_head": 7, "n_index_k": 64, "n_index_q": 7 * 64}
-SPARSE_KEYS = {
-    **DEEPSEEK,
-    "rope.dimension_count": 8,
-    "attention.kv_lora_rank": 32,
-    "attention.q_lora_rank": 48,
-    "attention.key_length": 40,
-    "attention.value_length": 32,
-    "attention.key_length_mla": 24,
-    "attention.value_length_mla": 20,
-    "attention.indexer.head_count": 7,
-    "attention.indexer.key_length": 64,
-    "attention.indexer.top_k": 24,
-    "expert_gating_func": 2,
-    "expert_group_count": 4,
-    "expert_group_used_count": 2,
-}
-SPARSE = f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {INDEXER} {DENSE} {EXPERTS} {SHARED}"
-WINDOWED_SHAPES = {
-    "attn_q_b": ("n_swa_q", "n_lora_q"),
-    "attn_kv_a_mqa": ("n_swa_kv_rot", "n_embd"),
-    "attn_kv_a_norm": ("n_swa_kv",),
-    "attn_k_b": ("n_swa_head", "n_swa_kv", "n_swa_nope"),
-    "attn_v_b": ("n_swa_head", "n_swa_v", "n_swa_kv"),
-    "attn_output": ("n_embd", "n_swa_out"),
-    "attn_gate": ("n_swa_head", "n_embd"),
-}
-LITE_NAMES = f"{DENSE} ffn_gate_inp ffn_gate_up_exps ffn_down_exps {SHARED}".split()
 
 EXPERT_MODELS: tuple[RandomModel, ...] = (
     RandomModel(
@@ -214,27 +151,6 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
         metadata={**YARN, "rope.dimension_count": 32, "expert_count": 8, "expert_used_count": 2},
     ),
     RandomModel(
-        "mistral4",
-        "mistral4",
-        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {DENSE} {EXPERTS} {SHARED}",
-        n_layer=3,
-        n_head_kv=1,
-        only_in={**FIRST_DENSE, **LATER_EXPERTS},
-        shapes=LATENT_SHAPES,
-        metadata={
-            **LATENT_KEYS,
-            "rope.scaling.yarn_log_multiplier": 0.1,
-            "attention.q_lora_rank": 48,
-            "attention.key_length": 40,
-            "attention.value_length": 32,
-            "attention.key_length_mla": 24,
-            "attention.value_length_mla": 20,
-            "attention.temperature_scale": 0.3,
-            "attention.temperature_length": 10,
-            "expert_gating_func": 1,
-        },
-    ),
-    RandomModel(
         "olmoe",
         "olmoe",
         f"{ATTENTION} attn_q_norm attn_k_norm {EXPERTS}",
@@ -312,207 +228,5 @@ EXPERT_MODELS: tuple[RandomModel, ...] = (
             "expert_feed_forward_length": 96,
             "expert_shared_feed_forward_length": 64,
         },
-    ),
-    RandomModel(
-        "deepseek2",
-        "deepseek2",
-        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {DENSE} {EXPERTS} {SHARED}"
-        " exp_probs_b.bias",
-        n_layer=3,
-        n_head_kv=1,
-        only_in={**FIRST_DENSE, **LATER_EXPERTS},
-        shapes=LATENT_SHAPES,
-        metadata={
-            **LATENT_KEYS,
-            "attention.q_lora_rank": 48,
-            "attention.key_length": 40,
-            "attention.value_length": 32,
-            "attention.key_length_mla": 24,
-            "attention.value_length_mla": 20,
-            "expert_gating_func": 2,
-            "expert_group_count": 4,
-            "expert_group_used_count": 2,
-        },
-    ),
-    RandomModel(
-        "deepseek2-whole-keys",
-        "deepseek2",
-        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_kv_b {DENSE} {EXPERTS} {SHARED}",
-        n_layer=3,
-        n_head_kv=4,
-        only_in={**FIRST_DENSE, **LATER_EXPERTS},
-        shapes=LATENT_SHAPES,
-        metadata={
-            **LATENT_KEYS,
-            "attention.q_lora_rank": 48,
-            "attention.key_length": 24,
-            "attention.value_length": 20,
-            "rope.scaling.yarn_log_multiplier": 0.1,
-        },
-    ),
-    RandomModel(
-        "deepseek2-lite",
-        "deepseek2",
-        f"{LATENT} attn_q attn_k_b attn_v_b {DENSE} ffn_gate_inp ffn_gate_up_exps ffn_down_exps {SHARED}",
-        n_layer=26,
-        n_embd=32,
-        n_head=2,
-        n_head_kv=1,
-        n_ff=32,
-        gains={
-            "attn_q": 1.0,
-            "attn_output": 0.7,
-            "ffn_down": 0.7,
-            "ffn_down_exps": 0.5,
-            "ffn_down_shexp": 0.5,
-        },
-        only_in={name: (0,) if name in DENSE else tuple(range(1, 26)) for name in LITE_NAMES},
-        shapes=LATENT_SHAPES,
-        metadata={
-            **{key: value for key, value in LATENT_KEYS.items() if "yarn_log" not in key},
-            "attention.key_length": 40,
-            "attention.value_length": 32,
-            "attention.key_length_mla": 24,
-            "attention.value_length_mla": 20,
-            "expert_weights_norm": False,
-        },
-    ),
-    RandomModel(
-        "deepseek2-dense",
-        "deepseek2",
-        f"{LATENT} attn_q_a attn_q_a_norm attn_q_b attn_k_b attn_v_b {DENSE}",
-        n_head_kv=1,
-        shapes=LATENT_SHAPES,
-        metadata={
-            "leading_dense_block_count": 2,
-            "expert_shared_count": 0,
-            "expert_feed_forward_length": 96,
-            "rope.dimension_count": 8,
-            "attention.kv_lora_rank": 32,
-            "attention.q_lora_rank": 48,
-            "attention.key_length": 40,
-            "attention.value_length": 32,
-            "attention.key_length_mla": 24,
-            "attention.value_length_mla": 20,
-        },
-    ),
-    RandomModel(
-        "deepseek32",
-        "deepseek32",
-        f"{SPARSE} exp_probs_b.bias",
-        n_layer=3,
-        n_head_kv=1,
-        only_in={**FIRST_DENSE, **LATER_EXPERTS},
-        shapes=SPARSE_SHAPES,
-        sizes=SPARSE_SIZES,
-        metadata={**SPARSE_KEYS, **YARN, "rope.scaling.yarn_log_multiplier": 0.1},
-    ),
-    RandomModel(
-        "glm-dsa",
-        "glm-dsa",
-        f"{SPARSE} exp_probs_b.bias",
-        n_layer=3,
-        n_head_kv=1,
-        only_in={
-            **FIRST_DENSE,
-            **LATER_EXPERTS,
-            **dict.fromkeys(INDEXER.split(), (0, 2)),
-        },
-        shapes=SPARSE_SHAPES,
-        sizes=SPARSE_SIZES,
-        gains={"ffn_gate_inp": 1.5},  # else two experts are too close for one token
-        metadata={**SPARSE_KEYS, "attention.indexer.types": np.array([True, False, True])},
-    ),
-    RandomModel(
-        "glm-dsa-5.2",
-        "glm-dsa",
-        f"{SPARSE} exp_probs_b.bias",
-        n_layer=5,
-        n_head_kv=1,
-        n_ctx_train=1 << 20,
-        only_in={
-            **FIRST_DENSE,
-            **dict.fromkeys(LATER_EXPERTS, (1, 2, 3, 4)),
-            **dict.fromkeys(INDEXER.split(), (0, 1, 2)),
-        },
-        shapes=SPARSE_SHAPES,
-        sizes=SPARSE_SIZES,
-        metadata={key: value for key, value in SPARSE_KEYS.items() if key != "expert_gating_func"},
-    ),
-    RandomModel(
-        "minimax-m3",
-        "minimax-m3",
-        f"{ATTENTION} attn_q_norm attn_k_norm indexer.q_proj indexer.k_proj indexer.q_norm indexer.k_norm"
-        f" {DENSE} {EXPERTS} {SHARED} exp_probs_b.bias",
-        n_layer=3,
-        only_in={
-            **FIRST_DENSE,
-            **LATER_EXPERTS,
-            **dict.fromkeys(("indexer.q_proj", "indexer.k_proj", "indexer.q_norm", "indexer.k_norm"), (1, 2)),
-        },
-        shapes={
-            "indexer.q_proj": ("n_index_q", "n_embd"),
-            "indexer.k_proj": ("n_index_k", "n_embd"),
-            "indexer.q_norm": ("n_index_k",),
-            "indexer.k_norm": ("n_index_k",),
-        },
-        sizes={"n_index_q": 2 * 24, "n_index_k": 24},
-        gains={"ffn_gate": 8.0, "ffn_gate_exps": 8.0, "ffn_gate_shexp": 8.0},
-        metadata={
-            **DEEPSEEK,
-            "rope.dimension_count": 8,
-            "rope.freq_base": 50000.0,
-            "expert_gating_func": 2,
-            "attention.indexer.head_count": 2,
-            "attention.indexer.key_length": 24,
-            "attention.indexer.top_k": 4,
-            "attention.indexer.block_size": 6,
-            "attention.indexer.local_blocks": 2,
-        },
-        oracle="transformers",
-    ),
-    RandomModel(
-        "dots3note",
-        "dots3note",
-        f"{SPARSE} attn_k_norm attn_gate exp_probs_b.bias",
-        n_layer=4,
-        n_head_kv=1,
-        only_in={
-            **FIRST_DENSE,
-            **dict.fromkeys(LATER_EXPERTS, (1, 2, 3)),
-            **dict.fromkeys(INDEXER.split(), (0, 3)),
-        },
-        shapes={
-            **SPARSE_SHAPES,
-            "attn_k_norm": ("n_rot",),
-            "attn_gate": ("n_head", "n_embd"),
-            **{f"{i}.{name}": shape for i in (1, 2) for name, shape in WINDOWED_SHAPES.items()},
-        },
-        sizes={
-            **SPARSE_SIZES,
-            "n_rot": 8,
-            "n_swa_head": 2,
-            "n_swa_q": 2 * 20,
-            "n_swa_kv_rot": 24 + 8,
-            "n_swa_kv": 24,
-            "n_swa_nope": 12,
-            "n_swa_v": 14,
-            "n_swa_out": 2 * 14,
-        },
-        metadata={
-            **{key: value for key, value in SPARSE_KEYS.items() if "group" not in key},
-            "attention.head_count": np.array([4, 2, 2, 4], np.int32),
-            "attention.sliding_window": 12,
-            "attention.sliding_window_pattern": np.array([False, True, True, False]),
-            "attention.indexer.types": np.array([True, False, False, True]),
-            "attention.kv_lora_rank_swa": 24,
-            "attention.key_length_swa": 32,
-            "attention.value_length_swa": 24,
-            "attention.key_length_mla_swa": 20,
-            "attention.value_length_mla_swa": 14,
-            "rope.freq_base": 80000.0,
-            "rope.freq_base_swa": 5000.0,
-        },
-        oracle="transformers",
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from helpers.expert_models import DENSE, EXPERTS, LATENT_SHAPES, SHARED
+from helpers.expert_layers import DENSE, EXPERTS, LATENT_SHAPES, SHARED
 from helpers.random_models import RandomModel
 
 _KDA = "attn_k attn_v ssm_conv1d_q ssm_conv1d_k ssm_conv1d_v ssm_a ssm_dt.bias ssm_beta ssm_norm ssm_f_a"

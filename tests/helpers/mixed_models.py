@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from helpers.expert_models import (
+from helpers.expert_layers import (
     ATTENTION,
     DEEPSEEK,
     DENSE,
     EXPERTS,
     FIRST_DENSE,
     LATER_EXPERTS,
+    NORMED_HEADS,
     SHARED,
 )
 from helpers.random_layers import LAYER_NORM, YARN
 from helpers.random_models import RandomModel
 
-NORMED_HEADS = f"{ATTENTION} attn_q_norm attn_k_norm"
 SIGMOID = {**DEEPSEEK, "expert_gating_func": 2}
 LOCAL_FIRST = np.array([True, True, True, False, True])
 FOUR_LATER = dict.fromkeys(LATER_EXPERTS, (1, 2, 3, 4))

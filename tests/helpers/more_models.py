@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from goldens.tiny_vocab import N_VOCAB
-from helpers.expert_models import (
+from helpers.expert_layers import (
     ATTENTION,
     DEEPSEEK,
     DENSE,
@@ -13,9 +13,9 @@ from helpers.expert_models import (
     LATENT,
     LATENT_SHAPES,
     LATER_EXPERTS,
+    NORMED_HEADS,
     SHARED,
 )
-from helpers.mixed_models import NORMED_HEADS
 from helpers.random_layers import BIASED_HEAD, GPT2, LAYER_NORM, LLAMA
 from helpers.random_models import RandomModel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from helpers.expert_models import DENSE, EXPERTS, LATENT_SHAPES, SHARED
+from helpers.expert_layers import DENSE, EXPERTS, LATENT_SHAPES, SHARED
 from helpers.random_models import RandomModel
 
 _ATTENTION = "attn_q attn_k attn_v attn_q_norm attn_k_norm attn_output"

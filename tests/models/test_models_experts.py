@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from helpers.batches import Piece, open_executor, relative
 from helpers.expert_models import EXPERT_MODELS
+from helpers.latent_models import LATENT_MODELS
 from helpers.random_models import Float32Array, write_random_model
 
 from rushlight.backends.base import Tensor, Weight
@@ -25,7 +26,7 @@ from rushlight.backends.routing import Routing
 from rushlight.gguf import open_gguf
 from rushlight.models import load_model
 
-MODELS = {model.name: model for model in EXPERT_MODELS if "expert_count" in model.metadata}
+MODELS = {model.name: model for model in (*EXPERT_MODELS, *LATENT_MODELS) if "expert_count" in model.metadata}
 IDS = np.random.RandomState(1).randint(0, 320, 80).tolist()
 FELT = 3e-4
 CLEAR = 1e-4
