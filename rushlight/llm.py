@@ -11,12 +11,10 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Generator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
-
-import numpy as np
 
 from rushlight.backends.base import Float32Array
 from rushlight.errors import InvalidParameter
@@ -25,8 +23,8 @@ from rushlight.hub import resolve
 from rushlight.loading import load_engine
 from rushlight.params import EngineOptions, SamplingParams
 from rushlight.progress import Progress
-from rushlight.prompts import Message, Prompt, Prompts, batch_of, is_texts
-from rushlight.requests import KEPT, NO_OPTIONS, ChatOptions, Delivery, RequestMaker
+from rushlight.prompts import Message, Prompt, Prompts, batch_of
+from rushlight.requests import KEPT, NO_OPTIONS, ChatOptions, Delivery, RequestMaker, complete
 
 if TYPE_CHECKING:
     from rushlight.answer import Item
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from rushlight.conversation import ConversationFormat
     from rushlight.engine.stats import EngineStats
     from rushlight.requests import Request
+    from rushlight.rows import RowReader
     from rushlight.text import ChatTemplate
 
 __all__ = ["LLM", "Chunk", "Completion", "Timings", "Usage"]
@@ -143,7 +142,7 @@ class LLM:
                 f"There are {len(batch)} prompts and {len(each)} params; give one for each."
             )
         requests = [self._request(prompt, own) for prompt, own in zip(batch, each, strict=True)]
-        completions = self._complete(requests)
+        completions = complete(self._driver, requests)
         return completions[0] if single else completions
 
     def chat(
@@ -178,14 +177,8 @@ class LLM:
             TemplateError: the template refuses the conversation.
             InvalidParameter, ContextOverflow, QueueFull: as `generate`; also what a constraint cannot hold.
         """
-        options = ChatOptions(
-            tools=tools,
-            tool_choice=tool_choice,
-            parallel_tool_calls=parallel_tool_calls,
-            response_format=response_format,
-            chat_template_kwargs=chat_template_kwargs,
-        )
-        return self._complete([self._request(messages, params, options)])[0]
+        options = ChatOptions(tools, tool_choice, parallel_tool_calls, response_format, chat_template_kwargs)
+        return complete(self._driver, [self._request(messages, params, options)])[0]
 
     def stream(
         self,
@@ -208,13 +201,7 @@ class LLM:
         Raises:
             TemplateError, InvalidParameter, ContextOverflow: at once, as `generate` and `chat`.
         """
-        options = ChatOptions(
-            tools=tools,
-            tool_choice=tool_choice,
-            parallel_tool_calls=parallel_tool_calls,
-            response_format=response_format,
-            chat_template_kwargs=chat_template_kwargs,
-        )
+        options = ChatOptions(tools, tool_choice, parallel_tool_calls, response_format, chat_template_kwargs)
         return self._chunks(self._request(prompt, params, options))
 
     def submit(
@@ -244,13 +231,7 @@ class LLM:
         """
         from rushlight.completion import Submission
 
-        options = ChatOptions(
-            tools=tools,
-            tool_choice=tool_choice,
-            parallel_tool_calls=parallel_tool_calls,
-            response_format=response_format,
-            chat_template_kwargs=chat_template_kwargs,
-        )
+        options = ChatOptions(tools, tool_choice, parallel_tool_calls, response_format, chat_template_kwargs)
         delivery = Delivery(deliver=deliver, end_only=end_only)
         sequence, _ = self._request(prompt, params, options, delivery)
         self._driver.submit(sequence)
@@ -305,8 +286,7 @@ class LLM:
         Raises:
             InvalidParameter, ContextOverflow: as `generate`; here the whole context may be used.
         """
-        self._check_writes()
-        return self._rows([token_ids])[0]
+        return self._rows.logits(token_ids)
 
     def embed(self, texts: Prompt | Prompts) -> Float32Array:
         """The embeddings of texts: float32 [N, E], each of length 1, pooled as the file says.
@@ -319,14 +299,7 @@ class LLM:
             UnsupportedModel: the file is no model for embeddings, or does not say how to pool them.
             InvalidParameter, ContextOverflow: as `logits`.
         """
-        from rushlight.models.pooling import Pooling, pool
-        from rushlight.models.purpose import check_embeds, pooling_left
-
-        check_embeds(self.config, self.path.name)
-        each = [self.tokenize(text) if isinstance(text, str) else text for text in batch_of(texts)[0]]
-        pooling = pooling_left(self.config)
-        rows = self._rows(each, every_row=pooling is not Pooling.LAST)
-        return np.stack([pool(of_text, pooling) for of_text in rows])
+        return self._rows.embeddings(batch_of(texts)[0])
 
     def hidden_states(self, text: Prompt) -> Float32Array:
         """What is pooled into an embedding: float32 [T, E], a row for each token, not normalized.
@@ -338,10 +311,7 @@ class LLM:
             UnsupportedModel: the model writes text, or pools its hidden states itself.
             InvalidParameter, ContextOverflow: as `logits`.
         """
-        from rushlight.models.purpose import check_gives_hidden_states
-
-        check_gives_hidden_states(self.config, self.path.name)
-        return self._rows([self.tokenize(text) if isinstance(text, str) else text])[0]
+        return self._rows.hidden_states(text)
 
     def rerank(self, query: str, documents: list[str]) -> Float32Array:
         """How well each document answers a query: float32 [N], the higher the better.
@@ -358,15 +328,7 @@ class LLM:
             InvalidParameter: `documents` is no list of texts, or empty.
             ContextOverflow: a pair is longer than the context.
         """
-        from rushlight.models.purpose import check_ranks
-        from rushlight.models.ranking import score_of
-
-        check_ranks(self.config, self.path.name)
-        if not isinstance(query, str) or not is_texts(documents):
-            raise InvalidParameter("A reranker takes a query, a text, and documents, a list of texts.")
-        pairs = [self.tokenize_pair(query, document) for document in documents]
-        rows = self._rows(pairs, every_row=False)
-        return np.array([score_of(row[-1], self.model.softmax_scores) for row in rows], np.float32)
+        return self._rows.scores(query, documents)
 
     def stats(self) -> EngineStats:
         """What the engine does and has done: queue, blocks, tokens, ends. It may be asked at any time."""
@@ -392,23 +354,16 @@ class LLM:
         options: ChatOptions = NO_OPTIONS,
         delivery: Delivery = KEPT,
     ) -> Request:
-        self._check_writes()
-        return self._requests.text(prompt, params, options, delivery)
-
-    def _rows(self, prompts: list[list[int]], every_row: bool = True) -> list[Float32Array]:
-        """What the model gives after each token of some prompts, or after the last: float32 [n, columns]."""
-        requests = [self._requests.rows(ids, every_row) for ids in prompts]
-        self._complete(requests)
-        return [np.concatenate(sequence.logit_rows) for sequence, _ in requests]
-
-    def _check_writes(self) -> None:
         from rushlight.models.purpose import check_writes
 
         check_writes(self.config, self.path.name)
+        return self._requests.text(prompt, params, options, delivery)
 
-    def _complete(self, requests: list[Request]) -> list[Completion]:
-        with self._driver.running([sequence for sequence, _ in requests]):
-            return [answer.completion() for _, answer in requests]
+    @cached_property
+    def _rows(self) -> RowReader:
+        from rushlight.rows import RowReader
+
+        return RowReader(self.model, self.path.name, self.tokenizer, self._requests, self._driver)
 
     def _chunks(self, request: Request) -> Generator[Chunk, None, None]:
         sequence, answer = request

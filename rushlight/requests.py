@@ -11,9 +11,11 @@ from rushlight.prompts import Message, Prompt, encode_rendered, is_messages, pro
 
 if TYPE_CHECKING:
     from rushlight.answer import Answer, Item
+    from rushlight.completion import Completion
     from rushlight.constrain import Constraint
     from rushlight.constraints import AnswerConstraints
     from rushlight.conversation import ConversationFormat
+    from rushlight.engine.driver import Driver
     from rushlight.engine.engine import Engine
     from rushlight.engine.sequence import Sequence
     from rushlight.text import Tokenizer
@@ -134,6 +136,12 @@ class RequestMaker:
         from rushlight.constraints import AnswerConstraints  # brings the constraints in
 
         return AnswerConstraints(self._tokenizer)
+
+
+def complete(driver: Driver, requests: list[Request]) -> list[Completion]:
+    """Run requests together until each has its completion."""
+    with driver.running([sequence for sequence, _ in requests]):
+        return [answer.completion() for _, answer in requests]
 
 
 def _wanted(params: SamplingParams, response_format: Mapping[str, Any] | None) -> Constraint | None:

@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
 }
 LLM_ROOM = {
     *("llm", "loading", "answer", "completion", "conversation", "prompts"),
-    *("constraints", "requests", "tool_choice"),
+    *("constraints", "requests", "rows", "tool_choice"),
 }
 TOP = {"cli", "server", "bench", "perplexity", "__main__", "__init__", "llm_plugin"}
 

@@ -35,7 +35,7 @@ def test_scores_are_those_of_llama_cpp(
     # Of the head's numbers, the softmax over them among these, the first is the score.
     expected = [row[0] for row in expected_of(model)]
     with LLM(written(tmp_path, model), backend=backend, kv_dtype="f32", n_ctx=100) as llm:
-        monkeypatch.setattr(llm, "tokenize_pair", lambda query, document: texts[int(document)])
+        monkeypatch.setattr("rushlight.rows.encode_pair", lambda _, query, document: texts[int(document)])
         found = llm.rerank("", ["0", "1", "2"])
         again = llm.rerank("", ["2", "0", "2"])
     assert found.dtype == np.float32 and found.shape == (3,)
