@@ -9,7 +9,7 @@ from rushlight.backends.tensors import Tensor, Weight
 
 
 class MatrixOps(Protocol):
-    """Tables, norms, products with matrices, and columns and rows picked out."""
+    """Tables, norms, products with matrices, and columns of heads."""
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Tensor:
         """Rows of `weight` [V, E] for the step's token ids, dequantized, times `scale`: [T, E]."""

@@ -90,8 +90,8 @@ class RecurrentOps(Protocol):
     def short_conv(self, x: Tensor, weight: Weight, layer: int, bias: Weight | None = None) -> Tensor:
         """Causal convolution of each column along its sequence: [T, C] gives [T, C].
 
-        ``y[t, c] = bias[c] + sum over k of weight[c, k] * x[t - (K - 1) + k, c]``, k ascending from 0.
-        `weight` is a vector of C * K numbers, row after row; `bias` is [C]. The K - 1 rows in front of a
+        ``y[t, c] = bias[c] + sum over k of weight[k, c] * x[t - (K - 1) + k, c]``, k ascending from 0.
+        `weight` is a vector of K * C numbers, tap after tap; `bias` is [C]. The K - 1 rows in front of a
         sequence's first token are zero; in front of the step's first token they are those that the cache of
         `layer` has kept, unless that token is at position 0. The sequence's last K - 1 rows of x are kept in
         their place.
@@ -201,10 +201,10 @@ class RecurrentOps(Protocol):
     def selective_scan(self, x: Tensor, dt: Tensor, a: Weight, b: Tensor, c: Tensor, layer: int) -> Tensor:
         """The scan of Mamba-1 along each sequence: [T, C] gives [T, C].
 
-        As `ssm_scan`, with a step and decays for each column: x and dt are [T, C], `a` is a vector of C * N
-        numbers, column after column, b and c are [T, N], and the state S is [N, C]::
+        As `ssm_scan`, with a step and decays for each column: x and dt are [T, C], `a` is a vector of N * C
+        numbers, in the order of the state S [N, C], and b and c are [T, N]::
 
-            S[n, i] = exp(a[i, n] * dt[i]) * S[n, i] + b[n] * dt[i] * x[i]
+            S[n, i] = exp(a[n, i] * dt[i]) * S[n, i] + b[n] * dt[i] * x[i]
             y[i] = sum over n of c[n] * S[n, i]
 
         Source: Gu and Dao 2023, "Mamba", section 3; as llama.cpp has it (``ggml_ssm_scan``).

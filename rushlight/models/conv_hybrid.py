@@ -19,7 +19,7 @@ class ShortConv:
 
     def __init__(self, weights: Weights, n_embd: int, n_taps: int, name: str) -> None:
         self._in_proj = weights.linear(f"{name}.in_proj", 3 * n_embd, n_embd)
-        self._conv = weights.flat(f"{name}.conv.weight", n_embd, n_taps)
+        self._conv = weights.columns(f"{name}.conv.weight", n_embd, n_taps)
 
     def __call__(self, ops: Ops, x: Tensor, layer: int) -> Tensor:
         """``c * conv(b * x)``: [T, E]."""

@@ -110,7 +110,7 @@ class DeltaNet:
         n_conv = 2 * n_key + n_value
         self._sizes = sizes
         self._qkv_gate = _qkv_gate(weights, config, sizes, name)
-        self._conv = weights.flat(f"{name}.ssm_conv1d.weight", n_conv, sizes.n_taps)
+        self._conv = weights.columns(f"{name}.ssm_conv1d.weight", n_conv, sizes.n_taps)
         if sizes.grouped:
             n_shared = n_head // sizes.n_head_k
             self._beta, alpha = weights.halves(f"{name}.ssm_ba", sizes.n_head_k, n_shared, n_embd)

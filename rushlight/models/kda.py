@@ -87,7 +87,7 @@ class KimiDeltaAttention:
         if others:
             raise UnsupportedModel(f"{name}.attn_q has a bias, which this architecture never has.")
         convs = (f"{name}.ssm_conv1d_q", f"{name}.ssm_conv1d_k", f"{name}.ssm_conv1d_v")
-        self._conv = weights.taps(tuple(f"{conv}.weight" for conv in convs), n_inner, sizes.n_taps)
+        self._conv = weights.joined_columns(tuple(f"{conv}.weight" for conv in convs), n_inner, sizes.n_taps)
         *first, step = _projections(weights, f"{name}.ssm_f", n_inner, head_dim, n_embd)
         self._f = [*first, Linear(step.weight, weights.vector(f"{name}.ssm_dt.bias", n_inner))]
         self._bound = bound

@@ -61,7 +61,7 @@ class Scan:
         n_inner, n_head, n_state = sizes.n_inner, sizes.n_head, sizes.n_state
         self._sizes, self._eps, self._n_step = sizes, config.norm_eps, max(64, config.n_embd // 16)
         self._gate, self._in = weights.halves(f"{name}.ssm_in", n_head, sizes.head_dim, config.n_embd)
-        self._conv = weights.flat(f"{name}.ssm_conv1d.weight", n_inner, sizes.n_taps)
+        self._conv = weights.columns(f"{name}.ssm_conv1d.weight", n_inner, sizes.n_taps)
         self._x = weights.linear(f"{name}.ssm_x", self._n_step + 2 * n_state, n_inner)
         self._dt = weights.linear(f"{name}.ssm_dt", n_head, self._n_step)
         of_norms = (("b", n_state), ("c", n_state), ("dt", self._n_step))

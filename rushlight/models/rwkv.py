@@ -68,7 +68,7 @@ class TokenShift:
     """How far the token before is from each token: ``x[t - 1] - x[t]``, with zeros before the first."""
 
     def __init__(self, weights: Weights, n: int) -> None:
-        self._taps = weights.numbers([1.0, -1.0] * n)
+        self._taps = weights.numbers([1.0] * n + [-1.0] * n)
 
     def __call__(self, ops: Ops, x: Tensor, layer: int) -> Tensor:
         """The differences [T, E]; the cache of `layer` keeps the last token's x."""

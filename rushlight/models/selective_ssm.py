@@ -71,11 +71,11 @@ class Mamba:
         n_inner, n_state, n_rank = sizes.n_inner, sizes.n_state, sizes.n_rank
         self._sizes, self._eps, self._has_norms = sizes, config.norm_eps, norms
         self._in = weights.linear(f"{name}.ssm_in", 2 * n_inner, config.n_embd)
-        self._conv = weights.flat(f"{name}.ssm_conv1d.weight", n_inner, sizes.n_taps)
+        self._conv = weights.columns(f"{name}.ssm_conv1d.weight", n_inner, sizes.n_taps)
         self._conv_bias = weights.vector(f"{name}.ssm_conv1d.bias", n_inner)
         self._x = weights.linear(f"{name}.ssm_x", n_rank + 2 * n_state, n_inner)
         self._dt = weights.linear(f"{name}.ssm_dt", n_inner, n_rank)
-        self._a = weights.flat(f"{name}.ssm_a", n_inner, n_state)
+        self._a = weights.columns(f"{name}.ssm_a", n_inner, n_state)
         self._d = weights.vector(f"{name}.ssm_d", n_inner)
         of_norms = (("dt", n_rank), ("b", n_state), ("c", n_state))
         self._norms: list[Part] | None = None

@@ -95,7 +95,7 @@ class Mamba2:
         runs = n_inner + sizes.n_conv, n_head
         self._gate_xbc, step = weights.split(f"{name}.ssm_in", runs, config.n_embd)
         self._dt = Linear(step.weight, weights.vector(f"{name}.ssm_dt.bias", n_head))
-        self._conv = weights.flat(f"{name}.ssm_conv1d.weight", sizes.n_conv, sizes.n_taps)
+        self._conv = weights.columns(f"{name}.ssm_conv1d.weight", sizes.n_conv, sizes.n_taps)
         self._conv_bias = weights.optional_vector(f"{name}.ssm_conv1d.bias", sizes.n_conv)
         self._a = weights.flat(f"{name}.ssm_a", n_head, 1)
         self._d = weights.repeated(f"{name}.ssm_d", n_head, sizes.head_dim)

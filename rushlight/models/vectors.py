@@ -65,7 +65,7 @@ class Vectors:
         return self._backend.vector(replace(tensor, shape=(k,), raw=tensor.raw[0]))
 
     def flat(self, name: str, n: int, k: int) -> Weight:
-        """A table [n, k], such as the taps of a convolution, as a vector [n * k], row after row."""
+        """A table [n, k], such as norm weights of heads, as a vector [n * k], row after row."""
         tensor = self._accounts.tensor(name, (n, k))
         return self._backend.vector(replace(tensor, shape=(n * k,), raw=tensor.raw.reshape(-1)))
 
@@ -91,22 +91,24 @@ class Vectors:
         values = np.repeat(dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(-1), k)
         return self._backend.vector(GGUFTensor(name, (n * k,), GGMLType.F32, values.view(np.uint8)))
 
-    def taps(self, names: tuple[str, ...], n: int, k: int) -> Weight:
-        """The taps of convolutions side by side, each of n columns: a vector, column after column.
+    def columns(self, name: str, n: int, k: int) -> Weight:
+        """A table [n, k], such as the taps of a convolution, as a vector [k * n], column after column."""
+        return self._columns(name, [self._accounts.tensor(name, (n, k))], k)
 
-        A tensor is [n, k], and may have axes of length 1 beside.
-        """
+    def joined_columns(self, names: tuple[str, ...], n: int, k: int) -> Weight:
+        """Tables one below the other, as `columns` takes one; they may have axes of length 1 beside."""
         tensors = [self._accounts.tensor(name) for name in names]
         for tensor in tensors:
             if tuple(length for length in tensor.shape if length > 1) != (n, k):
                 raise InvalidFile(
                     f"Tensor {tensor.name!r} has the shape {tensor.shape}; expected ({n}, {k})."
                 )
-        values = [dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(-1) for tensor in tensors]
-        together = np.concatenate(values)
-        return self._backend.vector(
-            GGUFTensor("taps", (len(together),), GGMLType.F32, together.view(np.uint8))
-        )
+        return self._columns("columns", tensors, k)
+
+    def _columns(self, name: str, tensors: list[GGUFTensor], k: int) -> Weight:
+        rows = [dequantize(tensor.raw, tensor.type).astype(np.float32).reshape(-1, k) for tensor in tensors]
+        values = np.ascontiguousarray(np.concatenate(rows).T).reshape(-1)
+        return self._backend.vector(GGUFTensor(name, values.shape, GGMLType.F32, values.view(np.uint8)))
 
     def optional_rows(self, name: str, n_head: int, head_dim: int) -> Weight | None:
         """A norm weight for each head [n_head, head_dim], row after row, if the file has it."""

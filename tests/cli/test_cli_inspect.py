@@ -21,10 +21,13 @@ from rushlight.backends.cpu.target import detect_target
 from rushlight.cli import main
 from rushlight.cli.file_checks import WARNING, check_text
 from rushlight.cli.machine import total_memory
+from rushlight.engine.limits import limits_for
 from rushlight.errors import BackendUnavailable, RushlightError
 from rushlight.gguf import GGMLType, open_gguf
 from rushlight.gguf.writer import TensorData, _header, write_gguf
 from rushlight.llm import LLM
+from rushlight.models import load_model
+from rushlight.params import EngineOptions
 
 Captured = pytest.CaptureFixture[str]
 Metadata = dict[str, Any]
@@ -50,6 +53,21 @@ def test_memory_of_other_layers(name: str, tmp_path: Path, capsys: Captured) -> 
     model = next(model for model in RANDOM_MODELS if model.name == name)
     write_random_model(model, tmp_path / "model.gguf")
     compare_with_a_loaded_model(tmp_path / "model.gguf", 500, capsys)
+
+
+@needs_kernels
+@pytest.mark.parametrize("name", ["mamba", "lfm2"])
+def test_weights_of_convolutions_and_scans_count_once(name: str, tmp_path: Path) -> None:
+    model = next(model for model in RANDOM_MODELS if model.name == name)
+    write_random_model(model, tmp_path / "model.gguf")
+    planner = Planner(1)
+    with open_gguf(tmp_path / "model.gguf") as file:
+        loaded = load_model(file, planner, 300)
+    needs = planner.needs(loaded, limits_for(loaded.cache, 300, "f16", EngineOptions()))
+    rope = getattr(loaded, "rope", None)
+    assert needs.tables == (0 if rope is None else rope.cos.nbytes + rope.sin.nbytes)
+    conv = [uses for tensor, uses in planner.uses.items() if "conv.weight" in tensor or "conv1d" in tensor]
+    assert conv and all(len(uses) == 1 and uses[0].n_bytes for uses in conv)
 
 
 def compare_with_a_loaded_model(path: Path, n_ctx: int, capsys: Captured) -> None:

@@ -18,7 +18,7 @@ from rushlight.gguf import GGMLType
 
 
 class Recorder(AttentionRecorder, ExpertRecorder, RecurrentRecorder, ElementwiseRecorder):
-    """The op set of `backends.base.Ops`: every call appends to a `Recording`."""
+    """The op set of `backends.base.Ops`: every call appends to a `Recording`. Ops of matrices are here."""
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Value:
         """See `Ops.embed`."""

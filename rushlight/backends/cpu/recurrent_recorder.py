@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from rushlight.backends.cache import RecurrentCache
 from rushlight.backends.cpu.op_recorder import OpRecorder, as_value, as_vector, with_strides
 from rushlight.backends.cpu.recording import CONV, STATE, TOKENS, CacheAddress, Field, Value
@@ -31,12 +29,11 @@ class RecurrentRecorder(OpRecorder):
             raise ValueError(f"short_conv of {n_taps} taps, {x.n_columns} columns and weights {vector.shape}")
         if bias is not None and bias.shape != (x.n_columns,):
             raise ValueError(f"short_conv of {x.n_columns} columns with bias {bias.shape}")
-        taps = np.ascontiguousarray(vector.values.reshape(x.n_columns, n_taps).T)
-        self.recording.keep += [taps, bias]
+        self.recording.keep += [vector, bias]
         y = self._new(TOKENS, x.n_columns)
         fields: dict[str, Field] = {
             **with_strides({"x": x, "y": y}),
-            "weight": taps.ctypes.data,
+            "weight": vector.address,
             "bias": 0 if bias is None else as_vector(bias).address,
             "kept": CacheAddress(layer, CONV),
             "group": self._cache.group_of_layer[layer],
@@ -152,9 +149,8 @@ class RecurrentRecorder(OpRecorder):
         n_state, n = self._state("selective_scan", layer, n_axes=2)
         if columns != (n, n, n_state, n_state) or vector.shape != (n * n_state,):
             raise ValueError(f"selective_scan of {columns} columns and {vector.shape} weights with {spec}")
-        decays = np.ascontiguousarray(vector.values.reshape(n, n_state).T)
-        self.recording.keep.append(decays)
-        sizes = {"n_head": 1, "n_run": 1, "n_state": n_state, "head_dim": n, "a": decays.ctypes.data}
+        self.recording.keep.append(vector)
+        sizes = {"n_head": 1, "n_run": 1, "n_state": n_state, "head_dim": n, "a": vector.address}
         return self._scan("selective_scan", inputs, sizes, layer, n)
 
     def _state(self, op: str, layer: int, n_axes: int) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from rushlight.backends.tensors import Tensor, Weight
 
 
 class ReferenceMatrixOps(StepOps):
-    """Tables, norms, products with matrices, and columns and rows picked out."""
+    """Tables, norms, products with matrices, and columns of heads."""
 
     def embed(self, weight: Weight, scale: float = 1.0) -> Values:
         """Rows of the table for the step's token ids, times `scale`."""

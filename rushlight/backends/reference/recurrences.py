@@ -23,14 +23,14 @@ def short_conv(
 
     Args:
         x: inputs.
-        weight: [C * K], row after row.
+        weight: [K * C], tap after tap.
         bias: [C], if there is one.
         pool: keeps the last rows.
         batch: of the step.
         blocks: [S], the block of each sequence.
     """
     n_kept = pool.conv.shape[1]
-    taps = weight.reshape(x.shape[1], n_kept + 1).T
+    taps = weight.reshape(n_kept + 1, x.shape[1])
     out = np.zeros_like(x)
     if bias is not None:
         out += bias

@@ -103,7 +103,7 @@ class ReferenceRecurrentOps(StepOps):
         pool, blocks = self._states(layer)
         steps = as_array(dt)
         inputs = (as_array(x) * steps)[:, None]
-        decay = np.exp(as_vector(a).reshape(steps.shape[1], -1).T * steps[:, None])[:, None]
+        decay = np.exp(as_vector(a).reshape(-1, steps.shape[1]) * steps[:, None])[:, None]
         added, read = (as_array(rows)[:, None] for rows in (b, c))
         return Values(ssm_scan(inputs, decay, added, read, pool, self._batch, blocks)[:, 0])
 

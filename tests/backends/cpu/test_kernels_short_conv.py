@@ -15,7 +15,7 @@ SHAPES = [(1, 2), (16, 4), (65, 3), (200, 5)]
 
 def build_for(taps: Floats, bias: Floats | None = None) -> Build:
     def build(backend):  # type: ignore[no-untyped-def]
-        weight = backend.vector(tensor(taps.reshape(-1)))
+        weight = backend.vector(tensor(taps.T.reshape(-1)))
         vector = None if bias is None else backend.vector(tensor(bias))
         return lambda ops, x: ops.short_conv(x, weight, 0, vector)
 
@@ -60,7 +60,7 @@ def test_reads_a_view_of_columns() -> None:
     x, taps = randn(256, 80, seed=4), randn(48, 3, seed=5)
 
     def build(backend):  # type: ignore[no-untyped-def]
-        weight = backend.vector(tensor(taps.reshape(-1)))
+        weight = backend.vector(tensor(taps.T.reshape(-1)))
         return lambda ops, x: ops.short_conv(x.columns(20, 68), weight, 0)
 
     found = cpu_steps(build, x, spec_for(taps), RAGGED)

@@ -71,7 +71,7 @@ class Scan(NamedTuple):
                 decay, step = np.exp(a[head] * dt[:, head])[:, None], dt[:, head]
             else:
                 step = dt[:, i]
-                decay = np.exp(a.reshape(-1, self.n_state)[i] * step[:, None])
+                decay = np.exp(a.reshape(self.n_state, -1)[:, i] * step[:, None])
             own = slice(group * self.n_state, (group + 1) * self.n_state)
             for t in range(256):
                 if t % 64 == 0:
