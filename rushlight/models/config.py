@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rushlight.errors import InvalidFile, UnsupportedModel
 from rushlight.gguf.accounting import Accounting
-from rushlight.models.pooling import Pooling
+from rushlight.models.pooling import Pooling, count_labels, read_cls_pooling, read_pooling
 from rushlight.models.rope_scaling import RopeScaling, read_rope_scaling
 
 _MAX = 1 << 24  # beyond any real size, small enough that products of two do not overflow anything
@@ -128,7 +128,7 @@ def read_config(
     account_for_the_rest(accounts, n_embd, n_layer_nextn, causal, max_alibi_bias)
     for i in range(n_layer - n_layer_nextn, n_layer):
         accounts.ignore_tensor(f"blk.{i}.*", "a layer that predicts a further token")
-    pooling = _read_pooling(accounts, causal, ranks) if pools else Pooling.NONE
+    pooling = read_pooling(accounts, causal, ranks) if pools else Pooling.NONE
     if not experts:
         accounts.expect("expert_count", 0, _NO_EXPERTS)
         accounts.expect("expert_used_count", 0, _NO_EXPERTS)
@@ -149,38 +149,9 @@ def read_config(
         n_swa=n_swa,
         pooling=pooling,
         causal=causal,
-        cls_pooling=_read_cls_pooling(accounts, Pooling.LAST if causal else cls_pooling, ranks),
-        n_cls_out=_count_labels(accounts) if ranks else 1,
+        cls_pooling=read_cls_pooling(accounts, Pooling.LAST if causal else cls_pooling, ranks),
+        n_cls_out=count_labels(accounts) if ranks else 1,
     )
-
-
-def _read_pooling(accounts: Accounting, causal: bool, ranks: bool) -> Pooling:
-    """``pooling_type``; without a head, a reranker that is causal runs as a model of tokens."""
-    pooling = Pooling(accounts.get_int("pooling_type", 0, min=0, max=max(Pooling)))
-    if ranks and pooling is not Pooling.RANK:
-        accounts.ignore_tensor("cls.*", "the file does not say that it is a reranker, whose head this is")
-    if pooling is not Pooling.RANK or ranks:
-        return pooling
-    if not causal:
-        raise UnsupportedModel("Rerankers of this architecture (pooling_type 4) are not supported.")
-    return Pooling.NONE
-
-
-def _read_cls_pooling(accounts: Accounting, default: Pooling, ranks: bool) -> Pooling:
-    """``classifier.pooling_type``, which is MEAN or CLS; a causal model reads its last token."""
-    if not ranks:
-        accounts.ignore("classifier.pooling_type", "there is no classifier's head to pool for")
-        return default
-    if default is Pooling.LAST:
-        accounts.expect("classifier.pooling_type", int(default), "a causal reranker reads its last token")
-        return default
-    return Pooling(accounts.get_int("classifier.pooling_type", int(default), min=1, max=2))
-
-
-def _count_labels(accounts: Accounting) -> int:
-    """The number of ``classifier.output_labels``; 1 without them."""
-    labels = accounts.get_array("classifier.output_labels", None)
-    return 1 if labels is None else max(1, len(labels))
 
 
 def read_window_layers(

@@ -61,8 +61,9 @@ def prompt_logprobs(
 
 
 def _table(entry: TokenLogprobs, tokenizer: Tokenizer) -> dict[str, Any]:
+    ranks: dict[int, tuple[int | None, float]]
     ranks = {i: (rank, logprob) for rank, (i, logprob) in enumerate(entry.top, 1)}
-    ranks.setdefault(entry.token_id, (None, entry.logprob))  # type: ignore[arg-type]
+    ranks.setdefault(entry.token_id, (None, entry.logprob))
     return {
         str(i): {
             "logprob": logprob,
