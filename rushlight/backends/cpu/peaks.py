@@ -1,7 +1,9 @@
 """The limits of this machine, measured: memory reads, integer dot products and float multiplications.
 
 The kernels in `kernels.peaks` are run by a team of the engine's threads, so what is found is what those
-threads can do at most. Noise only slows a burst down, so of many bursts the fastest counts.
+threads can do at most. Noise only slows a burst of arithmetic down, so of many bursts the fastest counts.
+Memory is shared with whatever else runs: what it gives in the middle is what a model can have, so of bursts of
+reading the median counts.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 from rushlight.backends.base import Progress
 from rushlight.backends.cpu.dots import DOT_KINDS
@@ -96,9 +98,9 @@ class PeakMeter:
         return Peaks(self._team.n_threads, read, dot, fma)
 
     def _reading(self, stream: int, advance: int, seconds: float) -> float:
-        """The best rate of reading all memory with streams so far apart that advance by so much."""
+        """The median rate of reading all memory with streams so far apart that advance by so much."""
         self._record["stream"], self._record["advance"] = stream, advance
-        return max(
+        return median(
             self._rates("peak_read", self._memory.n_bytes // READ_PIECE, READ_PIECE, READ_PIECE, seconds)
         )
 
