@@ -2,8 +2,8 @@
 
 The kernels in `kernels.peaks` are run by a team of the engine's threads, so what is found is what those
 threads can do at most. Noise only slows a burst of arithmetic down, so of many bursts the fastest counts.
-Memory is shared with whatever else runs: what it gives in the middle is what a model can have, so of bursts of
-reading the median counts.
+Memory is shared with whatever else runs: what it gives in the middle is what a model can have, so of bursts
+of reading the median counts.
 """
 
 from __future__ import annotations

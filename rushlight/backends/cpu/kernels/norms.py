@@ -192,7 +192,7 @@ def softmax(op, step, thread, n_threads):
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """The norms, by name."""
-    quantized = quantizing("rms_norm_quantize", _rms_row, _rms_value)
+    quantized = quantizing("rms_norm_quantize", _rms_row, _rms_value, whole_rows=True)
     others = {
         "layer_norm": layer_norm,
         "match_magnitude": match_magnitude,

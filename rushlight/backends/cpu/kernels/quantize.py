@@ -11,7 +11,7 @@ from typing import Any
 
 from numba import types
 
-from rushlight.backends.cpu.kernels.work import inline, row_count, take
+from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take_run
 from rushlight.backends.cpu.records import (
     META_BYTES,
     META_HALF,
@@ -38,6 +38,9 @@ from rushlight.backends.cpu.simd import (
     to_i32,
 )
 from rushlight.backends.cpu.target import Target
+
+PART_COLUMNS = 2048
+"""Fewer are quicker quantized than brought to another thread."""
 
 
 @inline
@@ -115,27 +118,39 @@ def _block_of_256(value: Any) -> Any:
 BLOCKS = {32: _block_of_32, 256: _block_of_256}
 
 
-def quantizing(name: str, prepare: Any, value: Any) -> dict[str, Callable[..., None]]:
+def quantizing(
+    name: str, prepare: Any, value: Any, *, whole_rows: bool = False
+) -> dict[str, Callable[..., None]]:
     """Kernels that quantize rows of values, one for each size of block.
 
     Args:
         name: what the kernels' names begin with.
         prepare: ``prepare(op, row)`` gives what `value` needs.
         value: ``value(source, offset)`` gives 16 float32 from the row's byte `offset` on.
+        whole_rows: `prepare` reads all of the row, so one thread takes all of it.
     """
 
     def kernel_for(columns: int) -> Callable[..., None]:
         quantize_block, meta_bytes = BLOCKS[columns](value), META_BYTES[columns]
+        part_blocks = PART_COLUMNS // columns
 
         def kernel(op, step, thread, n_threads):
-            rows = row_count(step, op.rows)
-            row = take(op)
-            while row < rows:
-                source = prepare(op, row)
-                y, meta = op.y + row * op.y_stride, op.meta + row * op.meta_stride
-                for block in range(op.n // columns):
-                    quantize_block(source, columns * block, y + columns * block, meta + meta_bytes * block)
-                row = take(op)
+            n_blocks = op.n // columns
+            n_parts = 1 if whole_rows else (n_blocks + part_blocks - 1) // part_blocks
+            n_items = row_count(step, op.rows) * n_parts
+            item, stop = take_run(op, n_items, n_threads, 1)
+            while item < n_items:
+                while item < stop:
+                    row, first = item // n_parts, item % n_parts * part_blocks
+                    source = prepare(op, row)
+                    y, meta = op.y + row * op.y_stride, op.meta + row * op.meta_stride
+                    end = n_blocks if whole_rows else smaller(n_blocks, first + part_blocks)
+                    for block in range(first, end):
+                        quantize_block(
+                            source, columns * block, y + columns * block, meta + meta_bytes * block
+                        )
+                    item += 1
+                item, stop = take_run(op, n_items, n_threads, 1)
 
         return kernel
 
