@@ -55,19 +55,19 @@ def argmax_parts(op, step, thread, n_threads):
     """The highest number of every part of every row."""
     n_parts = (op.n + ARGMAX_PART - 1) // ARGMAX_PART
     pieces = row_count(step, op.rows) * n_parts
-    piece = take(op)
+    piece = thread
     while piece < pieces:
         row, first = piece // n_parts, piece % n_parts * ARGMAX_PART
         value = highest_of(op.x + row * op.x_stride + 4 * first, smaller(op.n - first, ARGMAX_PART))
         store_f32(op.parts + row * op.parts_stride + 4 * (piece % n_parts), value)
-        piece = take(op)
+        piece = take(op, pieces, n_threads)
 
 
 def argmax(op, step, thread, n_threads):
     """The highest number of every row, of its parts: a `ARGMAX_RESULT`."""
     n_parts = (op.n + ARGMAX_PART - 1) // ARGMAX_PART
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         parts, y = op.parts + row * op.parts_stride, op.y + row * op.y_stride
         best, place = load_f32(parts), 0
@@ -84,7 +84,7 @@ def argmax(op, step, thread, n_threads):
         else:
             place = -1
         store_i64(y + _PLACE, place)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

@@ -105,7 +105,7 @@ def _attention(format: KVFormat) -> Callable[..., None]:
         if step.n_tokens <= SPLIT_TOKENS:
             tokens, n_chunks = 1, chunk_count(step)
         pieces = (step.n_tokens + tokens - 1) // tokens * op.n_head_kv * n_chunks
-        piece = take(op)
+        piece = thread
         while piece < pieces:
             chunk = piece % n_chunks if n_chunks > 1 else -1
             kv_head = piece // n_chunks % op.n_head_kv
@@ -122,7 +122,7 @@ def _attention(format: KVFormat) -> Callable[..., None]:
                         all_rows(op, step, state, sequence, start, row, n_rows, kv_head, chunk, n_chunks)
                     row += ROWS
                 start = stop
-            piece = take(op)
+            piece = take(op, pieces, n_threads)
 
     return kernel
 
@@ -135,7 +135,7 @@ def attention_merge(op, step, thread, n_threads):
         n_chunks = chunk_count(step)
     if n_chunks == 1:
         return
-    piece = take(op)
+    piece = thread
     while piece < step.n_tokens * op.n_head:
         token, head = piece // op.n_head, piece % op.n_head
         position = types.intp(load_i32(step.positions + 4 * token))
@@ -145,7 +145,7 @@ def attention_merge(op, step, thread, n_threads):
             fold_part(total, _workspace(op, step, token, head, chunk, n_chunks, VALUES + v_bytes), v_bytes)
         fold_sink(op, total, head, v_bytes)
         finish_part(total, op.y + token * op.y_stride + 4 * head * op.head_dim_v, op.head_dim_v)
-        piece = take(op)
+        piece = take(op, step.n_tokens * op.n_head, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

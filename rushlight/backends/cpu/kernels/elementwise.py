@@ -131,7 +131,7 @@ def _rowwise(function: Any) -> Callable[..., None]:
     def kernel(op, step, thread, n_threads):
         rows = row_count(step, op.rows)
         whole = op.n - op.n % 16
-        row = take(op)
+        row = thread
         while row < rows:
             x, z, y = op.x + row * op.x_stride, op.z + row * op.z_stride, op.y + row * op.y_stride
             for i in range(0, 4 * whole, 64):
@@ -140,7 +140,7 @@ def _rowwise(function: Any) -> Callable[..., None]:
                 i, rest = 4 * whole, op.n - whole
                 value = function(load_f32_partial(x + i, rest), load_f32_partial(z + i, rest))
                 store_f32_partial(y + i, value, rest)
-            row = take(op)
+            row = take(op, rows, n_threads)
 
     return kernel
 
@@ -151,7 +151,7 @@ def _by_scalar(function: Any) -> Callable[..., None]:
     def kernel(op, step, thread, n_threads):
         rows = row_count(step, op.rows)
         whole, scalar = op.n - op.n % 16, splat_f32(op.scalar)
-        row = take(op)
+        row = thread
         while row < rows:
             x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
             for i in range(0, 4 * whole, 64):
@@ -159,7 +159,7 @@ def _by_scalar(function: Any) -> Callable[..., None]:
             if whole < op.n:
                 i, rest = 4 * whole, op.n - whole
                 store_f32_partial(y + i, function(load_f32_partial(x + i, rest), scalar), rest)
-            row = take(op)
+            row = take(op, rows, n_threads)
 
     return kernel
 
@@ -182,14 +182,14 @@ def _quantized(name: str, function: Any) -> dict[str, Callable[..., None]]:
 def sigmoid_scale(op, step, thread, n_threads):
     """``y = x / (1 + exp(-z))``, z being one number a row."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
         factor = splat_f32(1.0) + exp(splat_f32(0.0) - splat_f32(load_f32(op.z + row * op.z_stride)))
         for i in range(0, op.n, 16):
             count = smaller(16, op.n - i)
             store_f32_partial(y + 4 * i, load_f32_partial(x + 4 * i, count) / factor, count)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 @inline
@@ -205,7 +205,7 @@ def xielu(op, step, thread, n_threads):
     """The expanded integral of the exponential linear unit, of every element."""
     rows = row_count(step, op.rows)
     whole = op.n - op.n % 16
-    row = take(op)
+    row = thread
     while row < rows:
         x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
         for i in range(0, 4 * whole, 64):
@@ -213,14 +213,14 @@ def xielu(op, step, thread, n_threads):
         if whole < op.n:
             i, rest = 4 * whole, op.n - whole
             store_f32_partial(y + i, _xielu(load_f32_partial(x + i, rest), op), rest)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def scale_rows(op, step, thread, n_threads):
     """Each of `n_group` runs of a row times a number of its own."""
     rows = row_count(step, op.rows)
     whole = op.n - op.n % 16
-    row = take(op)
+    row = thread
     while row < rows:
         for group in range(op.n_group):
             start = 4 * group * op.n
@@ -231,7 +231,7 @@ def scale_rows(op, step, thread, n_threads):
             if whole < op.n:
                 i, rest = 4 * whole, op.n - whole
                 store_f32_partial(y + i, load_f32_partial(x + i, rest) * factor, rest)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 @inline
@@ -244,19 +244,19 @@ def _copy_row(x, y, n):
 
 def embed_positions(op, step, thread, n_threads):
     """Copy the rows of a table that belong to the tokens' positions."""
-    row = take(op)
+    row = thread
     while row < step.n_tokens:
         position = types.intp(load_i32(step.positions + 4 * row))
         _copy_row(op.x + position * op.x_stride, op.y + row * op.y_stride, op.n)
-        row = take(op)
+        row = take(op, step.n_tokens, n_threads)
 
 
 def outputs(op, step, thread, n_threads):
     """Copy the rows of the output tokens."""
-    row = take(op)
+    row = thread
     while row < step.n_outputs:
         _copy_row(op.x + load_i32(step.outputs + 4 * row) * op.x_stride, op.y + row * op.y_stride, op.n)
-        row = take(op)
+        row = take(op, step.n_outputs, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

@@ -161,13 +161,13 @@ def _kernel(dequantize: Any, columns: int, block_bytes: int) -> Callable[..., No
     """A row of `n` columns for each token of the step."""
 
     def kernel(op, step, thread, n_threads):
-        token = take(op)
+        token = thread
         while token < step.n_tokens:
             source = op.x + types.intp(load_i32(step.token_ids + 4 * token)) * op.x_stride
             target = op.y + token * op.y_stride
             for block in range(op.n // columns):
                 dequantize(source + block * block_bytes, target + block * columns * 4, op.scale)
-            token = take(op)
+            token = take(op, step.n_tokens, n_threads)
 
     return kernel
 

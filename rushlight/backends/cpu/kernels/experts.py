@@ -14,7 +14,7 @@ from numba import types
 from rushlight.backends.cpu.kernels.formats import FLOATS
 from rushlight.backends.cpu.kernels.integer_formats import meta_bytes_of
 from rushlight.backends.cpu.kernels.products import Products, products
-from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take_run
+from rushlight.backends.cpu.kernels.work import inline, row_count, run_of, smaller, take_run
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import RUN_BYTES, RUN_ROWS
 from rushlight.backends.cpu.scratch import TILE_ROWS
@@ -121,7 +121,7 @@ def _kernel(
             return
         state = step.scratch + thread * step.scratch_stride
         n_items = load_i64(op.runs) * op.n_groups
-        item, stop = take_run(op, n_items, n_threads, LEAST_ITEMS)
+        item, stop = run_of(thread, n_items, n_threads, LEAST_ITEMS)
         while item < n_items:
             while item < stop:
                 group = item % op.n_groups

@@ -22,25 +22,25 @@ def _copy(x, y, n):
 def head_columns(op, step, thread, n_threads):
     """`n` columns of each of `n_head` heads, `x_head` bytes apart, one head behind the other."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
         for head in range(op.n_head):
             _copy(x + head * op.x_head, y + 4 * head * op.n, op.n)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def join_heads(op, step, thread, n_threads):
     """Of each of `n_head` heads `n` columns of x, then `z_n` of z; heads of z are `z_head` bytes apart."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         x, z, y = op.x + row * op.x_stride, op.z + row * op.z_stride, op.y + row * op.y_stride
         for head in range(op.n_head):
             target = y + 4 * head * (op.n + op.z_n)
             _copy(x + 4 * head * op.n, target, op.n)
             _copy(z + head * op.z_head, target + 4 * op.n, op.z_n)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def every_expert(op, step, thread, n_threads):
@@ -49,7 +49,7 @@ def every_expert(op, step, thread, n_threads):
     if rows == 0:
         return
     runs_each = (rows + RUN_ROWS - 1) // RUN_ROWS
-    expert = take(op)
+    expert = thread
     while expert < op.n:
         for row in range(rows):
             store_i32(op.order + 4 * (expert * rows + row), types.int32(row * op.n + expert))
@@ -60,7 +60,7 @@ def every_expert(op, step, thread, n_threads):
             store_i32(place + 8, types.int32(expert * rows + smaller(rows, (run + 1) * RUN_ROWS)))
         if expert == 0:
             store_i64(op.runs, op.n * runs_each)
-        expert = take(op)
+        expert = take(op, op.n, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

@@ -105,12 +105,12 @@ def _store_kv(format: KVFormat) -> Callable[..., None]:
         # Keys of neighbouring tokens share cache lines, which two threads had better not.
         run = 1 if n_tokens < BLOCK_TOKENS else BLOCK_TOKENS
         pieces = (n_tokens + run - 1) // run * op.n_head_kv
-        piece = take(op)
+        piece = thread
         while piece < pieces:
             start = piece // op.n_head_kv * run
             for token in range(start, smaller(n_tokens, start + run)):
                 store_head(op, step, token, piece % op.n_head_kv)
-            piece = take(op)
+            piece = take(op, pieces, n_threads)
 
     return kernel
 

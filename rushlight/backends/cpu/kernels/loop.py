@@ -95,7 +95,9 @@ def _meet(team, n_threads, finished_op, spins):
     phase = load_acquire(team.address + _PHASE)
     if fetch_add(team.address, 1) == n_threads - 1:
         store_i64(team.address, 0)
-        store_i64(finished_op + 8, 0)
+        # Written only if need be: the others have its line in their caches, with what the op works on.
+        if load_i64(finished_op + 8) != 0:
+            store_i64(finished_op + 8, 0)
         fetch_add(team.address + _PHASE, 1)
         return spins
     looks = 0

@@ -41,7 +41,7 @@ def _peak(op, row):
 
 def draw_sums(op, step, thread, n_threads):
     """The weights of every output that is drawn, summed up in columns."""
-    piece = take(op)
+    piece = thread
     while piece < step.n_outputs * _PIECES:
         row, first = piece // _PIECES, piece % _PIECES * COLUMNS_PER_PIECE
         draw, is_finite = op.draws + row * _DRAW_BYTES, load_i64(op.best + row * op.best_stride) >= 0
@@ -49,7 +49,7 @@ def draw_sums(op, step, thread, n_threads):
         if temperature > 0.0 and load_i64(draw + _TOP_K) == 0 and is_finite:
             x, y = op.x + row * op.x_stride, op.sums + row * 8 * N_COLUMNS
             sum_columns(x, y, op.n, first, _peak(op, row), temperature, op.table)
-        piece = take(op)
+        piece = take(op, step.n_outputs * _PIECES, n_threads)
 
 
 @inline
@@ -118,7 +118,7 @@ def _goes_on(op, place):
 
 def choose(op, step, thread, n_threads):
     """Choose a place for each output, -1 where a logit is not finite; say whether a step follows `follow`."""
-    if take(op) == 0:
+    if thread == 0:
         again = op.n_left > 1 and op.hurry == 0
         for row in range(step.n_outputs):
             place = _choose(op, row)
@@ -137,12 +137,12 @@ def choose(op, step, thread, n_threads):
 
 def follow(op, step, thread, n_threads):
     """Each sequence's next token is the one that was chosen, at the next position."""
-    row = take(op)
+    row = thread
     while row < step.n_outputs:
         position = step.positions + 4 * row
         store_i32(step.token_ids + 4 * row, types.int32(load_i64(op.y + 8 * row)))
         store_i32(position, load_i32(position) + types.int32(1))
-        row = take(op)
+        row = take(op, step.n_outputs, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

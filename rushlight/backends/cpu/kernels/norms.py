@@ -91,7 +91,7 @@ def _sum_of_squared_differences(x, n, mean):
 def rms_norm(op, step, thread, n_threads):
     """``x / sqrt(mean(x^2) + eps) * weight`` of each of `n_group` runs of `n` columns."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         for group in range(op.n_group):
             offset = group * op.n * 4
@@ -99,7 +99,7 @@ def rms_norm(op, step, thread, n_threads):
             mean_square = _sum_of_squares(x, op.n) / types.float32(op.n)
             factor = types.float32(1.0) / sqrt(mean_square + op.eps)
             _scale_row(x, op.weight, 0, op.y + row * op.y_stride + offset, op.n, types.float32(0.0), factor)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 @inline
@@ -118,7 +118,7 @@ def _rms_value(source, offset):
 def layer_norm(op, step, thread, n_threads):
     """``(x - mean) / sqrt(var + eps) * weight + bias`` of each of `n_group` runs of `n` columns."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         for group in range(op.n_group):
             offset = group * op.n * 4
@@ -129,24 +129,24 @@ def layer_norm(op, step, thread, n_threads):
             weight = op.weight + offset if op.weight != 0 else op.weight
             bias = op.bias + offset if op.bias != 0 else op.bias
             _scale_row(x, weight, bias, op.y + row * op.y_stride + offset, op.n, mean, factor)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def match_magnitude(op, step, thread, n_threads):
     """``x * sqrt(sum(z^2) / sum(x^2))``."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         x = op.x + row * op.x_stride
         factor = sqrt(_sum_of_squares(op.z + row * op.z_stride, op.n) / _sum_of_squares(x, op.n))
         _scale_row(x, 0, 0, op.y + row * op.y_stride, op.n, types.float32(0.0), factor)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def sparsify(op, step, thread, n_threads):
     """``max(x - (mean + scalar * std), 0)``."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
         mean = _sum(x, op.n) / types.float32(op.n)
@@ -158,7 +158,7 @@ def sparsify(op, step, thread, n_threads):
         if whole < op.n:
             i, rest = 4 * whole, op.n - whole
             store_f32_partial(y + i, maximum(load_f32_partial(x + i, rest) - cut, splat_f32(0.0)), rest)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 @inline
@@ -171,7 +171,7 @@ def _part(x, i, n):
 def softmax(op, step, thread, n_threads):
     """The share of each column's exponential in the sum of its row's."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         x, y = op.x + row * op.x_stride, op.y + row * op.y_stride
         largest = splat_f32(-np.inf)
@@ -187,7 +187,7 @@ def softmax(op, step, thread, n_threads):
         for i in range(0, op.n, 16):
             count = smaller(16, op.n - i)
             store_f32_partial(y + 4 * i, load_f32_partial(y + 4 * i, count) / whole, count)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

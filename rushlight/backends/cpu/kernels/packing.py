@@ -170,14 +170,14 @@ def _kernel(pack_block: Any, block_bytes: int, group_bytes: int) -> Callable[...
     """Pack groups of rows; lanes past the last row keep the zeros that were there."""
 
     def kernel(op, step, thread, n_threads):
-        group = take(op)
+        group = thread
         while group < op.n_groups:
             target = op.y + group * op.n_blocks * group_bytes
             for row in range(smaller(16, op.n_rows - 16 * group)):
                 source = op.x + (16 * group + row) * op.x_stride
                 for block in range(op.n_blocks):
                     pack_block(source + block * block_bytes, target + block * group_bytes, row)
-            group = take(op)
+            group = take(op, op.n_groups, n_threads)
 
     return kernel
 

@@ -59,7 +59,7 @@ def _peak_dot(target: Target) -> Callable[..., None]:
     def peak_dot(op, step, thread, n_threads):
         words = (load_i32(op.x), load_i32(op.x + 4), load_i32(op.x + 8), load_i32(op.x + 12))
         tile = zero_i32_tile(rows)
-        piece = take(op)
+        piece = thread
         while piece < op.n_pieces:
             for _ in range(op.piece):
                 w = op.x
@@ -70,7 +70,7 @@ def _peak_dot(target: Target) -> Callable[..., None]:
                     )  # fmt: skip
                     tile = add(tile, weights, words)
                     w += 64 * _VECTORS
-            piece = take(op)
+            piece = take(op, op.n_pieces, n_threads)
         store_tile(tile, op.y + 64 * rows * thread, 64)
 
     return peak_dot
@@ -81,12 +81,12 @@ def _peak_fma(target: Target) -> Callable[..., None]:
 
     def peak_fma(op, step, thread, n_threads):
         tile = load_tile(rows, op.x, 64)
-        piece = take(op)
+        piece = thread
         while piece < op.n_pieces:
             for _ in range(op.piece):
                 for w in range(op.x, op.x + 64 * ROUNDS, 64):
                     tile = outer_add(tile, load_f32x16(w), op.x, 0)
-            piece = take(op)
+            piece = take(op, op.n_pieces, n_threads)
         store_tile(tile, op.y + 64 * rows * thread, 64)
 
     return peak_fma
@@ -95,7 +95,7 @@ def _peak_fma(target: Target) -> Callable[..., None]:
 def peak_read(op, step, thread, n_threads):
     """Add up what is read, so that nothing is left out: four streams, `op.stream` bytes apart."""
     a = b = c = d = e = f = g = h = load_f32x16(op.y)
-    piece = take(op)
+    piece = thread
     while piece < op.n_pieces:
         x = op.x + piece * op.piece
         for _ in range(op.piece // READ_BYTES):
@@ -105,7 +105,7 @@ def peak_read(op, step, thread, n_threads):
             e, f = e + load_f32x16(third), f + load_f32x16(third + 64)
             g, h = g + load_f32x16(fourth), h + load_f32x16(fourth + 64)
             x += op.advance
-        piece = take(op)
+        piece = take(op, op.n_pieces, n_threads)
     store_f32x16(op.y + 64 * thread, ((a + b) + (c + d)) + ((e + f) + (g + h)))
 
 

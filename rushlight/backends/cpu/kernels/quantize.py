@@ -11,7 +11,7 @@ from typing import Any
 
 from numba import types
 
-from rushlight.backends.cpu.kernels.work import inline, row_count, smaller, take_run
+from rushlight.backends.cpu.kernels.work import inline, row_count, run_of, smaller, take_run
 from rushlight.backends.cpu.records import (
     META_BYTES,
     META_HALF,
@@ -138,7 +138,7 @@ def quantizing(
             n_blocks = op.n // columns
             n_parts = 1 if whole_rows else (n_blocks + part_blocks - 1) // part_blocks
             n_items = row_count(step, op.rows) * n_parts
-            item, stop = take_run(op, n_items, n_threads, 1)
+            item, stop = run_of(thread, n_items, n_threads, 1)
             while item < n_items:
                 while item < stop:
                     row, first = item // n_parts, item % n_parts * part_blocks

@@ -30,7 +30,7 @@ def rope_neox(op, step, thread, n_threads):
     """Pairs are ``n_rot / 2`` columns apart."""
     rows = row_count(step, op.rows)
     half = op.n_rot // 2
-    row = take(op)
+    row = thread
     while row < rows:
         angle = load_i32(step.positions + 4 * row) * half * 4
         for head in range(op.n_head):
@@ -44,14 +44,14 @@ def rope_neox(op, step, thread, n_threads):
                 store_f32_partial(y + 4 * i, fma(a, cos, splat_f32(0.0) - b * sin), count)
                 store_f32_partial(y + 4 * (i + half), fma(a, sin, b * cos), count)
             _copy(x + 4 * op.n_rot, y + 4 * op.n_rot, op.head_dim - op.n_rot)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def rope_interleaved(op, step, thread, n_threads):
     """Pairs are neighbours."""
     rows = row_count(step, op.rows)
     half = op.n_rot // 2
-    row = take(op)
+    row = thread
     while row < rows:
         angle = load_i32(step.positions + 4 * row) * half * 4
         for head in range(op.n_head):
@@ -68,7 +68,7 @@ def rope_interleaved(op, step, thread, n_threads):
                 store_f32_partial(y + 8 * i, interleave_low(rotated_a, rotated_b), first)
                 store_f32_partial(y + 8 * i + 64, interleave_high(rotated_a, rotated_b), second)
             _copy(x + 4 * op.n_rot, y + 4 * op.n_rot, op.head_dim - op.n_rot)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

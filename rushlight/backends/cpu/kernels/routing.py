@@ -170,7 +170,7 @@ def _choose(op, x, state, ids, y):
 def route(op, step, thread, n_threads):
     """The `n_used` best experts of each row of logits and their weights."""
     rows, state = row_count(step, op.rows), step.scratch + thread * step.scratch_stride
-    row = take(op)
+    row = thread
     while row < rows:
         x, ids, y = op.x + row * op.x_stride, op.ids + row * op.ids_stride, op.y + row * op.y_stride
         taint = highest_of(x, op.n)
@@ -180,7 +180,7 @@ def route(op, step, thread, n_threads):
             for slot in range(op.n_used):
                 store_i32(ids + 4 * slot, types.int32(slot))
                 store_f32(y + 4 * slot, taint)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 @inline
@@ -202,7 +202,7 @@ def _write_runs(op, starts):
 def sort_experts(op, step, thread, n_threads):
     """A counting sort, by one thread: `order` lists ``row * n_used + slot``, expert after expert."""
     rows = row_count(step, op.rows)
-    if rows == 0 or take(op) != 0:
+    if rows == 0 or thread != 0:
         return
     starts = step.scratch + thread * step.scratch_stride
     for expert in range(op.n + 1):
@@ -226,7 +226,7 @@ def sort_experts(op, step, thread, n_threads):
 def combine_experts(op, step, thread, n_threads):
     """The weighted sum of the `n_used` runs of `n` columns of each row."""
     rows = row_count(step, op.rows)
-    row = take(op)
+    row = thread
     while row < rows:
         x, weights, y = op.x + row * op.x_stride, op.z + row * op.z_stride, op.y + row * op.y_stride
         for i in range(0, op.n, 16):
@@ -236,7 +236,7 @@ def combine_experts(op, step, thread, n_threads):
                 value = load_f32_partial(x + 4 * (slot * op.n + i), count)
                 total = fma(value, splat_f32(load_f32(weights + 4 * slot)), total)
             store_f32_partial(y + 4 * i, total, count)
-        row = take(op)
+        row = take(op, rows, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

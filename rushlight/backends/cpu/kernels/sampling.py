@@ -70,7 +70,8 @@ def sum_columns(x, y, n, first, offset, divisor, table):
 
 def exp_scaled(op, step, thread, n_threads):
     """``exp((x - offset) / divisor)``; `y` has room for whole vectors of 8."""
-    first = take(op) * PIECE
+    n_pieces = (op.n + PIECE - 1) // PIECE
+    first = thread * PIECE
     while first < op.n:
         stop = smaller(first + PIECE, op.n)
         whole = stop - stop % 8
@@ -80,21 +81,22 @@ def exp_scaled(op, step, thread, n_threads):
         if whole < stop:
             value = widen_f32x8_partial(op.x + 4 * whole, stop - whole)
             store_f64x8(op.y + 8 * whole, exp_scaled_of(value, op.offset, op.divisor, op.table))
-        first = take(op) * PIECE
+        first = take(op, n_pieces, n_threads) * PIECE
 
 
 def exp_column_sums(op, step, thread, n_threads):
     """Sums of every `N_COLUMNS`-th of the numbers of `exp_scaled`, in order."""
-    first = take(op) * COLUMNS_PER_PIECE
+    first = thread * COLUMNS_PER_PIECE
     while first < N_COLUMNS:
         sum_columns(op.x, op.y, op.n, first, op.offset, op.divisor, op.table)
-        first = take(op) * COLUMNS_PER_PIECE
+        first = take(op, N_COLUMNS // COLUMNS_PER_PIECE, n_threads) * COLUMNS_PER_PIECE
 
 
 def run_maxima(op, step, thread, n_threads):
     """The highest of every `RUN` numbers; a last run that is not whole is left out."""
     n_runs = op.n // RUN
-    first = take(op) * (PIECE // RUN)
+    n_pieces = (op.n + PIECE - 1) // PIECE
+    first = thread * (PIECE // RUN)
     while first < n_runs:
         for run in range(first, smaller(first + PIECE // RUN, n_runs)):
             x = op.x + 4 * RUN * run
@@ -102,7 +104,7 @@ def run_maxima(op, step, thread, n_threads):
             for i in range(16, RUN, 16):
                 best = maximum(best, load_f32x16(x + 4 * i))
             store_f32(op.y + 4 * run, reduce_max(best))
-        first = take(op) * (PIECE // RUN)
+        first = take(op, n_pieces, n_threads) * (PIECE // RUN)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

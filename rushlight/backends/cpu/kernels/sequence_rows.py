@@ -22,20 +22,20 @@ def _rows_of(step, output):
 
 def sequence_first(op, step, thread, n_threads):
     """Copy the rows of the first tokens."""
-    output = take(op)
+    output = thread
     while output < step.n_outputs:
         start, _ = _rows_of(step, output)
         x, y = op.x + start * op.x_stride, op.y + output * op.y_stride
         for i in range(0, op.n, 16):
             count = smaller(16, op.n - i)
             store_f32_partial(y + 4 * i, load_f32_partial(x + 4 * i, count), count)
-        output = take(op)
+        output = take(op, step.n_outputs, n_threads)
 
 
 def sequence_mean(op, step, thread, n_threads):
     """The means of the rows, added in the order of the tokens; one piece is 16 columns of an output."""
     runs = (op.n + 15) // 16
-    piece = take(op)
+    piece = thread
     while piece < step.n_outputs * runs:
         output, i = piece // runs, piece % runs * 16
         start, stop = _rows_of(step, output)
@@ -45,7 +45,7 @@ def sequence_mean(op, step, thread, n_threads):
             total = total + load_f32_partial(op.x + row * op.x_stride + 4 * i, count)
         mean = total / splat_f32(types.float32(stop - start))
         store_f32_partial(op.y + output * op.y_stride + 4 * i, mean, count)
-        piece = take(op)
+        piece = take(op, step.n_outputs * runs, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

@@ -59,12 +59,12 @@ def short_conv(op, step, thread, n_threads):
     """See `Ops.short_conv`; the weights lie tap by tap."""
     n_pieces = (op.n + COLUMNS - 1) // COLUMNS
     n_all = sequence_count(step) * n_pieces
-    piece = take(op)
+    piece = thread
     while piece < n_all:
         first = piece % n_pieces * COLUMNS
         for column in range(first, smaller(first + COLUMNS, op.n), 16):
             _convolve(op, step, piece // n_pieces, column, smaller(16, op.n - column))
-        piece = take(op)
+        piece = take(op, n_all, n_threads)
 
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:

@@ -87,7 +87,7 @@ def _scan(token_step):
         n_runs = (op.head_dim + 15) // 16
         n_pieces = op.n_head * n_runs
         n_all = sequence_count(step) * n_pieces
-        piece = take(op)
+        piece = thread
         while piece < n_all:
             sequence, run = piece // n_pieces, piece % n_pieces
             head, column = run // n_runs, run % n_runs * 16
@@ -101,7 +101,7 @@ def _scan(token_step):
                     store_f32x16(state + ROW_BYTES * i, splat_f32(0.0))
             for token in range(start, stop):
                 token_step(op, token, head, column, state, count)
-            piece = take(op)
+            piece = take(op, n_all, n_threads)
 
     return scan
 

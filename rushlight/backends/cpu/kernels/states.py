@@ -56,7 +56,7 @@ def in_order(token_step):
         n_parts = (op.head_dim_v + 15) // 16
         n_pieces = op.n_head * n_parts
         n_all = sequence_count(step) * n_pieces
-        piece = take(op)
+        piece = thread
         while piece < n_all:
             sequence, part = piece // n_pieces, piece % n_pieces
             head, column = part // n_parts, part % n_parts * 16
@@ -64,6 +64,6 @@ def in_order(token_step):
             count = smaller(16, op.head_dim_v - column)
             for token in range(start, stop):
                 token_step(op, token, head, column, state, count)
-            piece = take(op)
+            piece = take(op, n_all, n_threads)
 
     return kernel

@@ -86,7 +86,7 @@ def _top_blocks(format: KVFormat) -> Callable[..., None]:
     def kernel(op, step, thread, n_threads):
         place = step.scratch + thread * step.scratch_stride
         scores = place + SCORES
-        piece = take(op)
+        piece = thread
         while piece < step.n_tokens * op.n_head:
             token, head = piece // op.n_head, piece % op.n_head
             n = types.intp(load_i32(step.positions + 4 * token)) + 1
@@ -101,7 +101,7 @@ def _top_blocks(format: KVFormat) -> Callable[..., None]:
                 _score_blocks(scores, n, op.size, op.n_local)
                 write_highest(scores, n_blocks, op.n_top, ids, place)
             _write_positions(ids, smaller(n_blocks, op.n_top), op.n_top, op.size)
-            piece = take(op)
+            piece = take(op, step.n_tokens * op.n_head, n_threads)
 
     return kernel
 

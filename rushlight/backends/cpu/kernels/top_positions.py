@@ -143,14 +143,14 @@ def _score_positions(format: KVFormat) -> Callable[..., None]:
         if step.n_tokens > SPLIT_TOKENS:
             return
         products, n_chunks = step.scratch + thread * step.scratch_stride, chunk_count(step)
-        piece = take(op)
+        piece = thread
         while piece < step.n_tokens * n_chunks:
             token, chunk = piece // n_chunks, piece % n_chunks
             n = types.intp(load_i32(step.positions + 4 * token)) + 1
             if n > op.n_top:
                 scores, end = step.workspace + token * n_chunks * 4 * CHUNK, smaller(n, (chunk + 1) * CHUNK)
                 score_run(op, step, token, chunk * CHUNK, end, products, scores)
-            piece = take(op)
+            piece = take(op, step.n_tokens * n_chunks, n_threads)
 
     return kernel
 
@@ -160,7 +160,7 @@ def _top_positions(format: KVFormat) -> Callable[..., None]:
 
     def kernel(op, step, thread, n_threads):
         products, n_chunks = step.scratch + thread * step.scratch_stride, chunk_count(step)
-        token = take(op)
+        token = thread
         while token < step.n_tokens:
             n, ids = types.intp(load_i32(step.positions + 4 * token)) + 1, op.y + token * op.y_stride
             if n <= op.n_top:
@@ -173,7 +173,7 @@ def _top_positions(format: KVFormat) -> Callable[..., None]:
                 else:
                     score_run(op, step, token, 0, n, products, scores)
                 write_highest(scores, n, op.n_top, ids, products)
-            token = take(op)
+            token = take(op, step.n_tokens, n_threads)
 
     return kernel
 

@@ -1,4 +1,4 @@
-"""How threads share an op's work: each takes the next piece from the op's counter until none is left."""
+"""How threads share an op's work: each begins with a piece of its own and takes the next from a counter."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ inline = inlined
 
 
 @inline
-def take(op):
-    """The next piece of work of an op; the counter is the record's second field."""
-    return fetch_add(op.address + 8, 1)
+def take(op, n_pieces, n_threads):
+    """The next piece of an op's work for a thread that has done one; none is left at `n_pieces` or above.
+
+    A thread begins with the piece of its own number, so an op with a piece for each thread or fewer, as most
+    are for one token, shares nothing. The counter of the others is the record's second field.
+    """
+    if n_pieces <= n_threads:
+        return n_pieces
+    return n_threads + fetch_add(op.address + 8, 1)
 
 
 @inline
@@ -48,17 +54,25 @@ def larger(a, b):
 
 
 @inline
-def take_run(op, n_items, n_threads, least):
-    """Where the next run of an op's items begins and ends; it begins at `n_items` or behind if none is left.
+def run_of(number, n_items, n_threads, least):
+    """Where run number `number` of an op's items begins and ends; behind the last one at `n_items` or above.
 
     Of what is left each thread gets half of its share, then half of its share of the rest, down to `least`
     items (factoring: Hummel, Schonberg and Flynn, 1992). Long runs come first, because memory gives most to a
-    thread that reads on for long; short ones last, so that no thread waits long for another.
+    thread that reads on for long; short ones last, so that no thread waits long for another. A thread begins
+    with the run of its own number.
     """
-    run, start, size = take(op), 0, larger(least, n_items // (2 * n_threads))
-    while run >= n_threads and size > least:
+    start, size = 0, larger(least, n_items // (2 * n_threads))
+    while number >= n_threads and size > least:
         start += size * n_threads
-        run -= n_threads
+        number -= n_threads
         size = larger(least, (n_items - start) // (2 * n_threads))
-    start += run * size
+    start += number * size
     return start, smaller(n_items, start + size)
+
+
+@inline
+def take_run(op, n_items, n_threads, least):
+    """The next run of an op's items for a thread that has done one; see `run_of`."""
+    number = take(op, (n_items + least - 1) // least, n_threads)
+    return run_of(number, n_items, n_threads, least)
