@@ -18,7 +18,7 @@ import numpy as np
 
 from rushlight.backends.cpu.features import host_processor
 from rushlight.backends.cpu.layout import LANES, LAYOUTS
-from rushlight.backends.cpu.memory import Region
+from rushlight.backends.cpu.memory import ALIGNMENT, Region, align
 from rushlight.backends.cpu.objects import KernelLibrary
 from rushlight.backends.cpu.packer import Packer
 from rushlight.backends.cpu.records import LINEAR, META_BYTES, OP_BYTES
@@ -72,6 +72,11 @@ def random_rows(type: GGMLType, n_rows: int) -> GGUFTensor:
     return GGUFTensor("random.weight", (n_rows, N_COLUMNS), type, raw)
 
 
+def _apart(n_bytes: int) -> int:
+    """From one row of quantized activations to the next, as the engine lays them."""
+    return align(n_bytes) | ALIGNMENT
+
+
 class Stand:
     """One thread team, one set of activations, and a matrix of each type."""
 
@@ -110,8 +115,8 @@ class Stand:
         record["weight"], record["x"], record["meta"], record["y"] = (
             self._weights.address, self._x.address, self._meta.address, self._y.address,
         )  # fmt: skip
-        record["x_stride"] = 4 * N_COLUMNS if floats else N_COLUMNS
-        record["meta_stride"] = N_COLUMNS // columns * META_BYTES[columns]
+        record["x_stride"] = 4 * N_COLUMNS if floats else _apart(N_COLUMNS)
+        record["meta_stride"] = _apart(N_COLUMNS // columns * META_BYTES[columns])
         record["y_stride"], record["scale"], record["rows"] = 4 * n_rows, 1.0, 0
         record["n_groups"], record["n_blocks"] = n_rows // LANES, N_COLUMNS // layout.columns
         self._step["n_tokens"] = n_tokens

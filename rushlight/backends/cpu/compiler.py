@@ -78,6 +78,9 @@ def _entry(name: str, inner: str) -> ir.Module:
     pointer, word = ir.PointerType(), ir.IntType(64)
     callee = ir.Function(module, ir.FunctionType(ir.IntType(32), [pointer, pointer, *[word] * 4]), inner)
     entry = ir.Function(module, ir.FunctionType(ir.VoidType(), [word] * 4), symbol(name))
+    # Vectors that registers do not hold shall not straddle cache lines, and pages even less.
+    entry.attributes.add("nounwind")  # llvmlite writes the alignment only beside another attribute
+    entry.attributes.alignstack = 64
     builder = ir.IRBuilder(entry.append_basic_block())
     slot = builder.alloca(pointer)
     builder.call(callee, [slot, ir.Constant(pointer, None), *entry.args])

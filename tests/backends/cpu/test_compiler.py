@@ -58,6 +58,18 @@ def test_a_matrix_kernel_for_every_target(target: Any) -> None:
     assert not opcodes & {"call", "callq", "bl", "blr"}
 
 
+@pytest.mark.parametrize("kernel", ["linear_q4_0", "linear_q6_k"])
+def test_no_vector_on_the_stack_straddles_a_cache_line(kernel: str) -> None:
+    """AVX2 has too few registers for a tile: what a kernel puts on the stack is aligned."""
+    target = next(target for target in TARGETS if target.name == "x86-64-v3")
+    lines = compile_kernel(kernel, target, "elf", assembly=True).decode().splitlines()
+    assert any("andq\t$-64, %rsp" in line for line in lines)
+    spilled = [line for line in lines if "%ymm" in line and "(%rsp)" in line and "mov" in line]
+    assert spilled
+    for line in spilled:
+        assert int(line.split("(%rsp)")[0].replace(",", " ").split()[-1] or 0) % 32 == 0, line
+
+
 def test_code_of_this_machine_needs_nothing() -> None:
     """Every kernel that has been compiled here, and a few that are compiled if they have not."""
     target = detect_target().target
