@@ -28,7 +28,7 @@ from rushlight.backends.cpu.simd.inlined import KERNEL_TARGET
 from rushlight.backends.cpu.simd.types import Record
 from rushlight.backends.cpu.target import Target
 
-_DOT = re.compile(r'declare [^@]*@"?rl\.dot\.(\w+)\.(\d+)"?\(')
+_DOT = re.compile(r'declare [^@]*@"?rl\.(memory_dot|dot)\.(\w+)\.(\d+)"?\(')
 _HOST = re.compile(
     r'"(?:target-cpu|target-features|tune-cpu)"="[^"]*"|^target (?:triple|datalayout) = .*$', re.MULTILINE
 )
@@ -38,6 +38,8 @@ _DEFINITIONS: dict[str, Callable[[ir.Module, Target], None]] = {
     DOT_PAIRS: lambda module, target: define_dot_pairs(module, target.dots),
 }
 """What kernels leave undefined beside dot products, by symbol."""
+PAGE_BYTES, MOST_PAGES = 4096, 16
+"""No kernel has more than so many pages on the stack."""
 _ANY = np.dtype([("kernel", "i8"), ("next", "i8")])
 
 
@@ -72,7 +74,21 @@ def lower_kernel(name: str, target: Target) -> tuple[str, str]:
     return _HOST.sub("", library.get_llvm_str()), result.fndesc.llvm_func_name
 
 
-def _entry(name: str, inner: str) -> ir.Module:
+def _touch_pages(builder: ir.IRBuilder, top: ir.Value) -> None:
+    """Touch page after page of the stack: Windows lets it grow by one at a time."""
+    byte = ir.IntType(8)
+    for page in range(1, MOST_PAGES + 1):
+        place = builder.gep(top, [ir.Constant(ir.IntType(64), -PAGE_BYTES * page)], source_etype=byte)
+        builder.load_atomic(place, "monotonic", 1, typ=byte)  # unlike a plain one, not left out
+
+
+def _apart(text: str, inner: str) -> str:
+    """Have a function stay one, on a stack whose pages have been touched before."""
+    head = re.compile(rf'^(define [^\n]*@"?{re.escape(inner)}"?\([^\n]*)\{{$', re.MULTILINE)
+    return head.sub(r'\1noinline alignstack(64) "no-stack-arg-probe" {', text)
+
+
+def _entry(name: str, inner: str, touches_pages: bool) -> ir.Module:
     """A C function around Numba's, which returns a status and takes two pointers more."""
     module = ir.Module()
     pointer, word = ir.PointerType(), ir.IntType(64)
@@ -83,6 +99,8 @@ def _entry(name: str, inner: str) -> ir.Module:
     entry.attributes.alignstack = 64
     builder = ir.IRBuilder(entry.append_basic_block())
     slot = builder.alloca(pointer)
+    if touches_pages:
+        _touch_pages(builder, slot)
     builder.call(callee, [slot, ir.Constant(pointer, None), *entry.args])
     builder.ret_void()
     return module
@@ -91,10 +109,13 @@ def _entry(name: str, inner: str) -> ir.Module:
 def _link(name: str, lowered: tuple[str, str], target: Target, triple: str) -> llvm.ModuleRef:
     """The kernel with its C entry and the target's dot products, not yet optimized."""
     text, inner = lowered
-    prelude = _entry(name, inner)
+    is_windows = "windows" in triple
+    if is_windows:
+        text = _apart(text, inner)
+    prelude = _entry(name, inner, is_windows)
     prelude.triple = triple
-    for kind, rows in sorted(set(_DOT.findall(text))):
-        define_dot(prelude, kind, int(rows), target.dots)
+    for dot, kind, rows in sorted(set(_DOT.findall(text))):
+        define_dot(prelude, kind, int(rows), dot == "memory_dot", target.dots)
     for symbol_used, define in _DEFINITIONS.items():
         if f"@{symbol_used}(" in text or f'@"{symbol_used}"(' in text:
             define(prelude, target)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from llvmlite import ir
 
 from rushlight.backends.cpu.dots import DOT_KINDS, DOTS, call, dot_name, splat
@@ -27,8 +30,33 @@ def define_pause(module: ir.Module, machine: str) -> None:
     builder.ret_void()
 
 
+class _InMemory(Sequence[ir.Value]):
+    """Vectors of weights that are loaded where they are used.
+
+    Left alone, the compiler loads all of them first, and what registers do not hold it writes elsewhere.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, address: ir.Value, count: int) -> None:
+        self._builder, self._address, self._count = builder, address, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, j: Any) -> Any:
+        if isinstance(j, slice):
+            start, stop, _ = j.indices(self._count)
+            place = self._builder.add(self._address, ir.Constant(_I64, 64 * start))
+            return _InMemory(self._builder, place, stop - start)
+        if j >= self._count:
+            raise IndexError(j)
+        place = self._builder.add(self._address, ir.Constant(_I64, 64 * j))
+        return self._builder.load(
+            self._builder.inttoptr(place, _POINTER), align=64, typ=ir.VectorType(_I8, 64)
+        )
+
+
 def _make_unsigned(
-    builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], sums: list[ir.Value], shift: int
+    builder: ir.IRBuilder, tile: list[ir.Value], weights: Sequence[ir.Value], sums: list[ir.Value], shift: int
 ) -> tuple[list[ir.Value], list[ir.Value]]:
     """Weights plus 128, and the tile less 128 times each row's sum of activations, in `sums`, shifted."""
     bits = ir.Constant(ir.VectorType(_I32, 16), [shift] * 16)
@@ -40,16 +68,17 @@ def _make_unsigned(
     return rows, [builder.xor(vector, flip) for vector in weights]
 
 
-def define_dot(module: ir.Module, kind: str, rows: int, instructions: str) -> None:
-    """Define ``rl.dot.<kind>.<rows>`` in `module` with the instructions of a key of `DOTS`.
+def define_dot(module: ir.Module, kind: str, rows: int, in_memory: bool, instructions: str) -> None:
+    """Define the dot product `dot_name` in `module` with the instructions of a key of `DOTS`.
 
-    Its arguments: a tile, the vectors of weights, then address and stride of activations and, for signed
-    weights, of their sums.
+    Its arguments: a tile, the vectors of weights or their address, then address and stride of activations
+    and, for signed weights, of their sums.
     """
     tile_type = ir.ArrayType(ir.VectorType(_I32, 16), rows)
     vectors, run, signed = DOT_KINDS[kind].vectors, DOT_KINDS[kind].run, DOT_KINDS[kind].signed
-    arguments = [tile_type, *[ir.VectorType(_I8, 64)] * vectors, *[_I64] * (4 if signed else 2)]
-    function = ir.Function(module, ir.FunctionType(tile_type, arguments), dot_name(kind, rows))
+    given = [_I64] if in_memory else [ir.VectorType(_I8, 64)] * vectors
+    arguments = [tile_type, *given, *[_I64] * (4 if signed else 2)]
+    function = ir.Function(module, ir.FunctionType(tile_type, arguments), dot_name(kind, rows, in_memory))
     function.linkage = "internal"
     function.attributes.add("alwaysinline")
     builder = ir.IRBuilder(function.append_basic_block())
@@ -59,7 +88,10 @@ def define_dot(module: ir.Module, kind: str, rows: int, instructions: str) -> No
         return [builder.inttoptr(builder.add(address, offset), _POINTER) for offset in offsets]
 
     tile = [builder.extract_value(function.args[0], m) for m in range(rows)]
-    weights, numbers = list(function.args[1 : 1 + vectors]), function.args[1 + vectors :]
+    weights: Sequence[ir.Value] = function.args[1 : 1 + len(given)]
+    numbers = function.args[1 + len(given) :]
+    if in_memory:
+        weights = _InMemory(builder, weights[0], vectors)
     starts = places(*numbers[:2])
     if signed and instructions in _UNSIGNED_ONLY:
         tile, weights = _make_unsigned(builder, tile, weights, places(*numbers[2:]), DOT_KINDS[kind].shift)

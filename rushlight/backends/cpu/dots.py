@@ -8,7 +8,7 @@ the same integers: no sum can overflow or saturate for the weights that its kind
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -43,15 +43,15 @@ DOT_KINDS |= {"s8": DotKind(8, 1, signed=True, shift=4), "s8x16": DotKind(4, 1, 
 """Signed weights come with the sums of 32 columns or of 16, as `records` keeps them."""
 
 
-def dot_name(kind: str, rows: int) -> str:
-    """The symbol of a dot product."""
-    return f"rl.dot.{kind}.{rows}"
+def dot_name(kind: str, rows: int, in_memory: bool = False) -> str:
+    """The symbol of a dot product; its weights may be in memory, one vector behind the other."""
+    return f"rl.{'memory_dot' if in_memory else 'dot'}.{kind}.{rows}"
 
 
 Word = Callable[[int, int], ir.Value]
 """``word(m, j)``: the 4 activations of token m for weight vector j, as one int32."""
 
-Emit = Callable[[ir.IRBuilder, "list[ir.Value]", "list[ir.Value]", Word, bool], "list[ir.Value]"]
+Emit = Callable[[ir.IRBuilder, "list[ir.Value]", Sequence[ir.Value], Word, bool], "list[ir.Value]"]
 """Adds the products to each row of a tile: (builder, tile, weights, word, signed) -> tile."""
 
 
@@ -113,7 +113,7 @@ def _keep_order(builder: ir.IRBuilder, values: list[ir.Value]) -> list[ir.Value]
 
 
 def _avx2(
-    builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
+    builder: ir.IRBuilder, tile: list[ir.Value], weights: Sequence[ir.Value], word: Word, signed: bool
 ) -> list[ir.Value]:
     """``vpmaddubsw`` adds pairs in 16 bits; these are added over the vectors and widened once at the end."""
     words16, words32 = ir.VectorType(_I16, 16), ir.VectorType(_I32, 8)
@@ -154,7 +154,7 @@ def _accumulating(instruction: str, words: int, in_order: bool = False) -> Emit:
     kind = ir.VectorType(_I32, words)
 
     def emit(
-        builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
+        builder: ir.IRBuilder, tile: list[ir.Value], weights: Sequence[ir.Value], word: Word, signed: bool
     ) -> list[ir.Value]:
         rows = [[_part(builder, t, p, words) for p in range(16 // words)] for t in tile]
         for j, vector in enumerate(weights):
@@ -172,7 +172,7 @@ def _accumulating(instruction: str, words: int, in_order: bool = False) -> Emit:
 
 
 def _scalar(
-    builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
+    builder: ir.IRBuilder, tile: list[ir.Value], weights: Sequence[ir.Value], word: Word, signed: bool
 ) -> list[ir.Value]:
     """Plain multiplications, for any processor: the twin that the others are tested against."""
     wide = ir.VectorType(_I32, 64)

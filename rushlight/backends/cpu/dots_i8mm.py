@@ -6,6 +6,7 @@ products to a 2 x 2 matrix. Integers are exact, so the result has the same bits 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llvmlite import ir
@@ -62,7 +63,7 @@ def with_matrices(single: Emit) -> Emit:
     """
 
     def emit(
-        builder: ir.IRBuilder, tile: list[ir.Value], weights: list[ir.Value], word: Word, signed: bool
+        builder: ir.IRBuilder, tile: list[ir.Value], weights: Sequence[ir.Value], word: Word, signed: bool
     ) -> list[ir.Value]:
         n_paired = len(tile) // 2 * 2 if len(weights) % 2 == 0 else 0
         zero = ir.Constant(_WORDS, [0] * 4)

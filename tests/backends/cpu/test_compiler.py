@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from helpers.objects import undefined_symbols
 from helpers.weights import random_weights
 
 from rushlight.backends.cpu import CpuBackend
-from rushlight.backends.cpu.compiler import compile_kernel
+from rushlight.backends.cpu.compiler import MOST_PAGES, PAGE_BYTES, compile_kernel
 from rushlight.backends.cpu.kernels import KERNELS
 from rushlight.backends.cpu.object_cache import ObjectCache
 from rushlight.backends.cpu.object_formats import host_format
@@ -38,7 +40,7 @@ MNEMONICS = {
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-@pytest.mark.parametrize("kernel", ["rms_norm", "serve"])
+@pytest.mark.parametrize("kernel", ["rms_norm", "serve", "linear_iq1_s"])
 def test_object_files_for_every_system(kernel: str, machine: str) -> None:
     target = next(target for target in TARGETS if target.machine == machine)
     for format, magic in MAGIC.items():
@@ -70,6 +72,18 @@ def test_no_vector_on_the_stack_straddles_a_cache_line(kernel: str) -> None:
         assert int(line.split("(%rsp)")[0].replace(",", " ").split()[-1] or 0) % 32 == 0, line
 
 
+@pytest.mark.parametrize("target", TARGETS[:3], ids=lambda t: t.name)
+def test_windows_finds_touched_what_a_kernel_has_on_the_stack(target: Any) -> None:
+    """There the stack grows page by page: a small function touches them, then calls the large one."""
+    assembly = compile_kernel("linear_iq1_s", target, "coff", assembly=True).decode()
+    entry = assembly.split("rushlight_linear_iq1_s:")[1].split("retq")[0]
+    places = [int(found) for found in re.findall(r"\t(-\d+)\(%rsp\), %e", entry)]
+    assert len(places) == MOST_PAGES and places[0] >= -PAGE_BYTES
+    assert {before - after for before, after in pairwise(places)} == {PAGE_BYTES}
+    frames = [int(found) for found in re.findall(r"subq\t\$(\d+), %rsp", assembly)]
+    assert PAGE_BYTES < max(frames) < (MOST_PAGES - 1) * PAGE_BYTES
+
+
 def test_code_of_this_machine_needs_nothing() -> None:
     """Every kernel that has been compiled here, and a few that are compiled if they have not."""
     target = detect_target().target
@@ -87,7 +101,7 @@ def test_the_same_sources_give_the_same_bytes() -> None:
     target, names = TARGETS[0], ["gelu_mul", "pack_q4_k", "store_kv_f16", "quantize_32"]
     code = (
         "import sys; from hashlib import sha256\n"
-        "from rushlight.backends.cpu.compiler import compile_kernel\n"
+        "from rushlight.backends.cpu.compiler import MOST_PAGES, PAGE_BYTES, compile_kernel\n"
         "from rushlight.backends.cpu.target import TARGETS\n"
         "for name in sys.argv[1:]:\n"
         "    print(name, sha256(compile_kernel(name, TARGETS[0], 'elf')).hexdigest())"

@@ -32,10 +32,10 @@ RUNNING = [t for t in TARGETS if runs_here(t)]
 RUNNING += [t._replace(name=f"scalar-{t.name}", dots="scalar") for t in RUNNING]
 
 
-def caller(kind: str, rows: int, instructions: str) -> ir.Module:
+def caller(kind: str, rows: int, instructions: str, in_memory: bool) -> ir.Module:
     """``call(tile, weights, activations, stride, sums)``: the dot product on memory, the tile in place."""
     module = ir.Module()
-    define_dot(module, kind, rows, instructions)
+    define_dot(module, kind, rows, in_memory, instructions)
     vector, tile = ir.VectorType(ir.IntType(8), 64), ir.ArrayType(ir.VectorType(ir.IntType(32), 16), rows)
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I64, I64]), "call")
     builder = ir.IRBuilder(function.append_basic_block())
@@ -44,9 +44,10 @@ def caller(kind: str, rows: int, instructions: str) -> ir.Module:
         builder.load(builder.gep(weights, [I64(64 * j)], source_etype=ir.IntType(8)), align=1, typ=vector)
         for j in range(DOT_KINDS[kind].vectors)
     ]
+    given = [builder.ptrtoint(weights, I64)] if in_memory else loaded
     start = builder.load(into, align=1, typ=tile)
     numbers = [activations, stride, *([sums, I64(4)] if DOT_KINDS[kind].signed else [])]
-    result = builder.call(module.globals[dot_name(kind, rows)], [start, *loaded, *numbers])
+    result = builder.call(module.globals[dot_name(kind, rows, in_memory)], [start, *given, *numbers])
     builder.store(result, into, align=1)
     builder.ret_void()
     return module
@@ -65,11 +66,19 @@ def lower(module: ir.Module, target: Target, triple: str) -> tuple[llvm.ModuleRe
     return parsed, machine
 
 
+def aligned(weights: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy that begins where a cache line does."""
+    room = np.zeros(len(weights) + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    room[start : start + len(weights)] = weights
+    return room[start : start + len(weights)]
+
+
 class Dot:
     """A definition that runs on this processor."""
 
-    def __init__(self, kind: str, rows: int, target: Target) -> None:
-        module, machine = lower(caller(kind, rows, target.dots), target, llvm.get_process_triple())
+    def __init__(self, kind: str, rows: int, target: Target, in_memory: bool) -> None:
+        module, machine = lower(caller(kind, rows, target.dots, in_memory), target, llvm.get_process_triple())
         self._engine = llvm.create_mcjit_compiler(module, machine)
         self._engine.finalize_object()
         address = self._engine.get_function_address("call")
@@ -79,7 +88,7 @@ class Dot:
     def __call__(
         self, tile: NDArray[np.int32], weights: NDArray[np.uint8], activations: NDArray[np.int8], stride: int
     ) -> NDArray[np.int32]:
-        result, n = tile.copy(), len(weights) // 16
+        result, n, weights = tile.copy(), len(weights) // 16, aligned(weights)
         rows = [activations[m * stride : m * stride + n].astype(np.int32) for m in range(len(tile))]
         sums = np.array([self._of_sum * row.sum() for row in rows], np.int32)
         self._call(result.ctypes.data, weights.ctypes.data, activations.ctypes.data, stride, sums.ctypes.data)
@@ -121,20 +130,22 @@ def cases(kind: str, rows: int) -> list[tuple[NDArray[np.int32], NDArray[np.uint
     return found
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("kind", DOT_KINDS)
 @pytest.mark.parametrize("target", RUNNING, ids=lambda t: t.name)
-def test_the_same_integers(target: Target, kind: str, rows: int) -> None:
-    dot = Dot(kind, rows, target)
+def test_the_same_integers(target: Target, kind: str, rows: int, in_memory: bool) -> None:
+    dot = Dot(kind, rows, target, in_memory)
     for case in cases(kind, rows):
         np.testing.assert_array_equal(dot(*case), exact(kind, *case))
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
 @pytest.mark.parametrize("kind", DOT_KINDS)
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
-def test_its_instruction_and_no_call(target: Target, kind: str) -> None:
+def test_its_instruction_and_no_call(target: Target, kind: str, in_memory: bool) -> None:
     """Code for processors that are not here can at least be read."""
-    module, machine = lower(caller(kind, 4, target.dots), target, TRIPLES[target.machine])
+    module, machine = lower(caller(kind, 4, target.dots, in_memory), target, TRIPLES[target.machine])
     assembly = machine.emit_assembly(module)
     lines = [line.replace("\t", " ").strip() for line in assembly.splitlines()]
     paired = DOT_KINDS[kind].run > 1

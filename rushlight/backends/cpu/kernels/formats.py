@@ -50,38 +50,57 @@ def fetching(rows: int, fetch_bytes: int, n_bytes: int) -> Any:
     return fetch
 
 
-def nibble_sums(rows: int) -> Any:
+@inline
+def nibbles(q):
     """256 bytes of nibbles: columns 0 to 15 of the 32 are low nibbles, 16 to 31 high ones."""
+    a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
+    low = (low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d))
+    high = (high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(d))
+    return low + high
+
+
+def nibble_sums(rows: int) -> Any:
+    """The function that adds 32 columns of `nibbles`."""
 
     @inline
     def sums(start, q, x, x_stride):
-        a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
-        low = (low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d))
-        high = (high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(d))
-        return dot(start, low + high, x, x_stride, "u4")
+        return dot(start, nibbles(q), x, x_stride, "u4")
 
     return sums
 
 
-def five_bit_sums(rows: int) -> Any:
+@inline
+def _five_bit_halves(q):
+    a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
+    bits = load_i8x64(q + 256)
+    low = (
+        low_nibbles(a) | high_bits(bits, 0, 1),
+        low_nibbles(b) | high_bits(bits, 1, 1),
+        low_nibbles(c) | high_bits(bits, 2, 1),
+        low_nibbles(d) | high_bits(bits, 3, 1),
+    )
+    high = (
+        high_nibbles(a) | high_bits(bits, 4, 1),
+        high_nibbles(b) | high_bits(bits, 5, 1),
+        high_nibbles(c) | high_bits(bits, 6, 1),
+        high_nibbles(d) | high_bits(bits, 7, 1),
+    )
+    return low, high
+
+
+@inline
+def five_bits(q):
     """256 bytes of nibbles, then 64 of fifth bits: bit j of a byte belongs to its columns of vector j."""
+    low, high = _five_bit_halves(q)
+    return low + high
+
+
+def five_bit_sums(rows: int) -> Any:
+    """The function that adds 32 columns of `five_bits`."""
 
     @inline
     def sums(start, q, x, x_stride):
-        a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
-        bits = load_i8x64(q + 256)
-        low = (
-            low_nibbles(a) | high_bits(bits, 0, 1),
-            low_nibbles(b) | high_bits(bits, 1, 1),
-            low_nibbles(c) | high_bits(bits, 2, 1),
-            low_nibbles(d) | high_bits(bits, 3, 1),
-        )
-        high = (
-            high_nibbles(a) | high_bits(bits, 4, 1),
-            high_nibbles(b) | high_bits(bits, 5, 1),
-            high_nibbles(c) | high_bits(bits, 6, 1),
-            high_nibbles(d) | high_bits(bits, 7, 1),
-        )
+        low, high = _five_bit_halves(q)
         return dot(dot(start, low, x, x_stride, "u5"), high, x + 16, x_stride, "u5")
 
     return sums

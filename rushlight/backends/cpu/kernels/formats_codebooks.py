@@ -19,7 +19,7 @@ from rushlight.backends.cpu.kernels.codebooks import (
     weights_maker,
 )
 from rushlight.backends.cpu.kernels.formats import fetching
-from rushlight.backends.cpu.kernels.unpacked import WEIGHTS, Unpacking, superblock_sums
+from rushlight.backends.cpu.kernels.unpacked import OFFSET_KINDS, WEIGHTS, Unpacking, superblock_sums
 from rushlight.backends.cpu.kernels.work import inline
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import META_BYTES
@@ -160,5 +160,5 @@ def codebook_unpacking(name: str) -> Unpacking:
             unpack_2(q, p, columns)
             unpack_3(q, p, columns)
 
-    sums = superblock_sums(book.run, book.offset)
+    sums = superblock_sums(book.run, *OFFSET_KINDS[book.offset])
     return Unpacking(layout.columns, layout.group_bytes, META_BYTES[256], unpack, sums)

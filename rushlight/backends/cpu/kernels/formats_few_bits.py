@@ -151,9 +151,26 @@ def _q2_k(rows: int, fetch_bytes: int) -> Any:
     return add
 
 
+@inline
+def three_bits(q):
+    """128 bytes of pairs and 64 of third bits: columns 0 to 15 of 32, and 16 to 31, 4 vectors each."""
+    bits = load_i8x64(q + 128)
+    a, b, c, e = _pairs(q)
+    first = (
+        a | low_bits(bits, 0, 1, 2), b | low_bits(bits, 1, 1, 2),
+        c | low_bits(bits, 2, 1, 2), e | low_bits(bits, 3, 1, 2),
+    )  # fmt: skip
+    a, b, c, e = _pairs(q + 64)
+    second = (
+        a | low_bits(bits, 4, 1, 2), b | low_bits(bits, 5, 1, 2),
+        c | low_bits(bits, 6, 1, 2), e | low_bits(bits, 7, 1, 2),
+    )  # fmt: skip
+    return first, second
+
+
 def _q3_k(rows: int, fetch_bytes: int) -> Any:
-    """16 half scales of scales, 16 signed bytes of each of 16 scales, then 8 blocks: 128 bytes of pairs and
-    64 of third bits. The offset is 4.
+    """16 half scales of scales, 16 signed bytes of each of 16 scales, then 8 blocks of `three_bits`. The
+    offset is 4.
     """
     fetch_scales, fetch = fetching(rows, fetch_bytes, 288), fetching(rows, fetch_bytes, 192)
 
@@ -165,22 +182,10 @@ def _q3_k(rows: int, fetch_bytes: int) -> Any:
             q, y = w + 288 + 192 * block, x + 32 * block
             scales, sums = w + 32 + 32 * block, meta + META_STARTS + 8 * block
             fetch(q)
-            bits = load_i8x64(q + 128)
-            a, b, c, e = _pairs(q)
-            weights = (
-                a | low_bits(bits, 0, 1, 2), b | low_bits(bits, 1, 1, 2),
-                c | low_bits(bits, 2, 1, 2), e | low_bits(bits, 3, 1, 2),
-            )  # fmt: skip
-            start = start_part_tile(rows, sums, meta_stride, 3)
-            first = dot(start, weights, y, x_stride, "u5")
+            low, high = three_bits(q)
+            first = dot(start_part_tile(rows, sums, meta_stride, 3), low, y, x_stride, "u5")
             products = product_add(products, first, to_f32(load_s8x16(scales)))
-            a, b, c, e = _pairs(q + 64)
-            weights = (
-                a | low_bits(bits, 4, 1, 2), b | low_bits(bits, 5, 1, 2),
-                c | low_bits(bits, 6, 1, 2), e | low_bits(bits, 7, 1, 2),
-            )  # fmt: skip
-            start = start_part_tile(rows, sums + 4, meta_stride, 3)
-            second = dot(start, weights, y + 16, x_stride, "u5")
+            second = dot(start_part_tile(rows, sums + 4, meta_stride, 3), high, y + 16, x_stride, "u5")
             products = product_add(products, second, to_f32(load_s8x16(scales + 16)))
         return scaled_tile_add(total, products, load_f16x16(w), meta, meta_stride)
 

@@ -42,6 +42,8 @@ from rushlight.quants.four_bit_floats import DOUBLED_FP4
 from rushlight.quants.iq4 import LEVELS
 
 _iq4 = byte_table(LEVELS.tolist())
+_iq4_upper = byte_table((LEVELS.astype(int) + 128 >> 4).tolist())
+_iq4_lower = byte_table((LEVELS.astype(int) + 128 & 15).tolist())
 _fp4_plus_16 = byte_table((DOUBLED_FP4 + 16).tolist())
 
 
@@ -70,6 +72,7 @@ def _levels(lookup: Any) -> Any:
 
 
 _iq4_levels, _fp4_levels_plus_16 = _levels(_iq4), _levels(_fp4_plus_16)
+_iq4_upper_nibbles, _iq4_lower_nibbles = _levels(_iq4_upper), _levels(_iq4_lower)
 
 
 @inline
@@ -78,6 +81,21 @@ def _nibbles(q):
     a, b, c, d = load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192)
     low = low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d)
     return low, (high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(d))
+
+
+@inline
+def iq4_nibbles(q):
+    """The upper and the lower nibbles of 32 columns of levels plus 128."""
+    low, high = _nibbles(q)
+    upper = _iq4_upper_nibbles(*low) + _iq4_upper_nibbles(*high)
+    return upper, _iq4_lower_nibbles(*low) + _iq4_lower_nibbles(*high)
+
+
+@inline
+def fp4_plus_16(q):
+    """32 columns of levels plus 16."""
+    low, high = _nibbles(q)
+    return _fp4_levels_plus_16(*low) + _fp4_levels_plus_16(*high)
 
 
 def _iq4_nl(rows: int, fetch_bytes: int) -> Any:

@@ -2,7 +2,7 @@
 
 What takes long to unpack is written down first, 256 columns of 16 rows at a time, and stays in the first
 cache while each tile of tokens is multiplied with it: 16 float32 that scale all; at `SCALES`, 16 float32 for
-each run of 16 or 32 columns; at `WEIGHTS`, 64 vectors.
+each run of 16 or 32 columns; at `WEIGHTS`, 64 vectors, or 128 of nibbles.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rushlight.backends.cpu.dots import DOT_KINDS
 from rushlight.backends.cpu.kernels.work import inline, smaller
 from rushlight.backends.cpu.records import META_STARTS
 from rushlight.backends.cpu.simd import (
-    dot,
     load_f32x16,
-    load_i8x64,
     load_tile,
     local_bytes,
     product_add,
@@ -26,10 +25,10 @@ from rushlight.backends.cpu.simd import (
     store_tile,
     zero_tile,
 )
-from rushlight.backends.cpu.simd.tile_sums import start_run_tile
+from rushlight.backends.cpu.simd.tile_sums import memory_dot, start_run_tile
 
 SCALES, WEIGHTS = 64, 64 + 16 * 64
-UNPACKED_BYTES = WEIGHTS + 64 * 64
+UNPACKED_BYTES = WEIGHTS + 128 * 64
 
 MOST_ROWS = 128
 """Rows of activations that share what is unpacked: their sums are 8 KiB."""
@@ -55,29 +54,33 @@ class Unpacking:
     sums: Callable[[int], Any]
 
 
-def superblock_sums(run: int, offset: int) -> Callable[[int], Any]:
+OFFSET_KINDS = {16: ("u5", -1), 64: ("u7", 1)}
+"""How integers with an offset are multiplied: the kind of dot product, and the shift of what is kept of 16
+columns' activations, their sum times -32."""
+
+
+def superblock_sums(run: int, kind: str, shift: int) -> Callable[[int], Any]:
     """`Unpacking.sums` of integers in a block of 256 columns.
 
     Args:
         run: columns that have one scale.
-        offset: what they are stored with: 16, if none is beyond 15, or 64.
+        kind: of the dot product.
+        shift: integers are stored with an offset of ``32 * 2**shift``.
     """
-    parts, n_runs = run // 16, 256 // run
-    # The sums of 16 columns are kept times -32.
-    kind, shift = ("u5", -1) if offset == 16 else ("u7", 1)
+    starts_in_run, n_runs, vectors = run // 16, 256 // run, DOT_KINDS[kind].vectors
+    n_parts, columns = run // (4 * vectors), 4 * vectors
 
     def sums(rows: int) -> Any:
         @inline
         def add(tile, unpacked, n_blocks, x, x_stride, meta, meta_stride):
             products = zero_tile(rows)
             for i in range(n_runs):
-                starts = meta + META_STARTS + 4 * parts * i
-                part_sums = start_run_tile(rows, starts, meta_stride, parts, shift)
-                for part in range(parts):
-                    j = parts * i + part
-                    q = unpacked + WEIGHTS + 256 * j
-                    weights = (load_i8x64(q), load_i8x64(q + 64), load_i8x64(q + 128), load_i8x64(q + 192))
-                    part_sums = dot(part_sums, weights, x + 16 * j, x_stride, kind)
+                starts = meta + META_STARTS + 4 * starts_in_run * i
+                part_sums = start_run_tile(rows, starts, meta_stride, starts_in_run, shift)
+                for part in range(n_parts):
+                    column = run * i + columns * part
+                    q = unpacked + WEIGHTS + 16 * column
+                    part_sums = memory_dot(part_sums, q, x + column, x_stride, kind)
                 products = product_add(products, part_sums, load_f32x16(unpacked + SCALES + 64 * i))
             return scaled_tile_add(tile, products, load_f32x16(unpacked), meta, meta_stride)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rushlight.backends.cpu.kernels.formats import fetching
-from rushlight.backends.cpu.kernels.unpacked import SCALES, WEIGHTS, Unpacking, superblock_sums
+from rushlight.backends.cpu.kernels.unpacked import OFFSET_KINDS, SCALES, WEIGHTS, Unpacking, superblock_sums
 from rushlight.backends.cpu.kernels.work import inline
 from rushlight.backends.cpu.layout import Layout
 from rushlight.backends.cpu.records import META_BYTES, META_STARTS
@@ -62,8 +62,7 @@ class WordOrder:
 
 def _run_adder(order: WordOrder) -> Any:
     """The function that adds the products of 32 columns with one token."""
-    # The sums of 16 columns are kept times -32.
-    kind, shift = ("u5", -1) if order.offset == 16 else ("u7", 1)
+    kind, shift = OFFSET_KINDS[order.offset]
 
     @inline
     def two(total, columns, x, starts):
@@ -156,5 +155,5 @@ def word_order_unpacking(order: WordOrder, layout: Layout) -> Unpacking:
             store(target, 2 * pair, even(w, q, pair))
             store(target, 2 * pair + 1, odd(w, q + n_bytes, pair))
 
-    sums = superblock_sums(run, order.offset)
+    sums = superblock_sums(run, *OFFSET_KINDS[order.offset])
     return Unpacking(layout.columns, layout.group_bytes, META_BYTES[256], unpack, sums)

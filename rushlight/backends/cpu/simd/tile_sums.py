@@ -9,6 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from rushlight.backends.cpu.dots import dot_name
 from rushlight.backends.cpu.simd.tile import _I32, _I64, _POINTER, _build, _call_dot, _splat_at
 from rushlight.backends.cpu.simd.types import Tile, i8x64, i32x16
 
@@ -73,6 +74,19 @@ def start_rest_tile(typing_context: Any, rows: Any, whole: Any, part: Any, strid
         return _build(builder, tile, row)
 
     return tile(rows, types.intp, types.intp, types.intp, shift), generate
+
+
+@intrinsic(prefer_literal=True)
+def shifted_tile(typing_context: Any, tile: Any, shift: Any) -> Any:
+    """An int32 tile times ``2**shift``; `shift` is a constant."""
+    if not isinstance(shift, types.IntegerLiteral):
+        return None
+    bits = ir.Constant(i32x16.ir_type, [shift.literal_value] * 16)
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return _build(builder, tile, lambda i: builder.shl(builder.extract_value(args[0], i), bits))
+
+    return tile(tile, shift), generate
 
 
 @intrinsic
@@ -144,3 +158,23 @@ def dot_signed_16(
         return _call_dot(builder, "s8x16", tile, args)
 
     return tile(tile, types.UniTuple(i8x64, len(weights)), *[types.intp] * 4), generate
+
+
+@intrinsic(prefer_literal=True)
+def memory_dot(typing_context: Any, tile: Any, weights: Any, address: Any, stride: Any, kind: Any) -> Any:
+    """`dot` of unsigned weights in memory, aligned, as many vectors as `kind` takes.
+
+    Args:
+        tile, address, stride, kind: as of `dot`.
+        weights: the address of the first vector.
+    """
+    if not isinstance(kind, types.StringLiteral):
+        return None
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        name = dot_name(kind.literal_value, tile.rows, in_memory=True)
+        function_type = ir.FunctionType(tile.ir_type, [a.type for a in args[:4]])
+        function = builder.module.globals.get(name) or ir.Function(builder.module, function_type, name)
+        return builder.call(function, args[:4])
+
+    return tile(tile, types.intp, types.intp, types.intp, kind), generate
