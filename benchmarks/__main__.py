@@ -29,7 +29,7 @@ from benchmarks.report import page, write_report
 from benchmarks.rounds import Record, Row, note, run_rounds
 from benchmarks.serving import LlamaServe, RushlightServe, find_serve_program
 from benchmarks.start import LlamaStart, RushlightStart, find_start_program, interpreter_bytes
-from benchmarks.summary import OURS, Summary, newest
+from benchmarks.summary import OURS, Summary, forced, newest
 from benchmarks.workload import PARTS, ROUNDS, SECONDS, SMALL, model_file, workloads
 from rushlight.backends.cpu.target import detect_target
 from rushlight.backends.processors import usable_processors
@@ -168,11 +168,12 @@ def main() -> None:
         results = Path(name)
     if not args.report:
         measure(args, Recorder(results))
-    rows = newest(read_rows(results))
+    every = read_rows(results)
+    rows, others = newest(every), forced(every)
     if args.quick or args.results:
-        print(page(Summary(rows)))
+        print(page(Summary(rows), [Summary(other) for other in others]))
     else:
-        write_report(rows)
+        write_report(rows, others)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ def this_run(date: str) -> dict[str, Any]:
         "run": date,
         "cpu": _cpu_name(),
         "target": detection.name,
+        "is_forced": "RUSHLIGHT_TARGET" in os.environ,
         "cores": usable_processors(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -55,6 +55,8 @@ SECTIONS = {
     ),
 }
 
+OTHER_TARGET = """The same processor with `RUSHLIGHT_TARGET={}`, beside peers that were built for as much."""
+
 MEMORY = """Peak memory is that of the whole process, over the size of the file and of the keys and values in
 use. Beside it stands how much of that a Python takes that has imported NumPy and does nothing else, measured
 in the same run: always as much, so little beside a large model, and more than the bar allows beside a small
@@ -98,10 +100,20 @@ git clone https://github.com/ikawrakow/ik_llama.cpp
 cmake -S ik_llama.cpp -B ik_llama.cpp/build -DCMAKE_BUILD_TYPE=Release -DLLAMA_CURL=OFF
 cmake --build ik_llama.cpp/build --target llama-bench llama-cli -j
 
+cmake -S llama.cpp -B llama.cpp/avx2 -DCMAKE_BUILD_TYPE=Release -DLLAMA_CURL=OFF -DGGML_NATIVE=OFF \\
+    -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON -DGGML_AVX512=OFF
+cmake --build llama.cpp/avx2 --target llama-bench -j
+
 python3 -m venv peers
 peers/bin/pip install llama-cpp-python openvino-genai mistralrs
 peers/bin/pip install torch --index-url https://download.pytorch.org/whl/cpu
 peers/bin/pip install transformers accelerate gguf
+```
+
+What a processor without AVX-512 does is measured on one that has it, and told in a section of its own:
+
+```
+RUSHLIGHT_TARGET=x86-64-v3 make bench ARGS="--only models --llama llama.cpp/avx2/bin"
 ```
 
 Peers that are in no bar (llama-cpp-python, mistral.rs, transformers) are measured in the first round only,

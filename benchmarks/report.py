@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.page_text import HEAD, MEMORY, PEERS, SECTIONS
+from benchmarks.page_text import HEAD, MEMORY, OTHER_TARGET, PEERS, SECTIONS
 from benchmarks.plots import plot
 from benchmarks.rounds import Row
 from benchmarks.summary import Summary
@@ -17,8 +18,8 @@ _TABLES = {"start": start_table, "serve": serve_table}
 PLOTS = {"prefill": "benchmarks-prefill.svg", "decode": "benchmarks-decode.svg"}
 
 
-def page(summary: Summary) -> str:
-    """The text of ``docs/benchmarks.md``."""
+def page(summary: Summary, others: Sequence[Summary] = ()) -> str:
+    """The text of ``docs/benchmarks.md``; the others are of targets that were forced on this machine."""
     plots = [f"![{metric}]({name})" for metric, name in PLOTS.items()] if summary.cases("models") else []
     parts = [HEAD, _where(summary), *plots, limits_table(summary)]
     for part, (title, text) in SECTIONS.items():
@@ -26,6 +27,8 @@ def page(summary: Summary) -> str:
             parts += [f"## {title}", text]
             parts.append(_TABLES.get(part, speed_table)(summary, part))
             parts += _failures(summary, part)
+    for other in others:
+        parts += _on_other_target(other)
     parts += ["## The same words", *_greedy(summary), "## The bars", MEMORY, bars_table(summary), PEERS]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
@@ -41,6 +44,17 @@ def _where(summary: Summary) -> str:
         f"{row['system']}, Python {row['python']}, Rushlight {row['rushlight']}."
         + (f" Peers: {versions}." if versions else "")
     )
+
+
+def _on_other_target(summary: Summary) -> list[str]:
+    """The models on a processor that has less."""
+    target = summary.rows[0]["target"]
+    name = "AVX2" if target == "x86-64-v3" else target
+    parts = [f"## With {name}", OTHER_TARGET.format(target), _where(summary)]
+    for part in ("models", "phi3"):
+        if summary.cases(part):
+            parts += [speed_table(summary, part), *_failures(summary, part)]
+    return parts
 
 
 def _failures(summary: Summary, part: str) -> list[str]:
@@ -72,11 +86,11 @@ def _greedy(summary: Summary) -> list[str]:
     return [text, "\n".join(lines)] if lines else ["No peer that tells its tokens was found."]
 
 
-def write_report(rows: list[Row]) -> None:
+def write_report(rows: list[Row], others: Sequence[list[Row]]) -> None:
     """Write the page, its plots, and the table between its marks in the README."""
     summary = Summary(rows)
     docs = ROOT / "docs"
-    (docs / "benchmarks.md").write_text(page(summary), encoding="utf-8")
+    (docs / "benchmarks.md").write_text(page(summary, [Summary(o) for o in others]), encoding="utf-8")
     for metric, name in PLOTS.items():
         (docs / name).write_text(plot(summary, metric), encoding="utf-8")
     readme = ROOT / "README.md"

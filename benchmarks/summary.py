@@ -89,10 +89,26 @@ class Summary:
 
 
 def newest(rows: Sequence[Row]) -> list[Row]:
-    """Of each part the rows of its newest run, all of the machine of the newest run of all."""
+    """Of each part the rows of its newest run, all of the machine of the newest run of all.
+
+    Runs of a target that was forced do not count beside others.
+    """
     if not rows:
         return []
+    rows = [row for row in rows if not row.get("is_forced")] or rows
     last = max(rows, key=lambda row: str(row["run"]))
     same = [row for row in rows if all(row[key] == last[key] for key in ("cpu", "target", "cores"))]
     runs = {part: max(str(r["run"]) for r in same if r["part"] == part) for part in {r["part"] for r in same}}
     return [row for row in same if str(row["run"]) == runs[row["part"]]]
+
+
+def forced(rows: Sequence[Row]) -> list[list[Row]]:
+    """Of each target that was forced on this machine, the rows of its newest runs."""
+    here = newest(rows)
+    found = [
+        row
+        for row in rows
+        if row.get("is_forced") and here and all(row[key] == here[0][key] for key in ("cpu", "cores"))
+    ]
+    targets = sorted({row["target"] for row in found} - {here[0]["target"]}) if here else []
+    return [newest([row for row in found if row["target"] == target]) for target in targets]

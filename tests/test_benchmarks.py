@@ -25,7 +25,7 @@ from benchmarks.random_model import write_model
 from benchmarks.report import page
 from benchmarks.rounds import run_rounds
 from benchmarks.start import first_byte, interpreter_bytes
-from benchmarks.summary import Case, Summary, newest
+from benchmarks.summary import Case, Summary, forced, newest
 from benchmarks.tables import readme_table
 from benchmarks.types import Speed, random_rows, write_table
 from benchmarks.types import table as types_table
@@ -171,6 +171,26 @@ def test_the_newest_run_of_each_part_of_one_machine() -> None:
         ("4", "batch"),
     ]
     assert newest([]) == []
+    assert forced([]) == []
+
+
+def test_a_forced_target_has_a_section_of_its_own() -> None:
+    """It is told beside the target of the machine, even if it was measured last, and elsewhere not at all."""
+    other = {"run": "2026-01-03", "target": "x86-64-v3", "is_forced": True}
+    rows = [
+        row("rushlight", 0, prefill=400.0, decode=50.0, is_forced=False),
+        {**row("rushlight", 0, prefill=1.0, decode=1.0), **other, "run": "2026-01-02"},
+        {**row("rushlight", 0, prefill=300.0, decode=40.0), **other},
+        {**row("llama.cpp", 0, prefill=100.0, decode=20.0), **other},
+        {**row("rushlight", 0, prefill=2.0, decode=2.0), **other, "cpu": "B"},
+    ]
+    assert newest(rows) == rows[:1]
+    assert forced(rows) == [rows[2:4]]
+    text = page(Summary(newest(rows)), [Summary(found) for found in forced(rows)])
+    before, section = text.split("## With AVX2")
+    assert "**400**" in before and "**300**" not in before
+    assert "RUSHLIGHT_TARGET=x86-64-v3" in section and "| 100 (3.00x) |" in section
+    assert newest(rows[2:4]) == rows[2:4]
 
 
 def phi3(engine: str, **fields: Any) -> dict[str, Any]:
