@@ -25,6 +25,13 @@ from rushlight.drawing import Draw
 from rushlight.errors import InvalidParameter, RushlightError
 from rushlight.row_math import Argmax
 
+MOST_ROWS_KEPT = 64
+"""So many rows may be looked up before pages of the embedding tables are given back.
+
+The system maps 64 KiB or more around each row, so rows of a few hundred bytes would in time bring a whole
+table into memory.
+"""
+
 
 class _Bound(NamedTuple):
     """A model while it is open.
@@ -61,7 +68,7 @@ class CpuExecutor:
             model, binding, binding.matrix(logits), binding.argmax_results(argmax)
         )
         self._layout, self._limits, self._n_vocab, self._team = model.cache, limits, model.n_vocab, team
-        self._n_outputs = 0
+        self._n_outputs = self._n_tokens = self._n_rows_kept = 0
         self.row_math = CpuRowMath(team, library, logits.n_columns)
 
     @property
@@ -73,12 +80,14 @@ class CpuExecutor:
         """See `backends.base.Executor.step`."""
         binding = self._begin(batch)
         self._team.run(binding.program, binding.step)
+        self._give_back(1)
         return self.logits()
 
     def advance(self, token_ids: list[int]) -> Float32Array:
         """See `backends.base.Executor.advance`."""
         binding = self._begin(token_ids)
         self._team.run(binding.program, binding.step)
+        self._give_back(1)
         return self.logits()
 
     def decode(
@@ -94,6 +103,7 @@ class CpuExecutor:
         finally:
             tokens = binding.loop.finish(n_steps, self._n_outputs)
         binding.inputs.went_on(len(tokens) - 1)
+        self._give_back(len(tokens))
         return tokens
 
     def _begin(self, first: Batch | list[int]) -> Binding:
@@ -102,11 +112,20 @@ class CpuExecutor:
         if isinstance(first, Batch):
             check_batch(first, self._limits, self._layout, self._n_vocab)
             binding.inputs.write(first)
-            self._n_outputs = len(first.outputs)
+            self._n_outputs, self._n_tokens = len(first.outputs), len(first.token_ids)
         else:
             check_range("token_ids", first, self._n_vocab)
             binding.inputs.advance(first)
+            self._n_tokens = len(first)
         return binding
+
+    def _give_back(self, n_steps: int) -> None:
+        """Let the system drop pages of the embedding tables once steps have looked up many rows."""
+        self._n_rows_kept += n_steps * self._n_tokens
+        if self._n_rows_kept > MOST_ROWS_KEPT:
+            self._n_rows_kept = 0
+            for table in self.binding.recording.tables:
+                table.tensor.release()
 
     def hurry(self) -> None:
         """See `backends.base.Executor.hurry`."""

@@ -26,7 +26,7 @@ class Recorder(AttentionRecorder, ExpertRecorder, RecurrentRecorder, Elementwise
             raise TypeError(f"a table of the cpu backend was expected, not {type(weight).__name__}")
         n_rows, n = weight.shape
         self.recording.n_embeddings = min(self.recording.n_embeddings, n_rows)
-        self.recording.keep.append(weight)
+        self.recording.tables.append(weight)
         y = self._new(TOKENS, n)
         source: dict[str, Field] = {"x": weight.address, "x_stride": weight.row_bytes, "n": n, "scale": scale}
         kernel = f"embed_{weight.tensor.type.name.lower()}"
@@ -39,7 +39,7 @@ class Recorder(AttentionRecorder, ExpertRecorder, RecurrentRecorder, Elementwise
             raise TypeError("a float32 table of the cpu backend was expected")
         n_rows, n = weight.shape
         self.recording.n_positions = min(self.recording.n_positions, n_rows)
-        self.recording.keep.append(weight)
+        self.recording.tables.append(weight)
         y = self._new(TOKENS, n)
         source: dict[str, Field] = {"x": weight.address, "x_stride": weight.row_bytes, "n": n}
         self._add_op("embed_positions", {**source, "y": y, "y_stride": y.buffer.row_bytes})

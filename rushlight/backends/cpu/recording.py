@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rushlight.backends.cpu.memory import align
 from rushlight.backends.cpu.scratch import SCORES, SPLIT_TOKENS, score_bytes, scratch_bytes, workspace_bytes
+from rushlight.backends.cpu.weights import Table
 
 TOKENS, OUTPUTS = 0, 1
 
@@ -79,7 +80,8 @@ class Recording:
     Attributes:
         ops: in their order.
         buffers: what they write.
-        keep: weights and tables that the ops know by address only.
+        keep: weights that the ops know by address only.
+        tables: of embeddings, which they know by address too.
         heads: query heads and the head sizes of keys and values, of each attention.
         scratch_bytes: what a thread needs for ops other than attention.
         chooses: whether tokens choose positions, by a score for each.
@@ -90,6 +92,7 @@ class Recording:
     ops: list[RecordedOp] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
     keep: list[object] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
     heads: list[tuple[int, int, int]] = field(default_factory=list)
     scratch_bytes: int = 0
     chooses: bool = False

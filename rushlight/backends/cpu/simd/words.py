@@ -30,8 +30,8 @@ def _transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
     """Four words of each of 16 rows to 16 rows of each of four words."""
     quads = []
     for i in range(4):
-        pairs = [_shuffle(builder, rows[r], rows[r + 4], list(range(8))) for r in (i, i + 8)]
-        quads.append(_shuffle(builder, *pairs, list(range(16))))
+        a, b = (_shuffle(builder, rows[r], rows[r + 4], list(range(8))) for r in (i, i + 8))
+        quads.append(_shuffle(builder, a, b, list(range(16))))
     words = []
     for lanes in (_LOW, _HIGH):
         a, b = (_shuffle(builder, quads[i], quads[i + 1], lanes) for i in (0, 2))
