@@ -3,9 +3,10 @@
 A *part* is what a row has gathered over some positions: largest score and sum of weights in a head of 64
 bytes, then the weighted sum of values, padded to 16 columns.
 
-A thread's scratch holds, for each of `ROWS` rows: the first and last position that it sees, its own position,
-its head's slope and its token; then the weights of a chunk's positions; then the scaled queries, a part for
-the chunk at hand and one for all chunks so far.
+A thread's scratch holds, for each of `RUN` rows: the first and last position that it sees, its own position,
+its head's slope, its token and its head; for each grid of rows, at its first one, where the positions that it
+sees in the chunk at hand begin and end. Then come the weights of a chunk's positions, the scaled queries, and
+a part for the chunk at hand and one for all chunks so far.
 The workspace holds a part for every token, head and chunk of a small step; its chunks go to several threads.
 
 Where positions are chosen (`kernels.top_positions`), scratch holds products of a few heads and then a score
@@ -30,10 +31,12 @@ SPLIT_TOKENS = 8
 TILE_ROWS = 8
 """Most rows in a tile of the kernels that gather them (`kernels.experts`)."""
 
-ROWS = 4
-FIRST, LAST, OWN, SLOPE, TOKEN = 0, 4 * ROWS, 8 * ROWS, 12 * ROWS, 16 * ROWS
-WEIGHTS = 128
-QUERIES = WEIGHTS + 4 * CHUNK * ROWS
+RUN = 32
+"""Most rows that go through the cache together."""
+
+FIRST, LAST, OWN, SLOPE, TOKEN, HEAD, BEGIN, END = (4 * RUN * i for i in range(8))
+WEIGHTS = 4 * RUN * 8
+QUERIES = WEIGHTS + 4 * CHUNK * RUN
 
 SCORED_HEADS = 4
 """Heads whose products are computed together."""
@@ -49,7 +52,7 @@ def padded(head_dim: int) -> int:
 
 def scratch_bytes(heads: Iterable[tuple[int, int, int]]) -> int:
     """Bytes that a thread needs for layers with these (heads, key size, value size)."""
-    return QUERIES + ROWS * max((padded(k) + 2 * (VALUES + padded(v)) for _, k, v in heads), default=0)
+    return QUERIES + RUN * max((padded(k) + 2 * (VALUES + padded(v)) for _, k, v in heads), default=0)
 
 
 def expert_bytes(n_columns: int, n_expert: int) -> int:

@@ -59,6 +59,9 @@ RAGGED = [
         Heads(6, 2, 16, 40, window=12, ahead=11),
         Heads(2, 1, 7, 5, window=40, ahead=1),
         Heads(6, 3, 24, ahead=1024, slopes=SLOPES, sinks=SINKS),
+        Heads(35, 35, 8, window=40),
+        Heads(14, 2, 24, 112),
+        Heads(82, 2, 8, window=37),
     ],
     ids=str,
 )
@@ -102,6 +105,23 @@ def test_chunks_batches_and_blocks_do_not_change_a_bit(heads: Heads) -> None:
         attention = Attention(heads, x, seed=seed)
         np.testing.assert_array_equal(run_steps(attention, steps)[0], every)
         attention.close()
+
+
+@pytest.mark.parametrize("n", [3, 10])
+@pytest.mark.parametrize(
+    "heads", [Heads(35, 35, 8), Heads(14, 2, 24, 112, window=20), Heads(82, 2, 8)], ids=str
+)
+def test_tokens_of_several_sequences_are_as_each_alone(heads: Heads, n: int) -> None:
+    """A step of few tokens hands out chunks of positions, one of many sequences their heads."""
+    lengths = [1 + 37 * slot % 90 for slot in range(n)]
+    second = [Piece([7 * slot], length, slot) for slot, length in enumerate(lengths)]
+    attention = Attention(heads, heads.table(), n_slots=n, backend=CpuBackend(2))
+    for slot, length in enumerate(lengths):
+        attention.step([Piece(IDS[slot % 4][:length], 0, slot)])
+    found = attention.step(second)
+    for row, one in zip(found, second, strict=True):
+        np.testing.assert_array_equal(attention.step([one])[0], row)
+    attention.close()
 
 
 @pytest.mark.parametrize(

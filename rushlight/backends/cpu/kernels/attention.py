@@ -1,9 +1,10 @@
 """Attention over the paged cache.
 
 A row gathers its positions in chunks of `CHUNK`, and folds the chunks' parts in ascending order. A step of
-many tokens hands out runs of tokens, whose chunks one thread gathers and folds; a step of few tokens, deep in
-their sequences, hands out single chunks, which `attention_merge` folds afterwards. The operations and their
-order are the same.
+many tokens hands out runs of tokens of one key-value head, whose chunks one thread gathers and folds; where
+every sequence has one token, it hands out a token's key-value heads. A step of few tokens, deep in their
+sequences, hands out the heads of single chunks, which `attention_merge` folds afterwards. The operations and
+their order are the same.
 """
 
 from __future__ import annotations
@@ -13,24 +14,38 @@ from typing import Any
 
 from numba import types
 
+from rushlight.backends.cpu.kernels.attention_parts import empty_part, finish_part, fold_part, fold_sink
 from rushlight.backends.cpu.kernels.attention_rows import (
-    any_chosen,
     attend_chunk,
-    empty_part,
-    finish_part,
     first_position,
-    fold_part,
-    fold_sink,
+    int_at,
     last_position,
-    load_rows,
+    load_row,
+    places,
 )
 from rushlight.backends.cpu.kernels.kv_cache import KV_FORMATS, KVFormat
-from rushlight.backends.cpu.kernels.work import inline, larger, smaller, take
-from rushlight.backends.cpu.scratch import CHUNK, FIRST, LAST, QUERIES, ROWS, SPLIT_TOKENS, VALUES
+from rushlight.backends.cpu.kernels.work import (
+    inline,
+    larger,
+    run_of,
+    sequence_count,
+    smaller,
+    take,
+    take_run,
+)
+from rushlight.backends.cpu.scratch import (
+    CHUNK,
+    FIRST,
+    HEAD,
+    LAST,
+    QUERIES,
+    RUN,
+    SPLIT_TOKENS,
+    TOKEN,
+    VALUES,
+)
 from rushlight.backends.cpu.simd import load_f32x16, load_i32, store_f32x16
 from rushlight.backends.cpu.target import Target
-
-TOKENS_PER_PIECE = 4
 
 
 @inline
@@ -54,75 +69,85 @@ def _copy_part(source, target, part_bytes):
         store_f32x16(target + i, load_f32x16(source + i))
 
 
-def _rows(format: KVFormat, rows: int) -> Any:
-    """The function that takes 1 or `ROWS` rows through the chunks that they see."""
-    attend = attend_chunk(format, rows)
+def _runs(format: KVFormat, target: Target) -> Any:
+    """The function that takes a run of rows through the chunks that they see."""
+    attend, padded = attend_chunk(format, target), places(target)
 
     @inline
-    def attend_rows(op, step, state, sequence, start, row, n_rows, kv_head, chunk, n_chunks):
+    def attend_run(op, step, state, sequence, start, first, rows, kv_head, n_heads, chunk, n_chunks):
         """All chunks, or with ``chunk >= 0`` that one into the workspace."""
         q_bytes, v_bytes = (op.head_dim_k + 15) // 16 * 64, (op.head_dim_v + 15) // 16 * 64
-        part_bytes, per_head = VALUES + v_bytes, op.n_head // op.n_head_kv
-        parts = state + QUERIES + ROWS * q_bytes
-        totals = parts + ROWS * part_bytes
-        load_rows(op, step, state, start, row, n_rows, kv_head, q_bytes, rows)
-        first, last = types.intp(load_i32(state + FIRST)), types.intp(load_i32(state + LAST))
-        for i in range(rows):
-            last = larger(last, types.intp(load_i32(state + LAST + 4 * i)))
-            empty_part(totals + i * part_bytes, v_bytes)
-        begin, end = first // CHUNK, last // CHUNK + 1
+        part_bytes, per_head, n_places = VALUES + v_bytes, op.n_head // op.n_head_kv, padded(rows)
+        parts = state + QUERIES + RUN * q_bytes
+        totals = parts + RUN * part_bytes
+        for i in range(n_heads):
+            for r in range(rows):
+                row, token = i * n_places + r, start + (first + r) // per_head
+                head = (kv_head + i) * per_head + (first + r) % per_head
+                load_row(op, step, state, row, token, head, q_bytes)
+                empty_part(totals + row * part_bytes, v_bytes)
+        begin = int_at(state + FIRST) // CHUNK
+        end = int_at(state + LAST + 4 * (rows - 1)) // CHUNK + 1
         if chunk >= 0:
             begin, end = larger(begin, chunk), smaller(end, chunk + 1)
         for current in range(begin, end):
-            if op.chosen == 0 or any_chosen(op, state, kv_head, current, rows):
-                attend(op, step, state, parts, sequence, kv_head, current, first, last, q_bytes, v_bytes)
-            else:
-                for i in range(rows):
-                    empty_part(parts + i * part_bytes, v_bytes)
-            for i in range(smaller(rows, n_rows - row)):
-                if chunk >= 0:
-                    token, head = start + (row + i) // per_head, kv_head * per_head + (row + i) % per_head
-                    place = _workspace(op, step, token, head, current, n_chunks, part_bytes)
-                    _copy_part(parts + i * part_bytes, place, part_bytes)
-                else:
-                    fold_part(totals + i * part_bytes, parts + i * part_bytes, v_bytes)
+            attend(op, step, state, parts, sequence, kv_head, n_heads, rows, current, q_bytes, v_bytes)
+            for i in range(n_heads):
+                for row in range(i * n_places, i * n_places + rows):
+                    part, own_first = parts + row * part_bytes, int_at(state + FIRST + 4 * row)
+                    own_last = int_at(state + LAST + 4 * row)
+                    if current >= own_first // CHUNK and current <= own_last // CHUNK:
+                        if chunk >= 0:
+                            token, head = int_at(state + TOKEN + 4 * row), int_at(state + HEAD + 4 * row)
+                            place = _workspace(op, step, token, head, current, n_chunks, part_bytes)
+                            _copy_part(part, place, part_bytes)
+                        else:
+                            fold_part(totals + row * part_bytes, part, v_bytes)
         if chunk < 0:
-            for i in range(smaller(rows, n_rows - row)):
-                token, head = start + (row + i) // per_head, kv_head * per_head + (row + i) % per_head
-                y = op.y + token * op.y_stride + 4 * head * op.head_dim_v
-                fold_sink(op, totals + i * part_bytes, head, v_bytes)
-                finish_part(totals + i * part_bytes, y, op.head_dim_v)
+            for i in range(n_heads):
+                for row in range(i * n_places, i * n_places + rows):
+                    token, head = int_at(state + TOKEN + 4 * row), int_at(state + HEAD + 4 * row)
+                    y = op.y + token * op.y_stride + 4 * head * op.head_dim_v
+                    fold_sink(op, totals + row * part_bytes, head, v_bytes)
+                    finish_part(totals + row * part_bytes, y, op.head_dim_v)
 
-    return attend_rows
+    return attend_run
 
 
-def _attention(format: KVFormat) -> Callable[..., None]:
-    one_row, all_rows = _rows(format, 1), _rows(format, ROWS)
+def _attention(format: KVFormat, target: Target) -> Callable[..., None]:
+    attend_run, padded = _runs(format, target), places(target)
+
+    @inline
+    def attend_tokens(op, step, state, start, end, kv_head, n_heads, chunk, n_chunks):
+        """Some tokens and key-value heads. More rows than a run holds go one run after the other."""
+        while start < end:
+            sequence = int_at(step.token_seq + 4 * start)
+            stop = smaller(end, int_at(step.query_start + 4 * (sequence + 1)))
+            n_rows = (stop - start) * (op.n_head // op.n_head_kv)
+            for first in range(0, n_rows, RUN):
+                rows = smaller(RUN, n_rows - first)
+                attend_run(op, step, state, sequence, start, first, rows, kv_head, n_heads, chunk, n_chunks)
+            start = stop
 
     def kernel(op, step, thread, n_threads):
         state = step.scratch + thread * step.scratch_stride
-        tokens, n_chunks = TOKENS_PER_PIECE, 1
+        per_head, n_head_kv = op.n_head // op.n_head_kv, op.n_head_kv
+        tokens, heads, n_chunks = larger(1, RUN // per_head), 1, 1
+        if step.n_tokens <= SPLIT_TOKENS or step.n_tokens == sequence_count(step):
+            tokens, heads = 1, larger(1, RUN // padded(per_head))
         if step.n_tokens <= SPLIT_TOKENS:
-            tokens, n_chunks = 1, chunk_count(step)
-        pieces = (step.n_tokens + tokens - 1) // tokens * op.n_head_kv * n_chunks
-        piece = thread
-        while piece < pieces:
-            chunk = piece % n_chunks if n_chunks > 1 else -1
-            kv_head = piece // n_chunks % op.n_head_kv
-            start = piece // (n_chunks * op.n_head_kv) * tokens
-            end = smaller(step.n_tokens, start + tokens)
-            while start < end:
-                sequence = types.intp(load_i32(step.token_seq + 4 * start))
-                stop = smaller(end, types.intp(load_i32(step.query_start + 4 * (sequence + 1))))
-                n_rows, row = (stop - start) * (op.n_head // op.n_head_kv), 0
-                while row < n_rows:
-                    if row == n_rows - 1:
-                        one_row(op, step, state, sequence, start, row, n_rows, kv_head, chunk, n_chunks)
-                    else:
-                        all_rows(op, step, state, sequence, start, row, n_rows, kv_head, chunk, n_chunks)
-                    row += ROWS
-                start = stop
-            piece = take(op, pieces, n_threads)
+            n_chunks = chunk_count(step)
+        n_items = (step.n_tokens + tokens - 1) // tokens * n_chunks * n_head_kv
+        item, end = run_of(thread, n_items, n_threads, 1)
+        while item < n_items:
+            while item < end:
+                kv_head, chunk = item % n_head_kv, item // n_head_kv % n_chunks if n_chunks > 1 else -1
+                start = item // (n_chunks * n_head_kv) * tokens
+                n_heads = smaller(smaller(heads, n_head_kv - kv_head), end - item)
+                stop = smaller(step.n_tokens, start + tokens)
+                attend_tokens(op, step, state, start, stop, kv_head, n_heads, chunk, n_chunks)
+                item += n_heads
+            item, end = take_run(op, n_items, n_threads, 1)
 
     return kernel
 
@@ -150,5 +175,5 @@ def attention_merge(op, step, thread, n_threads):
 
 def kernels(target: Target) -> dict[str, Callable[..., None]]:
     """A kernel for each dtype of the cache, and the merge, by name."""
-    by_dtype = {f"attention_{name}": _attention(format) for name, format in KV_FORMATS.items()}
+    by_dtype = {f"attention_{name}": _attention(format, target) for name, format in KV_FORMATS.items()}
     return {**by_dtype, "attention_merge": attention_merge}

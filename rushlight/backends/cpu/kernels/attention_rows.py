@@ -1,8 +1,10 @@
-"""The rows of attention: queries that share a key-value head and go through the cache together.
+"""The rows of attention, which go through the cache in runs.
 
-A row is a pair of a token and a query head. It takes a chunk of positions in three passes: all scores, their
-softmax, the weighted values. Lanes of 16 positions begin at multiples of 16, and a position that a row may
-not see adds zero to it, so its result does not depend on which rows go with it.
+A row is a pair of a token and a query head. A run is some rows of each of some key-value heads; the rows of
+a head are cut into grids and have places for whole ones, so that a grid may compute rows too many. The rows
+take a chunk of positions in three passes: all scores, their softmax, the weighted values. The first and the
+last pass read a block for every head before the next block, because its heads lie one behind the other: long
+runs of memory come faster than many short ones.
 """
 
 from __future__ import annotations
@@ -12,99 +14,42 @@ from typing import Any
 from numba import types
 
 from rushlight.backends.cache import BLOCK_TOKENS
+from rushlight.backends.cpu.kernels.attention_parts import empty_part
+from rushlight.backends.cpu.kernels.attention_products import row_counts, scores, weighted_values
+from rushlight.backends.cpu.kernels.attention_weights import (
+    any_chosen,
+    cap,
+    ids_of,
+    keep_chosen,
+    lower_by_distance,
+    softmax,
+)
 from rushlight.backends.cpu.kernels.kv_cache import KVFormat, block_of
 from rushlight.backends.cpu.kernels.work import inline, larger, smaller
 from rushlight.backends.cpu.scratch import (
+    BEGIN,
     CHUNK,
+    END,
     FIRST,
-    LARGEST,
+    HEAD,
     LAST,
     OWN,
     QUERIES,
-    ROWS,
     SLOPE,
-    SUM,
     TOKEN,
     VALUES,
     WEIGHTS,
 )
 from rushlight.backends.cpu.simd import (
-    above,
-    below,
-    exp,
-    fma,
-    fma_scalar,
-    lane_index,
     load_f32,
     load_f32_partial,
-    load_f32x16,
     load_i32,
-    load_tile,
-    maximum,
-    outer_add,
-    prefetch_second,
-    reduce_add,
-    reduce_max,
-    scaled_add,
-    select,
     splat_f32,
-    splat_i32,
     store_f32,
     store_f32_partial,
-    store_f32x16,
     store_i32,
-    store_tile,
-    tanh,
-    to_f32,
-    zero_tile,
 )
-
-LOWEST = -1e30
-"""Stands for minus infinity, whose differences would be NaN."""
-
-
-@inline
-def empty_part(part, v_bytes):
-    """A part that has seen no position."""
-    store_f32(part + LARGEST, types.float32(LOWEST))
-    store_f32(part + SUM, types.float32(0.0))
-    for column in range(0, v_bytes, 64):
-        store_f32x16(part + VALUES + column, splat_f32(types.float32(0.0)))
-
-
-@inline
-def fold_part(total, part, v_bytes):
-    """Add a part to another: both sums are scaled to the larger of the two largest scores."""
-    before, own = load_f32(total + LARGEST), load_f32(part + LARGEST)
-    largest = own if own > before else before
-    keep, take = exp(splat_f32(before - largest)), exp(splat_f32(own - largest))
-    kept = load_f32(total + SUM) * reduce_max(keep)
-    store_f32(total + LARGEST, largest)
-    store_f32(total + SUM, fma_scalar(load_f32(part + SUM), reduce_max(take), kept))
-    for column in range(0, v_bytes, 64):
-        kept_values = load_f32x16(total + VALUES + column) * keep
-        store_f32x16(total + VALUES + column, fma(load_f32x16(part + VALUES + column), take, kept_values))
-
-
-@inline
-def fold_sink(op, total, head, v_bytes):
-    """Add the score of a head's sink, if there are any, which weighs like a position and has no value."""
-    if op.sinks != 0:
-        before, own = load_f32(total + LARGEST), load_f32(op.sinks + 4 * head)
-        largest = own if own > before else before
-        keep, share = exp(splat_f32(before - largest)), exp(splat_f32(own - largest))
-        store_f32(total + SUM, fma_scalar(load_f32(total + SUM), reduce_max(keep), reduce_max(share)))
-        for column in range(0, v_bytes, 64):
-            store_f32x16(total + VALUES + column, load_f32x16(total + VALUES + column) * keep)
-
-
-@inline
-def finish_part(total, y, head_dim_v):
-    """The weighted mean of the values."""
-    weight = splat_f32(load_f32(total + SUM))
-    for column in range(0, head_dim_v, 16):
-        value = load_f32x16(total + VALUES + 4 * column) / weight
-        store_f32_partial(y + 4 * column, value, smaller(16, head_dim_v - column))
+from rushlight.backends.cpu.target import Target
 
 
 @inline
@@ -127,182 +72,27 @@ def last_position(op, step, token, position):
 
 
 @inline
-def load_rows(op, step, state, start, row, n_rows, kv_head, q_bytes, rows):
-    """Set up `rows` rows from `row` on: scaled queries and positions; rows past `n_rows` see none."""
-    per_head = op.n_head // op.n_head_kv
-    for i in range(rows):
-        # A row too many repeats the first row's query, so that it reads nothing foreign.
-        r = row + i if row + i < n_rows else row
-        token, head = start + r // per_head, kv_head * per_head + r % per_head
-        source, query = op.q + token * op.q_stride + 4 * head * op.head_dim_k, state + QUERIES + i * q_bytes
-        for column in range(0, op.head_dim_k, 16):
-            count = smaller(16, op.head_dim_k - column)
-            scaled = load_f32_partial(source + 4 * column, count) * splat_f32(op.scale)
-            store_f32_partial(query + 4 * column, scaled, count)
-        own = types.intp(load_i32(step.positions + 4 * token))
-        last = last_position(op, step, token, own)
-        store_i32(state + FIRST + 4 * i, types.int32(first_position(op, own)))
-        store_i32(state + LAST + 4 * i, types.int32(last if row + i < n_rows else -1))
-        store_i32(state + TOKEN + 4 * i, types.int32(token))
-        if op.slopes != 0:
-            store_i32(state + OWN + 4 * i, types.int32(own))
-            store_f32(state + SLOPE + 4 * i, load_f32(op.slopes + 4 * head))
+def load_row(op, step, state, row, token, head, q_bytes):
+    """Set up a row: its scaled query, and what it sees."""
+    source, query = op.q + token * op.q_stride + 4 * head * op.head_dim_k, state + QUERIES + row * q_bytes
+    for column in range(0, op.head_dim_k, 16):
+        count = smaller(16, op.head_dim_k - column)
+        scaled = load_f32_partial(source + 4 * column, count) * splat_f32(op.scale)
+        store_f32_partial(query + 4 * column, scaled, count)
+    own = types.intp(load_i32(step.positions + 4 * token))
+    store_i32(state + FIRST + 4 * row, types.int32(first_position(op, own)))
+    store_i32(state + LAST + 4 * row, types.int32(last_position(op, step, token, own)))
+    store_i32(state + TOKEN + 4 * row, types.int32(token))
+    store_i32(state + HEAD + 4 * row, types.int32(head))
+    if op.slopes != 0:
+        store_i32(state + OWN + 4 * row, types.int32(own))
+        store_f32(state + SLOPE + 4 * row, load_f32(op.slopes + 4 * head))
 
 
 @inline
-def _visible(scores, base, first, last):
-    """Scores of positions ``base`` to ``base + 15``; outside ``first`` to ``last`` they are the lowest."""
-    positions, lowest = splat_i32(types.int32(base)) + lane_index(), splat_f32(types.float32(LOWEST))
-    scores = select(above(positions, splat_i32(types.int32(first - 1))), scores, lowest)
-    return select(below(positions, splat_i32(types.int32(last + 1))), scores, lowest)
-
-
-@inline
-def _lower_by_distance(weights, begin, end, own, slope):
-    """Take from the scores of positions `begin` to ``end - 1`` their distances from `own` times `slope`."""
-    for base in range(begin, end, 16):
-        place = weights + 4 * (base - begin)
-        distance = to_f32(splat_i32(types.int32(base) - own) + lane_index())
-        distance = maximum(distance, splat_f32(types.float32(0.0)) - distance)
-        store_f32x16(place, load_f32x16(place) - distance * splat_f32(slope))
-
-
-@inline
-def _cap(weights, begin, end, softcap):
-    """Keep the scores of positions `begin` to ``end - 1`` within `softcap` of 0."""
-    for base in range(begin, end, 16):
-        place = weights + 4 * (base - begin)
-        store_f32x16(place, splat_f32(softcap) * tanh(load_f32x16(place) / splat_f32(softcap)))
-
-
-@inline
-def _first_from(ids, n, position):
-    """The place of the first of n ascending positions that is not in front of `position`."""
-    low, high = 0, n
-    while low < high:
-        middle = (low + high) // 2
-        if types.intp(load_i32(ids + 4 * middle)) < position:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@inline
-def _ids_of(op, state, kv_head, row):
-    """Where the positions that a row has chosen lie."""
-    token = types.intp(load_i32(state + TOKEN + 4 * row))
-    return op.chosen + token * op.chosen_stride + kv_head * op.chosen_head
-
-
-@inline
-def any_chosen(op, state, kv_head, chunk, rows):
-    """Whether any of `rows` rows has chosen a position of a chunk."""
-    found = False
-    for i in range(rows):
-        ids = _ids_of(op, state, kv_head, i)
-        place = _first_from(ids, op.n_top, chunk * CHUNK)
-        if place < op.n_top and types.intp(load_i32(ids + 4 * place)) < (chunk + 1) * CHUNK:
-            found = True
-    return found
-
-
-@inline
-def _keep_chosen(weights, begin, end, ids, n_top):
-    """Scores of positions `begin` to ``end - 1`` that are none of the `n_top` at `ids` become the lowest."""
-    place = _first_from(ids, n_top, begin)
-    for position in range(begin, end):
-        if place < n_top and types.intp(load_i32(ids + 4 * place)) == position:
-            place += 1
-        else:
-            store_f32(weights + 4 * (position - begin), types.float32(LOWEST))
-
-
-@inline
-def _softmax(weights, begin, end, first, last, part):
-    """Scores of positions `begin` to ``end - 1`` to weights, in place; their peak and sum to the part."""
-    largest = splat_f32(types.float32(LOWEST))
-    for base in range(begin, end, 16):
-        place = weights + 4 * (base - begin)
-        scores = load_f32x16(place)
-        if base < first or base + 15 > last:
-            scores = _visible(scores, base, first, last)
-        store_f32x16(place, scores)
-        largest = maximum(largest, scores)
-    highest = reduce_max(largest)
-    total = splat_f32(types.float32(0.0))
-    for base in range(begin, end, 16):
-        place = weights + 4 * (base - begin)
-        # Where nothing is visible every difference is 0, and no weight must come of it.
-        weight = splat_f32(types.float32(0.0))
-        if highest > types.float32(LOWEST):
-            weight = exp(load_f32x16(place) - splat_f32(highest))
-        store_f32x16(place, weight)
-        total = total + weight
-    store_f32(part + LARGEST, highest)
-    store_f32(part + SUM, reduce_add(total))
-
-
-def _scores(format: KVFormat, rows: int) -> Any:
-    """The function that leaves the scores of one block: for 4 rows 16 positions at a time, for one row 32."""
-    load, itemsize = format.load, format.itemsize
-
-    @inline
-    def one_row(keys, next, head_dim, query, q_bytes, weights):
-        scores = zero_tile(2)
-        for i in range(head_dim):
-            prefetch_second(next + i * BLOCK_TOKENS * itemsize)
-            key = keys + i * BLOCK_TOKENS * itemsize
-            scores = scaled_add(scores, (load(key), load(key + 16 * itemsize)), query + 4 * i)
-        store_tile(scores, weights, 64)
-
-    @inline
-    def all_rows(keys, next, head_dim, query, q_bytes, weights):
-        for half in range(2):
-            scores = zero_tile(ROWS)
-            for i in range(head_dim):
-                prefetch_second(next + (i * BLOCK_TOKENS + 16 * half) * itemsize)
-                key = load(keys + (i * BLOCK_TOKENS + 16 * half) * itemsize)
-                scores = outer_add(scores, key, query + 4 * i, q_bytes)
-            store_tile(scores, weights + 64 * half, 4 * CHUNK)
-
-    return one_row if rows == 1 else all_rows
-
-
-def _values(format: KVFormat, rows: int) -> Any:
-    """The function that adds the weighted values of a run of positions within one block."""
-    load, itemsize = format.load, format.itemsize
-
-    @inline
-    def one_row(values, next, v_bytes, weights, count, sums, part_bytes):
-        step = v_bytes // 4 * itemsize
-        for column in range(0, v_bytes // 128 * 128, 128):
-            total = load_tile(2, sums + column, 64)
-            for i in range(count):
-                place = values + i * step + column // 4 * itemsize
-                prefetch_second(place + next)
-                total = scaled_add(total, (load(place), load(place + 16 * itemsize)), weights + 4 * i)
-            store_tile(total, sums + column, 64)
-        if v_bytes % 128 != 0:
-            column = v_bytes - 64
-            total = load_tile(1, sums + column, 64)
-            for i in range(count):
-                place = values + i * step + column // 4 * itemsize
-                total = scaled_add(total, (load(place),), weights + 4 * i)
-            store_tile(total, sums + column, 64)
-
-    @inline
-    def all_rows(values, next, v_bytes, weights, count, sums, part_bytes):
-        step = v_bytes // 4 * itemsize
-        for column in range(0, v_bytes, 64):
-            total = load_tile(ROWS, sums + column, part_bytes)
-            for i in range(count):
-                place = values + i * step + column // 4 * itemsize
-                prefetch_second(place + next)
-                total = outer_add(total, load(place), weights + 4 * i, 4 * CHUNK)
-            store_tile(total, sums + column, part_bytes)
-
-    return one_row if rows == 1 else all_rows
+def int_at(address):
+    """An int32 as an integer of the width of addresses."""
+    return types.intp(load_i32(address))
 
 
 @inline
@@ -311,45 +101,156 @@ def block_at(op, step, sequence, kv_head, position):
     return block_of(step, op.group, sequence, position // BLOCK_TOKENS) * op.n_head_kv + kv_head
 
 
-def attend_chunk(format: KVFormat, rows: int) -> Any:
-    """The function that gathers one chunk of positions into the parts of 1 or `ROWS` rows."""
-    score, add_values, itemsize = _scores(format, rows), _values(format, rows), format.itemsize
+def places(target: Target) -> Any:
+    """The function that says how many places the rows of one key-value head take."""
+    few, most = row_counts(target)[1], row_counts(target)[-1]
 
     @inline
-    def attend(op, step, state, parts, sequence, kv_head, chunk, first, last, q_bytes, v_bytes):
-        part_bytes = VALUES + v_bytes
-        k_bytes, row_bytes = BLOCK_TOKENS * op.head_dim_k * itemsize, v_bytes // 4 * itemsize
-        begin = larger(chunk * CHUNK, first // BLOCK_TOKENS * BLOCK_TOKENS)
-        end = smaller(last + 1, (chunk + 1) * CHUNK)
-        keys = op.k_cache + block_at(op, step, sequence, kv_head, begin) * k_bytes
-        values = op.v_cache + block_at(op, step, sequence, kv_head, begin) * BLOCK_TOKENS * row_bytes
-        for start in range(begin, end, BLOCK_TOKENS):
-            # Blocks lie apart, so the processor would not foresee the next one. The first cache is too small
-            # for two of them.
-            next = values
-            if start + BLOCK_TOKENS < end:
-                next = op.k_cache + block_at(op, step, sequence, kv_head, start + BLOCK_TOKENS) * k_bytes
-            score(keys, next, op.head_dim_k, state + QUERIES, q_bytes, state + WEIGHTS + 4 * (start - begin))
-            keys = next
-        for i in range(rows):
-            own_first, own_last = load_i32(state + FIRST + 4 * i), load_i32(state + LAST + 4 * i)
-            weights, part = state + WEIGHTS + 4 * CHUNK * i, parts + i * part_bytes
-            empty_part(part, v_bytes)
-            if op.softcap != types.float32(0.0):
-                _cap(weights, begin, end, op.softcap)
-            if op.slopes != 0:
-                own, slope = load_i32(state + OWN + 4 * i), load_f32(state + SLOPE + 4 * i)
-                _lower_by_distance(weights, begin, end, own, slope)
-            if op.chosen != 0:
-                _keep_chosen(weights, begin, end, _ids_of(op, state, kv_head, i), op.n_top)
-            _softmax(weights, begin, end, own_first, own_last, part)
-        for start in range(begin, end, BLOCK_TOKENS):
-            next = values
-            if start + BLOCK_TOKENS < end:
-                block = block_at(op, step, sequence, kv_head, start + BLOCK_TOKENS)
-                next = op.v_cache + block * BLOCK_TOKENS * row_bytes
-            count, weights = smaller(BLOCK_TOKENS, end - start), state + WEIGHTS + 4 * (start - begin)
-            add_values(values, next - values, v_bytes, weights, count, parts + VALUES, part_bytes)
-            values = next
+    def padded(rows):
+        rest = rows % most
+        if rest > few:
+            rest = most
+        elif rest > 1:
+            rest = few
+        return rows // most * most + rest
+
+    return padded
+
+
+def _by_rows(functions: tuple[Any, ...], counts: tuple[int, ...]) -> Any:
+    """The function that calls the first of several that takes so many rows."""
+    one, few, many = functions[0], functions[1], functions[-1]
+    most, more = counts[1], counts[-1] > counts[1]
+
+    @inline
+    def call(rows, block, next, size, first, stride, place, count):
+        if rows == 1:
+            one(block, next, size, first, stride, place, count)
+        elif rows <= most or not more:
+            few(block, next, size, first, stride, place, count)
+        else:
+            many(block, next, size, first, stride, place, count)
+
+    return call
+
+
+def _limits(target: Target) -> Any:
+    """The function that leaves where the positions of each grid in a chunk begin and end, and says the
+    first and the last of all.
+    """
+    most, padded = row_counts(target)[-1], places(target)
+
+    @inline
+    def limits(op, state, kv_head, n_heads, rows, chunk):
+        n_places, lowest, highest = padded(rows), (chunk + 1) * CHUNK, chunk * CHUNK
+        for i in range(n_heads):
+            for r in range(0, rows, most):
+                row, count = i * n_places + r, smaller(most, rows - r)
+                begin = larger(chunk * CHUNK, int_at(state + FIRST + 4 * row) // BLOCK_TOKENS * BLOCK_TOKENS)
+                end = smaller((chunk + 1) * CHUNK, int_at(state + LAST + 4 * (row + count - 1)) + 1)
+                if op.chosen != 0 and not any_chosen(op, state, kv_head + i, row, count, chunk):
+                    end = begin
+                store_i32(state + BEGIN + 4 * row, types.int32(begin))
+                store_i32(state + END + 4 * row, types.int32(end))
+                if begin < end:
+                    lowest, highest = smaller(lowest, begin), larger(highest, end)
+        return lowest, highest
+
+    return limits
+
+
+def _score_block(format: KVFormat, target: Target) -> Any:
+    """The function that leaves the scores of a block for all rows; `keys` is the first head's block, `next`
+    that of the block behind it.
+    """
+    counts, itemsize = row_counts(target), format.itemsize
+    score = _by_rows(tuple(scores(format, rows, target) for rows in counts), counts)
+    most, padded = counts[-1], places(target)
+
+    @inline
+    def score_block(op, state, start, chunk, n_heads, rows, q_bytes, keys, next):
+        n_places, k_block = padded(rows), BLOCK_TOKENS * op.head_dim_k * itemsize
+        scores = state + WEIGHTS + 4 * (start - chunk * CHUNK)
+        for i in range(n_heads):
+            ahead = k_block if i < n_heads - 1 else next - keys
+            for r in range(0, rows, most):
+                row = i * n_places + r
+                if int_at(state + BEGIN + 4 * row) <= start < int_at(state + END + 4 * row):
+                    query, place = state + QUERIES + row * q_bytes, scores + 4 * CHUNK * row
+                    score(smaller(most, rows - r), keys, ahead, op.head_dim_k, query, q_bytes, place, 0)
+                ahead = 0
+            keys += k_block
+
+    return score_block
+
+
+def _add_block(format: KVFormat, target: Target) -> Any:
+    """The function that adds the weighted values of a block for all rows, as `_score_block` does."""
+    counts, itemsize = row_counts(target), format.itemsize
+    add_values = _by_rows(tuple(weighted_values(format, rows, target) for rows in counts), counts)
+    most, padded = counts[-1], places(target)
+
+    @inline
+    def add_block(op, state, parts, start, chunk, n_heads, rows, v_bytes, values, next):
+        n_places, v_block = padded(rows), BLOCK_TOKENS * v_bytes // 4 * itemsize
+        part_bytes, weights = VALUES + v_bytes, state + WEIGHTS + 4 * (start - chunk * CHUNK)
+        for i in range(n_heads):
+            ahead = v_block if i < n_heads - 1 else next - values
+            for r in range(0, rows, most):
+                row = i * n_places + r
+                end = int_at(state + END + 4 * row)
+                if int_at(state + BEGIN + 4 * row) <= start < end:
+                    sums, place = parts + row * part_bytes + VALUES, weights + 4 * CHUNK * row
+                    count = smaller(BLOCK_TOKENS, end - start)
+                    add_values(
+                        smaller(most, rows - r), values, ahead, v_bytes, sums, part_bytes, place, count
+                    )
+                ahead = 0
+            values += v_block
+
+    return add_block
+
+
+@inline
+def _weigh(op, state, kv_head, row, chunk, begin, end, part):
+    """A row's scores to weights."""
+    weights = state + WEIGHTS + 4 * CHUNK * row + 4 * (begin - chunk * CHUNK)
+    if op.softcap != types.float32(0.0):
+        cap(weights, begin, end, op.softcap)
+    if op.slopes != 0:
+        own, slope = load_i32(state + OWN + 4 * row), load_f32(state + SLOPE + 4 * row)
+        lower_by_distance(weights, begin, end, own, slope)
+    if op.chosen != 0:
+        keep_chosen(weights, begin, end, ids_of(op, state, kv_head, row), op.n_top)
+    softmax(weights, begin, end, load_i32(state + FIRST + 4 * row), load_i32(state + LAST + 4 * row), part)
+
+
+def attend_chunk(format: KVFormat, target: Target) -> Any:
+    """The function that gathers one chunk of positions into the parts of a run's rows."""
+    limits, score_block, add_block = _limits(target), _score_block(format, target), _add_block(format, target)
+    most, padded, itemsize = row_counts(target)[-1], places(target), format.itemsize
+
+    @inline
+    def attend(op, step, state, parts, sequence, kv_head, n_heads, rows, chunk, q_bytes, v_bytes):
+        n_places, part_bytes = padded(rows), VALUES + v_bytes
+        k_block, v_block = BLOCK_TOKENS * op.head_dim_k * itemsize, BLOCK_TOKENS * v_bytes // 4 * itemsize
+        lowest, highest = limits(op, state, kv_head, n_heads, rows, chunk)
+        for start in range(lowest, highest, BLOCK_TOKENS):
+            behind = start + BLOCK_TOKENS if start + BLOCK_TOKENS < highest else start
+            keys = op.k_cache + block_at(op, step, sequence, kv_head, start) * k_block
+            next = op.k_cache + block_at(op, step, sequence, kv_head, behind) * k_block
+            score_block(op, state, start, chunk, n_heads, rows, q_bytes, keys, next)
+        for i in range(n_heads):
+            for r in range(rows):
+                row, grid = i * n_places + r, i * n_places + r // most * most
+                begin, end = int_at(state + BEGIN + 4 * grid), int_at(state + END + 4 * grid)
+                part = parts + row * part_bytes
+                empty_part(part, v_bytes)
+                _weigh(op, state, kv_head + i, row, chunk, begin, end, part)
+        for start in range(lowest, highest, BLOCK_TOKENS):
+            behind = start + BLOCK_TOKENS if start + BLOCK_TOKENS < highest else start
+            values = op.v_cache + block_at(op, step, sequence, kv_head, start) * v_block
+            next = op.v_cache + block_at(op, step, sequence, kv_head, behind) * v_block
+            add_block(op, state, parts, start, chunk, n_heads, rows, v_bytes, values, next)
 
     return attend

@@ -18,8 +18,10 @@ from rushlight.backends.cache import BLOCK_TOKENS
 from rushlight.backends.cpu.kernels.work import inline, smaller, take
 from rushlight.backends.cpu.simd import (
     above,
+    load_f16_run,
     load_f16x16,
     load_f32,
+    load_f32_run,
     load_f32x16,
     load_i32,
     load_i64,
@@ -40,6 +42,7 @@ class KVFormat:
     """How the cache keeps a number."""
 
     load: Any
+    load_run: Any
     store: Any
     store_lanes: Any
     store_vector: Any
@@ -48,8 +51,10 @@ class KVFormat:
 
 
 KV_FORMATS = {
-    "f16": KVFormat(load_f16x16, store_f16, store_f16_lanes, store_f16x16, 2, 65504.0),
-    "f32": KVFormat(load_f32x16, store_f32, store_f32_lanes, store_f32x16, 4, 3.4028234663852886e38),
+    "f16": KVFormat(load_f16x16, load_f16_run, store_f16, store_f16_lanes, store_f16x16, 2, 65504.0),
+    "f32": KVFormat(
+        load_f32x16, load_f32_run, store_f32, store_f32_lanes, store_f32x16, 4, 3.4028234663852886e38
+    ),
 }
 
 

@@ -5,6 +5,13 @@ it, so a kernel is written once. Addresses are plain integers (`intp`); nothing 
 size has been checked in Python before a kernel runs.
 """
 
+from rushlight.backends.cpu.simd.grid import (
+    add_outer,
+    load_f16_run,
+    load_f32_run,
+    load_grid,
+    store_grid,
+)
 from rushlight.backends.cpu.simd.memory import (
     even_lanes,
     interleave_high,
@@ -51,7 +58,6 @@ from rushlight.backends.cpu.simd.tile import (
     outer_add,
     product_add,
     scale_add,
-    scaled_add,
     scaled_tile_add,
     start_tile,
     store_tile,
@@ -88,6 +94,7 @@ from rushlight.backends.cpu.simd.vector import (
 __all__ = [
     "Record",
     "above",
+    "add_outer",
     "below",
     "dot",
     "dot_signed",
@@ -107,11 +114,14 @@ __all__ = [
     "load_bf16",
     "load_bf16x16",
     "load_f16",
+    "load_f16_run",
     "load_f16x16",
     "load_f32",
     "load_f32_partial",
+    "load_f32_run",
     "load_f32x16",
     "load_f64",
+    "load_grid",
     "load_i8x64",
     "load_i32",
     "load_i64",
@@ -134,7 +144,6 @@ __all__ = [
     "reduce_max",
     "round_even",
     "scale_add",
-    "scaled_add",
     "scaled_tile_add",
     "select",
     "splat_f32",
@@ -149,6 +158,7 @@ __all__ = [
     "store_f32_partial",
     "store_f32x16",
     "store_f64",
+    "store_grid",
     "store_i8x16",
     "store_i8x64",
     "store_i32",

@@ -217,21 +217,6 @@ def outer_add(typing_context: Any, tile: Any, vector: Any, address: Any, stride:
     return tile(tile, f32x16, types.intp, types.intp), generate
 
 
-@intrinsic
-def scaled_add(typing_context: Any, tile: Any, vectors: Any, address: Any) -> Any:
-    """Row i: ``fma(vectors[i], (float32 at address), tile[i])``; `vectors` is a tuple of f32x16."""
-
-    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        factor = _splat_at(builder, args[2], ir.Constant(_I64, 0), 0, _F32)
-
-        def row(i: int) -> ir.Value:
-            return _fma(builder, builder.extract_value(args[1], i), factor, builder.extract_value(args[0], i))
-
-        return _build(builder, tile, row)
-
-    return tile(tile, types.UniTuple(f32x16, tile.rows), types.intp), generate
-
-
 @intrinsic(prefer_literal=True)
 def load_tile(typing_context: Any, rows: Any, address: Any, stride: Any) -> Any:
     """A float32 tile; row i is the 16 numbers at ``address + i * stride``."""
