@@ -118,6 +118,17 @@ def _attention(format: KVFormat, target: Target) -> Callable[..., None]:
     attend_run, padded = _runs(format, target), places(target)
 
     @inline
+    def tokens_in_run(per_head):
+        """How many tokens' rows of a key-value head to take at once: they fill their grids if half of a run
+        does.
+        """
+        most = larger(1, RUN // per_head)
+        tokens = most
+        while 2 * tokens > most and padded(tokens * per_head) != tokens * per_head:
+            tokens -= 1
+        return tokens if 2 * tokens > most else most
+
+    @inline
     def attend_tokens(op, step, state, start, end, kv_head, n_heads, chunk, n_chunks):
         """Some tokens and key-value heads. More rows than a run holds go one run after the other."""
         while start < end:
@@ -132,7 +143,7 @@ def _attention(format: KVFormat, target: Target) -> Callable[..., None]:
     def kernel(op, step, thread, n_threads):
         state = step.scratch + thread * step.scratch_stride
         per_head, n_head_kv = op.n_head // op.n_head_kv, op.n_head_kv
-        tokens, heads, n_chunks = larger(1, RUN // per_head), 1, 1
+        tokens, heads, n_chunks = tokens_in_run(per_head), 1, 1
         if step.n_tokens <= SPLIT_TOKENS or step.n_tokens == sequence_count(step):
             tokens, heads = 1, larger(1, RUN // padded(per_head))
         if step.n_tokens <= SPLIT_TOKENS:

@@ -18,21 +18,24 @@ from rushlight.backends.cpu.target import Target
 _BLOCK_VECTORS = BLOCK_TOKENS // VECTOR
 
 
+_WIDE = {1: (8, 6, 4, 2, 1), 4: (4, 2, 1), 8: (3, 2, 1)}
+_NARROW = {1: (4, 2, 1), 4: (1,)}
+"""Vectors in a row of a grid of values, by its rows: for 32 registers of 512 bits, and for fewer of them."""
+
+
+def _widths(target: Target) -> dict[int, tuple[int, ...]]:
+    return _WIDE if target.tile_rows > 4 else _NARROW
+
+
 def row_counts(target: Target) -> tuple[int, ...]:
     """How many rows the functions are made for, ascending."""
-    return (1, 4, target.tile_rows) if target.tile_rows > 4 else (1, 4)
-
-
-def _widths(rows: int, target: Target) -> tuple[int, ...]:
-    """Vectors of a row in grids of that many rows, descending to 1."""
-    vectors = 16 if target.tile_rows > 4 else 4
-    return tuple(width for width in (8, 6, 4, 2, 1) if rows * width <= vectors)
+    return tuple(_widths(target))
 
 
 def scores(format: KVFormat, rows: int, target: Target) -> Any:
     """The function that leaves the scores of one block, and fetches keys `ahead` bytes behind it."""
     load, row_bytes = format.load_run, BLOCK_TOKENS * format.itemsize
-    width = min(_BLOCK_VECTORS, _widths(rows, target)[0])
+    width = min(_BLOCK_VECTORS, _widths(target)[rows][0])
     grid_rows, vector_bytes = rows * width, VECTOR * format.itemsize
 
     @inline
@@ -83,7 +86,7 @@ def _columns(format: KVFormat, rows: int, widths: tuple[int, ...]) -> Any:
 
 def weighted_values(format: KVFormat, rows: int, target: Target) -> Any:
     """The function that adds the weighted values of the first `count` positions of a block."""
-    add = _columns(format, rows, _widths(rows, target))
+    add = _columns(format, rows, _widths(target)[rows])
 
     @inline
     def add_values(values, ahead, v_bytes, sums, part_bytes, weights, count):

@@ -44,6 +44,7 @@ from rushlight.backends.cpu.simd import (
     load_f32,
     load_f32_partial,
     load_i32,
+    prefetch_second,
     splat_f32,
     store_f32,
     store_f32_partial,
@@ -73,10 +74,11 @@ def last_position(op, step, token, position):
 
 @inline
 def load_row(op, step, state, row, token, head, q_bytes):
-    """Set up a row: its scaled query, and what it sees."""
+    """Set up a row: its scaled query, and what it sees. The query of the next key-value head is next."""
     source, query = op.q + token * op.q_stride + 4 * head * op.head_dim_k, state + QUERIES + row * q_bytes
     for column in range(0, op.head_dim_k, 16):
         count = smaller(16, op.head_dim_k - column)
+        prefetch_second(source + 4 * (op.n_head // op.n_head_kv * op.head_dim_k + column))
         scaled = load_f32_partial(source + 4 * column, count) * splat_f32(op.scale)
         store_f32_partial(query + 4 * column, scaled, count)
     own = types.intp(load_i32(step.positions + 4 * token))
