@@ -14,7 +14,7 @@ from numba import types
 from rushlight.backends.cpu.kernels.formats import FLOATS
 from rushlight.backends.cpu.kernels.integer_formats import meta_bytes_of
 from rushlight.backends.cpu.kernels.products import Products, products
-from rushlight.backends.cpu.kernels.work import inline, row_count, run_of, smaller, take_run
+from rushlight.backends.cpu.kernels.work import LEAST_GROUPS, inline, row_count, run_of, smaller, take_run
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.records import RUN_BYTES, RUN_ROWS
 from rushlight.backends.cpu.scratch import TILE_ROWS
@@ -27,8 +27,6 @@ from rushlight.backends.cpu.simd import (
     store_f32_partial,
 )
 from rushlight.backends.cpu.target import Target
-
-LEAST_ITEMS = 2
 
 LEAST_ROWS, LEAST_UNPACKED_ROWS = 3, 2
 """From so many rows on a tile is quicker than one row after the other, even if it is not full; and from so
@@ -121,14 +119,14 @@ def _kernel(
             return
         state = step.scratch + thread * step.scratch_stride
         n_items = load_i64(op.runs) * op.n_groups
-        item, stop = run_of(thread, n_items, n_threads, LEAST_ITEMS)
+        item, stop = run_of(thread, n_items, n_threads, LEAST_GROUPS)
         while item < n_items:
             while item < stop:
                 group = item % op.n_groups
                 end = smaller(op.n_groups, group + stop - item)
                 multiply_run(op, op.runs + RUN_BYTES * (item // op.n_groups + 1), group, end, state)
                 item += end - group
-            item, stop = take_run(op, n_items, n_threads, LEAST_ITEMS)
+            item, stop = take_run(op, n_items, n_threads, LEAST_GROUPS)
 
     return kernel
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from rushlight.backends.cpu.kernels.products import products
 from rushlight.backends.cpu.kernels.unpacked import MOST_ROWS
-from rushlight.backends.cpu.kernels.work import inline, row_count, run_of, smaller, take_run
+from rushlight.backends.cpu.kernels.work import LEAST_GROUPS, inline, row_count, run_of, smaller, take_run
 from rushlight.backends.cpu.layout import LAYOUTS
 from rushlight.backends.cpu.simd import load_f32x16, splat_f32, store_f32x16
 from rushlight.backends.cpu.target import Target
@@ -24,7 +24,6 @@ from rushlight.backends.cpu.target import Target
 TOKENS_PER_PIECE = MOST_ROWS
 """Rows of activations in a piece of work: at 2,048 columns 256 KiB, which stays in the second cache."""
 
-LEAST_ITEMS = 2
 ONE = np.float32(1.0)
 
 
@@ -69,7 +68,7 @@ def _kernel(group_bytes: int, many: Any) -> Callable[..., None]:
     def kernel(op, step, thread, n_threads):
         rows = row_count(step, op.rows)
         n_items = op.n_groups * ((rows + TOKENS_PER_PIECE - 1) // TOKENS_PER_PIECE)
-        item, stop = run_of(thread, n_items, n_threads, LEAST_ITEMS)
+        item, stop = run_of(thread, n_items, n_threads, LEAST_GROUPS)
         while item < n_items:
             while item < stop:
                 token, group = item // op.n_groups * TOKENS_PER_PIECE, item % op.n_groups
@@ -78,7 +77,7 @@ def _kernel(group_bytes: int, many: Any) -> Callable[..., None]:
                 multiply(op, weight, token, group, end - token)
                 finish(op, group, token, end)
                 item += 1
-            item, stop = take_run(op, n_items, n_threads, LEAST_ITEMS)
+            item, stop = take_run(op, n_items, n_threads, LEAST_GROUPS)
 
     return kernel
 
